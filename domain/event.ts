@@ -1,0 +1,285 @@
+/**
+ * The catalogue of events: what can have happened, version by version. Events are facts, not
+ * packets: MAC addresses are normalised (`02-00-00-00-00-01`), octet counts are joined to 64 bits
+ * and written as decimal text, IPv4 addresses are dotted text. No secret and no password is ever
+ * part of one. A journal holds every version that was ever written; `upcast` is the one place that
+ * turns an old one into today's.
+ */
+import * as t from 'io-ts'
+
+const optional = t.partial
+const service = t.union([t.literal('authentication'), t.literal('accounting')])
+const accountingStatus = t.union([
+	t.literal('start'),
+	t.literal('stop'),
+	t.literal('interim'),
+	t.literal('on'),
+	t.literal('off'),
+])
+export type AccountingStatus = t.TypeOf<typeof accountingStatus>
+
+/** `[server, transmissions]` for each server that was tried, in order. */
+const tries = t.array(t.tuple([t.string, t.number]))
+
+/** What the outcome of an exchange says about it: every outcome carries these. */
+const outcome = {
+	/** Position of the event that opened the exchange: its correlation id. */
+	exchange: t.number,
+	/** The WAP's address. */
+	client: t.string,
+}
+const answered = { ...outcome, server: t.string, roundTripUs: t.number }
+
+const unansweredReason = t.union([
+	/** Every server that could be asked stayed silent. */
+	t.literal('timeout'),
+	/** No server is configured, or none is usable. */
+	t.literal('no-server'),
+	/** The client used the identifier for another request (RFC 5080 §2.2.2). */
+	t.literal('superseded'),
+	/** The configuration that the exchange rested on is gone. */
+	t.literal('unconfigured'),
+	/** The upstream queue was full. */
+	t.literal('queue-full'),
+])
+export type UnansweredReason = t.TypeOf<typeof unansweredReason>
+
+const discardReason = t.union([
+	t.literal('duplicate'),
+	t.literal('malformed'),
+	t.literal('bad-authenticator'),
+	t.literal('unknown-client'),
+	t.literal('queue-full'),
+	t.literal('invalid'),
+])
+export type DiscardReason = t.TypeOf<typeof discardReason>
+
+const responseDiscardReason = t.union([
+	t.literal('malformed'),
+	t.literal('bad-authenticator'),
+	/** Nothing was pending under that identifier: too late, or foreign. */
+	t.literal('unknown'),
+	/** A code that does not answer the request. */
+	t.literal('unexpected-code'),
+])
+export type ResponseDiscardReason = t.TypeOf<typeof responseDiscardReason>
+
+const upstreamState = t.union([
+	t.literal('okay'),
+	t.literal('suspect'),
+	t.literal('down'),
+	t.literal('reopen'),
+])
+
+/** Where and as whom a subscriber is seen. `wap` is Called-Station-Id's MAC, `ssid` what follows. */
+const station = t.intersection([
+	t.type({ client: t.string, mac: t.string, wap: t.string }),
+	optional({
+		ssid: t.string,
+		user: t.string,
+		nasAddress: t.string,
+		nasIdentifier: t.string,
+		nasPort: t.number,
+		nasPortId: t.string,
+	}),
+])
+
+const accounting = t.intersection([
+	station,
+	t.type({ server: t.string }),
+	optional({
+		/** Acct-Session-Id and Acct-Multi-Session-Id. */
+		session: t.string,
+		multiSession: t.string,
+		/** RFC 2866 §5.3 joined with RFC 2869 §5.1: decimal text of up to 64 bits. */
+		inputOctets: t.string,
+		outputOctets: t.string,
+		inputPackets: t.number,
+		outputPackets: t.number,
+		sessionSeconds: t.number,
+		delaySeconds: t.number,
+		/** Acct-Terminate-Cause as number. */
+		terminateCause: t.number,
+		class: t.string,
+		framedAddress: t.string,
+	}),
+])
+
+const accessPoint = t.intersection([
+	t.type({ client: t.string, wap: t.string, server: t.string }),
+	optional({ ssid: t.string, session: t.string, nasAddress: t.string, nasIdentifier: t.string }),
+])
+
+/**
+ * Every event type: today's version, its data, and which of its fields identify a person
+ * (erasure and retention build on that). `server` is empty where none could be chosen.
+ */
+export const catalogue = {
+	AccessRequested: {
+		version: 1,
+		personal: ['mac', 'user'],
+		data: t.intersection([
+			station,
+			t.type({ server: t.string }),
+			/** Set when the subscriber has a live session already (802.1X reauthentication). */
+			optional({ reauthentication: t.literal(true) }),
+		]),
+	},
+	AccessChallenged: {
+		version: 1,
+		personal: [],
+		data: t.intersection([t.type(answered), optional({ tries })]),
+	},
+	AccessAccepted: {
+		version: 1,
+		personal: ['mac', 'user', 'framedAddress'],
+		data: t.intersection([
+			t.type({ ...answered, mac: t.string, wap: t.string }),
+			optional({
+				tries,
+				ssid: t.string,
+				user: t.string,
+				reauthentication: t.literal(true),
+				/** Class [25] and Service-Bundle [26-31]: text, or `0x` and hexadecimal digits. */
+				class: t.string,
+				serviceBundle: t.string,
+				sessionTimeoutSeconds: t.number,
+				idleTimeoutSeconds: t.number,
+				framedAddress: t.string,
+				framedNetmask: t.string,
+				framedPool: t.string,
+				/** Address-Pool [26-2]. */
+				addressPool: t.string,
+			}),
+		]),
+	},
+	AccessRejected: {
+		version: 1,
+		personal: [],
+		data: t.intersection([t.type(answered), optional({ tries, replyMessage: t.string })]),
+	},
+	AccessUnanswered: {
+		version: 1,
+		personal: [],
+		data: t.intersection([t.type({ ...outcome, reason: unansweredReason }), optional({ tries })]),
+	},
+	AccountingStarted: { version: 1, personal: ['mac', 'user', 'framedAddress'], data: accounting },
+	AccountingUpdated: { version: 1, personal: ['mac', 'user', 'framedAddress'], data: accounting },
+	AccountingStopped: { version: 1, personal: ['mac', 'user', 'framedAddress'], data: accounting },
+	AccountingTurnedOn: { version: 1, personal: [], data: accessPoint },
+	AccountingTurnedOff: { version: 1, personal: [], data: accessPoint },
+	AccountingAnswered: {
+		version: 1,
+		personal: [],
+		data: t.intersection([t.type({ ...answered, status: accountingStatus }), optional({ tries })]),
+	},
+	AccountingUnanswered: {
+		version: 1,
+		personal: [],
+		data: t.intersection([
+			t.type({ ...outcome, status: accountingStatus, reason: unansweredReason }),
+			optional({ tries }),
+		]),
+	},
+	SubscriberTerminated: {
+		version: 1,
+		personal: ['mac'],
+		data: t.type({
+			mac: t.string,
+			wap: t.string,
+			cause: t.union([
+				t.literal('accounting-stop'),
+				t.literal('accounting-on'),
+				t.literal('accounting-off'),
+				t.literal('idle-timeout'),
+			]),
+			/** When the session began, in milliseconds. */
+			since: t.number,
+		}),
+	},
+	RelayStarted: {
+		version: 1,
+		personal: [],
+		/** `configuration`: the commands in force, every secret replaced by `<secret>`. */
+		data: t.type({ release: t.string, configuration: t.array(t.string) }),
+	},
+	RelayStopped: { version: 1, personal: [], data: t.type({ reason: t.string }) },
+	ConfigurationChanged: {
+		version: 1,
+		personal: [],
+		/** `context`: the configuration mode's path, e.g. `radius relay authentication server`. */
+		data: t.type({ context: t.string, command: t.string }),
+	},
+	BaselineSet: {
+		version: 1,
+		personal: [],
+		data: t.type({ scope: t.union([t.literal('radius relay'), t.literal('radius')]) }),
+	},
+	UpstreamChanged: {
+		version: 1,
+		personal: [],
+		data: t.type({
+			service,
+			server: t.string,
+			from: upstreamState,
+			to: upstreamState,
+			reason: t.string,
+		}),
+	},
+	/** From now on this client's Access-Requests must carry Message-Authenticator. */
+	MessageAuthenticatorSeen: { version: 1, personal: [], data: t.type({ client: t.string }) },
+	/** Gathered for up to a second: `client` is empty where too many clients shared the second. */
+	RequestsDiscarded: {
+		version: 1,
+		personal: [],
+		data: t.type({ service, client: t.string, reason: discardReason, count: t.number }),
+	},
+	/** Cached answers sent once more to a repeated request (RFC 5080 §2.2.2), gathered. */
+	AnswersRepeated: {
+		version: 1,
+		personal: [],
+		data: t.type({ service, client: t.string, count: t.number }),
+	},
+	/** Datagrams from an upstream server that answered nothing, gathered. */
+	ResponsesDiscarded: {
+		version: 1,
+		personal: [],
+		data: t.type({ service, server: t.string, reason: responseDiscardReason, count: t.number }),
+	},
+} as const
+
+export type EventType = keyof typeof catalogue
+export type EventData<T extends EventType> = t.TypeOf<(typeof catalogue)[T]['data']>
+
+/** An event before it has a position. `at`: milliseconds since 1970-01-01 UTC. */
+export type EventOf<T extends EventType> = {
+	readonly stream: string
+	readonly type: T
+	readonly v: number
+	readonly at: number
+	readonly data: EventData<T>
+}
+export type NewEvent = { [T in EventType]: EventOf<T> }[EventType]
+
+/** An event in the journal. Positions have no gaps and begin at 1. */
+export type RecordedEvent = NewEvent & { readonly position: number }
+
+export function subscriberStream(virtualRouter: string, mac: string): string {
+	return `subscriber-${virtualRouter}.${mac}`
+}
+
+export function wapStream(virtualRouter: string, calledStation: string): string {
+	return `wap-${virtualRouter}.${calledStation}`
+}
+
+export function relayStream(virtualRouter: string): string {
+	return `relay-${virtualRouter}`
+}
+
+/** The virtual router that a stream belongs to. */
+export function virtualRouterOf(stream: string): string {
+	const begin = stream.indexOf('-') + 1
+	if (stream.startsWith('relay-')) return stream.slice(begin)
+	// Neither a normalised MAC nor a Called-Station-Id's MAC has a dot; a virtual router's name may.
+	return stream.slice(begin, stream.lastIndexOf('.'))
+}
