@@ -1,0 +1,240 @@
+/**
+ * The journal in SQLite: one append-only table with one row a batch, in write-ahead-log mode with
+ * synchronous FULL. An append is one insert and one fdatasync; everything else that a database does
+ * (checkpoints, the index by stream) is done behind it by the keeper's thread.
+ */
+import { randomUUID } from 'node:crypto'
+import { closeSync, fsyncSync, mkdirSync, openSync } from 'node:fs'
+import { resolve } from 'node:path'
+import type { DatabaseSync } from 'node:sqlite'
+import { Worker } from 'node:worker_threads'
+import type { NewEvent } from '../../domain/event.ts'
+import { eventEncoder } from '../../domain/event-text.ts'
+import type { Journal, Snapshots } from '../../domain/journal.ts'
+import { checkTail } from './check.ts'
+import { JournalFailure, reason, remedy } from './failure.ts'
+import * as keeper from './keeper-signal.ts'
+import { ownFolder } from './owner.ts'
+import { openReader } from './reader.ts'
+import { openToWrite } from './schema.ts'
+import { openSnapshots } from './snapshots.ts'
+import { streamHash } from './stream-hash.ts'
+import { smallestRun } from './stream-index.ts'
+
+export type JournalSettings = {
+	/** The data folder; made if missing. */
+	readonly folder: string
+	/** Where the write-ahead log is begun anew. It may get somewhat longer under load. */
+	readonly logBytesMax?: number
+	/** Is told, in sentences, of what is wrong but stops nothing: an unusable snapshot, a slow log. */
+	readonly onWarning?: (sentence: string) => void
+}
+
+export type SqliteJournal = Journal & Snapshots & { readonly folder: string }
+
+/** Opens the journal of a data folder as its only owner. Throws JournalFailure with a sentence. */
+export function openJournal(settings: JournalSettings): SqliteJournal {
+	const folder = resolve(settings.folder)
+	const onWarning = settings.onWarning ?? (() => {})
+	makeFolder(folder)
+	const owner = ownFolder(folder)
+	try {
+		const { db, id } = openToWrite(folder, randomUUID())
+		const last = checkTail(db, folder)
+		syncFolder(folder)
+		const reader = openReader(folder)
+		const log = openLog(db, folder, settings.logBytesMax ?? 64 * 2 ** 20, onWarning)
+		const writer = openWriter(db, folder, last, log)
+		const snapshots = openSnapshots({ folder, journalId: id, last: writer.last, onWarning })
+		return {
+			id,
+			folder,
+			append: writer.append,
+			last: writer.last,
+			read: reader.read,
+			readStream: reader.readStream,
+			load: snapshots.load,
+			save: snapshots.save,
+			close() {
+				if (!writer.close()) return
+				// The keeper and the reader first: the last connection to close clears the logs away, and
+				// the reader's may not write.
+				reader.close()
+				log.close()
+				db.close()
+				owner.release()
+			},
+		}
+	} catch (error) {
+		owner.release()
+		throw error
+	}
+}
+
+function makeFolder(folder: string): void {
+	try {
+		// What is in it is about persons.
+		mkdirSync(folder, { recursive: true, mode: 0o700 })
+	} catch (error) {
+		throw new JournalFailure(
+			`The data folder ${folder} cannot be made: ${reason(error)}. Name a folder that can.`,
+			{ cause: error },
+		)
+	}
+}
+
+/** Makes the names of new files durable. */
+function syncFolder(folder: string): void {
+	const descriptor = openSync(folder, 'r')
+	try {
+		fsyncSync(descriptor)
+	} finally {
+		closeSync(descriptor)
+	}
+}
+
+function openWriter(db: DatabaseSync, folder: string, newest: number, log: Log) {
+	// Bound as bytes and cast, which copies nothing: the text is ASCII already.
+	const insert = db.prepare(
+		'INSERT INTO batch (first, count, streams, events) VALUES (?, ?, ?, CAST(? AS TEXT))',
+	)
+	const encode = eventEncoder()
+	let hashes = new Uint32Array(256)
+	let last = newest
+	let failure: JournalFailure | undefined
+	let open = true
+
+	return {
+		last: () => last,
+		append(events: readonly NewEvent[]): number {
+			if (failure !== undefined) throw failure
+			if (!open) throw new JournalFailure(`The journal in ${folder} is closed.`)
+			const first = last + 1
+			if (events.length === 0) return first
+			try {
+				const text = encode(events)
+				insert.run(first, events.length, streamsOf(events), text)
+				last += events.length
+				log.grown(text.length)
+			} catch (error) {
+				// Fail-stop: what is on disk is unknown now, until the journal is opened again.
+				failure = failed(folder, error)
+				// A commit that succeeded is told as such; it is the next append that fails.
+				if (last < first) throw failure
+			}
+			if (last % smallestRun < events.length) log.wakeKeeper()
+			return first
+		},
+		/** False when it was closed before. */
+		close(): boolean {
+			const wasOpen = open
+			open = false
+			return wasOpen
+		},
+	}
+
+	function streamsOf(events: readonly NewEvent[]): Uint8Array {
+		if (events.length > hashes.length) hashes = new Uint32Array(2 * events.length)
+		for (let index = 0; index < events.length; index++) {
+			hashes[index] = streamHash(events[index]!.stream)
+		}
+		return new Uint8Array(hashes.buffer, 0, 4 * events.length)
+	}
+}
+
+function failed(folder: string, error: unknown): JournalFailure {
+	return new JournalFailure(
+		`The journal in ${folder} cannot be written any more: ${reason(error)}. ${remedy(error)}`,
+		{ cause: error },
+	)
+}
+
+type Log = ReturnType<typeof openLog>
+
+const frameBytes = 4096
+/** The keeper is asked to checkpoint whenever about so much was added: small enough to sync fast. */
+const checkpointFrames = 1024
+/** What the writer may be left to checkpoint itself when it begins the log anew. */
+const restartFrames = 256
+
+/**
+ * The write-ahead log's length. Written in place, a log syncs in half the time of one that grows, so
+ * it is kept and begun anew from time to time: the keeper checkpoints nearly all of it, the writer
+ * the small rest, because only a checkpoint without a write beside it reaches the end.
+ */
+function openLog(
+	db: DatabaseSync,
+	folder: string,
+	bytesMax: number,
+	onWarning: (sentence: string) => void,
+) {
+	const restart = db.prepare('PRAGMA wal_checkpoint(RESTART)')
+	const framesMax = Math.max(Math.floor(bytesMax / frameBytes), 1)
+	const step = Math.min(checkpointFrames, Math.ceil(framesMax / 4))
+	const signal = keeper.newKeeperSignal()
+	const worker = startKeeper({ folder, signal }, onWarning)
+	/** Frames since the keeper was asked, estimated. */
+	let added = 0
+	let warned = false
+
+	return { grown, wakeKeeper: () => keeper.wake(signal), close }
+
+	/** After a commit of `bytes`. Throws what the disk says against a checkpoint. */
+	function grown(bytes: number): void {
+		added += 2 + Math.ceil(bytes / frameBytes)
+		if (Atomics.load(signal, keeper.checkpoint) === keeper.checkpointAsked) return
+		const length = Atomics.load(signal, keeper.logFrames)
+		const rest = length - Atomics.load(signal, keeper.checkpointedFrames) + added
+		const isLong = length + added >= framesMax
+		if (isLong && (rest <= restartFrames || length + added >= 2 * framesMax)) {
+			if (beginAnew()) return
+		}
+		if (added >= step || isLong) ask()
+	}
+
+	function ask(): void {
+		added = 0
+		Atomics.store(signal, keeper.checkpoint, keeper.checkpointAsked)
+		keeper.wake(signal)
+	}
+
+	/** False when a reader still needs the log as it is. */
+	function beginAnew(): boolean {
+		const { busy, log } = restart.get()!
+		if (busy !== 0) {
+			if (Number(log) > 4 * framesMax) warnOfLength(Number(log))
+			return false
+		}
+		added = 0
+		warned = false
+		Atomics.store(signal, keeper.logFrames, 0)
+		Atomics.store(signal, keeper.checkpointedFrames, 0)
+		return true
+	}
+
+	function warnOfLength(frames: number): void {
+		if (warned) return
+		warned = true
+		onWarning(
+			`The write-ahead log in ${folder} has ${Math.round((frames * frameBytes) / 2 ** 20)} MB, because ` +
+				'a program keeps reading an old state of the journal: end it.',
+		)
+	}
+
+	function close(): void {
+		Atomics.store(signal, keeper.stop, 1)
+		keeper.wake(signal)
+		Atomics.wait(signal, keeper.stopped, 0, keeperStopMs)
+		void worker.terminate()
+	}
+}
+
+const keeperStopMs = 5_000
+
+function startKeeper(data: keeper.KeeperData, onWarning: (sentence: string) => void): Worker {
+	const worker = new Worker(new URL('./keeper.ts', import.meta.url), { workerData: data })
+	worker.on('message', ({ warning }: keeper.KeeperWarning) => onWarning(warning))
+	worker.on('error', error => onWarning(`The keeper of the journal ended: ${reason(error)}`))
+	worker.unref()
+	return worker
+}

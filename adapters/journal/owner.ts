@@ -1,0 +1,48 @@
+/**
+ * One process owns a data folder. The lock is an SQLite database held in an exclusive transaction
+ * for the whole life of the owner: the kernel drops it however the process ends, `kill -9`
+ * included, so that there is no stale lock to clear away.
+ */
+import { readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
+import { JournalFailure, reason, remedy, sqliteBusy, sqliteCode } from './failure.ts'
+
+/** Takes the folder, or throws a sentence that names the owner. */
+export function ownFolder(folder: string): { release(): void } {
+	let db: DatabaseSync | undefined
+	try {
+		db = new DatabaseSync(join(folder, 'owner.db'))
+		db.exec('PRAGMA journal_mode = MEMORY; BEGIN EXCLUSIVE')
+	} catch (error) {
+		db?.close()
+		if (sqliteCode(error) === sqliteBusy) throw new JournalFailure(inUse(folder))
+		throw new JournalFailure(
+			`The data folder ${folder} cannot be locked: ${reason(error)}. ${remedy(error)}`,
+			{ cause: error },
+		)
+	}
+	const owned = db
+	// Only to name the owner in another process's refusal; not the lock. Never read by the owner.
+	writeFileSync(pidFile(folder), `${process.pid}\n`)
+	return { release: () => owned.close() }
+}
+
+function inUse(folder: string): string {
+	return (
+		`The data folder ${folder} is in use by process ${ownerPid(folder)}: ` +
+		'stop that process, or give this one a data folder of its own.'
+	)
+}
+
+function pidFile(folder: string): string {
+	return join(folder, 'owner.pid')
+}
+
+function ownerPid(folder: string): string {
+	try {
+		return readFileSync(pidFile(folder), 'utf8').trim()
+	} catch {
+		return '(unknown)'
+	}
+}

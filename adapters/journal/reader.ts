@@ -1,0 +1,107 @@
+/** Reading a journal: from a position on, or one stream. Serves the owner and other processes. */
+import type { DatabaseSync } from 'node:sqlite'
+import type { RecordedEvent } from '../../domain/event.ts'
+import { decodeEvent, decodeEvents } from '../../domain/event-text.ts'
+import type { JournalReader } from '../../domain/journal.ts'
+import { lastPosition, openToRead } from './schema.ts'
+import { hashesOf, streamHash } from './stream-hash.ts'
+import { type Candidates, openStreamIndex } from './stream-index.ts'
+
+export type Reader = JournalReader & {
+	/** Random text that names this journal for ever. */
+	readonly id: string
+	close(): void
+}
+
+/** Opens a live or a copied data folder to read. Throws JournalFailure with a sentence. */
+export function openReader(folder: string): Reader {
+	const { db, id } = openToRead(folder)
+	const index = openStreamIndex(folder, id)
+	const readEvents = eventReading(db)
+	const readPositions = positionReading(db, index.candidates)
+	return {
+		id,
+		last: lastPosition(db),
+		read: readEvents,
+		readStream: readPositions,
+		close() {
+			index.close()
+			db.close()
+		},
+	}
+}
+
+type Batch = [first: number, events: string, end: number]
+
+function eventReading(db: DatabaseSync): JournalReader['read'] {
+	const batches = db.prepare(`
+		SELECT first, events, first + count FROM batch
+		WHERE first >= coalesce((SELECT max(first) FROM batch WHERE first <= ?1), 1)
+			AND first < ?1 + ?2
+		ORDER BY first
+	`)
+	batches.setReturnArrays(true)
+
+	return (from, limit) => {
+		const start = Math.max(from, 1)
+		const found: RecordedEvent[] = []
+		for (const [first, text] of batches.all(start, Math.max(limit, 1)) as unknown as Batch[]) {
+			const events = decodeEvents(text, first)
+			for (let index = Math.max(start - first, 0); index < events.length; index++) {
+				found.push(events[index]!)
+			}
+		}
+		return found
+	}
+}
+
+/** How many rows of hashes are fetched at once where the index does not reach yet. */
+const scanRows = 512
+
+function positionReading(db: DatabaseSync, candidates: Candidates): JournalReader['readStream'] {
+	const holder = db.prepare(`
+		SELECT first, events, first + count FROM batch WHERE first <= ? ORDER BY first DESC LIMIT 1
+	`)
+	const streams = db.prepare(`
+		SELECT first, streams FROM batch
+		WHERE first >= coalesce((SELECT max(first) FROM batch WHERE first <= ?1), 1)
+		ORDER BY first LIMIT ${scanRows}
+	`)
+	for (const statement of [holder, streams]) statement.setReturnArrays(true)
+
+	return (stream, from, limit) => {
+		const hash = streamHash(stream)
+		const found: RecordedEvent[] = []
+		let batch: Batch = [0, '', 0]
+		const { indexed } = candidates(hash, from, take)
+		scan(Math.max(from, indexed + 1))
+		return found
+
+		/** Keeps the event unless its stream only shares the hash; false when there are enough. */
+		function take(position: number): boolean {
+			if (found.length >= limit) return false
+			if (position >= batch[2]) batch = holder.get(position) as unknown as Batch
+			const event = decodeEvent(batch[1], batch[0], position - batch[0])
+			if (event.stream === stream) found.push(event)
+			return found.length < limit
+		}
+
+		function scan(start: number): void {
+			for (let next = start; found.length < limit; ) {
+				const rows = streams.all(next) as unknown as [number, Uint8Array][]
+				for (const [first, bytes] of rows) {
+					const hashes = hashesOf(bytes)
+					for (
+						let index = hashes.indexOf(hash);
+						index !== -1;
+						index = hashes.indexOf(hash, index + 1)
+					) {
+						if (first + index >= next && !take(first + index)) return
+					}
+					next = first + hashes.length
+				}
+				if (rows.length < scanRows) return
+			}
+		}
+	}
+}
