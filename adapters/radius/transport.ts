@@ -1,7 +1,8 @@
 /**
  * Datagrams in batches. Two implementations carry them: system calls through an FFI
  * (`transport-linux.ts`) and Node's own `dgram` (`transport-dgram.ts`); both pass the same tests,
- * and the simulation has a third. IPv4 addresses are unsigned 32-bit numbers in host byte order.
+ * and the simulation has a third. IPv4 only: addresses are unsigned 32-bit numbers in host byte
+ * order, and 0 is 0.0.0.0.
  */
 
 /** Memory that can be sent from without a copy. `bytes` stays valid until the transport closes. */
@@ -10,6 +11,15 @@ export type Memory = { readonly bytes: Uint8Array }
 /** RFC 2865 §3: 4,096 octets at most; one more makes an oversized datagram visible. */
 export const bufferSize = 4097
 export const batchSize = 64
+
+/** Datagrams that one socket keeps until `flush`; what is queued beyond them counts as unsent. */
+export const sendQueueLimit = 16_384
+
+/** RFC 768 with an IPv4 header: 65,535 - 20 - 8. */
+export const datagramLimit = 65_507
+
+/** Asked of the kernel for each socket; what it grants without privileges is often less. */
+export const socketBufferOctets = 8 << 20
 
 /** What one `receive` took from a socket; valid until the next `receive` of any socket. */
 export type Received = {
@@ -27,11 +37,12 @@ export type Received = {
 export type DatagramSocket = {
 	readonly address: number
 	readonly port: number
-	/** Takes up to `batchSize` waiting datagrams, without blocking. */
+	/** Takes up to `batchSize` waiting datagrams, without blocking; none once it is closed. */
 	receive(): Received
 	/**
 	 * Queues a datagram, taken from `memory` at `flush`, so it must not change before. A connected
-	 * socket ignores `address` and `port`. `local`, where not 0, is the source address to use.
+	 * socket ignores `address` and `port`. `local`, where not 0, is the source address to use; only
+	 * a socket bound to 0.0.0.0 has the choice. A closed socket sends nothing.
 	 */
 	send(
 		memory: Memory,
@@ -47,6 +58,9 @@ export type DatagramSocket = {
 	takeRefused(): number
 	/** Datagrams that could not be sent because the socket's queue was full, since the last call. */
 	takeUnsent(): number
+	/** Datagrams that came and were dropped because the receive queue was full, since the last call. */
+	takeOverflowed(): number
+	/** Drops what was queued and not flushed. */
 	close(): void
 }
 
@@ -59,11 +73,57 @@ export type Transport = {
 	connect(address: number, port: number, source: number): Promise<DatagramSocket>
 	/**
 	 * Calls `turn` whenever a socket may have something, and at least every `tickMs`. `ready` are the
-	 * sockets to receive from. Goes on until `stop`.
+	 * sockets to receive from, valid during the turn; empty on a tick. Goes on until `stop`.
 	 */
 	run(turn: (ready: readonly DatagramSocket[]) => void, tickMs: number): void
 	stop(): void
 	close(): void
 	/** What the kernel does with UDP checksums of datagrams sent: really asked of a socket. */
 	udpChecksums(): 'enabled' | 'disabled' | 'unknown'
+}
+
+/**
+ * Throws a RangeError where a datagram is not within its memory: the kernel reads what it is told to,
+ * and a wrong length would send a stranger's secrets.
+ */
+export function assertWithin(memory: Memory, offset: number, length: number): void {
+	const limit = Math.min(memory.bytes.length - offset, datagramLimit)
+	if (offset >= 0 && length >= 0 && length <= limit) return
+	throw new RangeError(`cannot send ${length} octets at ${offset} of ${memory.bytes.length}`)
+}
+
+/** Dotted text of an address. */
+export function dotted(address: number): string {
+	return `${address >>> 24}.${(address >>> 16) & 255}.${(address >>> 8) & 255}.${address & 255}`
+}
+
+/** An Error that says what to do, for a socket that could not be made; `code` as in `EADDRINUSE`. */
+export function socketError(
+	action: 'bind' | 'connect',
+	code: string,
+	address: number,
+	port: number,
+): Error & { code: string } {
+	const to = action === 'bind' ? 'bind a UDP socket to' : 'connect a UDP socket to'
+	const message = `cannot ${to} ${dotted(address)}:${port}: ${code}, ${mend(action, code)}`
+	return Object.assign(new Error(message), { code })
+}
+
+function mend(action: 'bind' | 'connect', code: string): string {
+	switch (code) {
+		case 'EADDRINUSE':
+			return 'another socket has this address and port; stop it or choose another port'
+		case 'EADDRNOTAVAIL':
+			return 'the source address is not one of this machine; configure one that is'
+		case 'EACCES':
+			return action === 'bind'
+				? 'ports below 1024 need root or CAP_NET_BIND_SERVICE'
+				: 'this address cannot be sent to; broadcast addresses are not supported'
+		case 'ENETUNREACH':
+			return 'no route leads there; check the address and the routing table'
+		case 'EMFILE':
+			return 'the process has too many open files; raise its limit (ulimit -n)'
+		default:
+			return 'check the address and the limits of this machine'
+	}
 }
