@@ -8,6 +8,7 @@
  */
 import type { Service } from '../domain/configuration.ts'
 import type { DiscardReason, EventData, RecordedEvent } from '../domain/event.ts'
+import type { Projection } from './follow.ts'
 import { createVirtualRouterReader } from './virtual-router.ts'
 
 export type Counters = number[]
@@ -93,10 +94,10 @@ export const clientLimit = 65_536
 export const discardedClientLimit = 4_096
 
 /** The projection: folds events into the statistics of every virtual router. */
-export const relayStatistics = {
+export const relayStatistics: Projection<RelayStatistics> = {
 	name: 'relay-statistics',
 	version: 1,
-	initial: (): RelayStatistics => ({ routers: [] }),
+	initial: () => ({ routers: [] }),
 	fold: foldRelayStatistics,
 }
 

@@ -8,6 +8,7 @@
  */
 import type { Service } from '../domain/configuration.ts'
 import type { AccountingStatus, EventData, RecordedEvent } from '../domain/event.ts'
+import type { Projection } from './follow.ts'
 import type { Counters } from './statistics.ts'
 import { createVirtualRouterReader } from './virtual-router.ts'
 
@@ -87,10 +88,10 @@ export const serverLimit = 1_024
 const pageSize = 1_024
 
 /** The projection: folds events into the statistics of every upstream server. */
-export const upstreamStatistics = {
+export const upstreamStatistics: Projection<UpstreamStatistics> = {
 	name: 'upstream-statistics',
 	version: 1,
-	initial: (): UpstreamStatistics => ({ servers: [], baselines: [], pages: [], uncounted: 0 }),
+	initial: () => ({ servers: [], baselines: [], pages: [], uncounted: 0 }),
 	fold: foldUpstreamStatistics,
 }
 
@@ -290,7 +291,7 @@ function unanswered(
 			if (tries === undefined) final.now[row.timeouts]!++
 			return
 		case 'superseded':
-		case 'unconfigured':
+		case 'stopped':
 			// Given up before the last transmission could time out.
 			if (lastTry !== undefined && lastTry[1] > 0) final.now[row.timeouts]!--
 			return

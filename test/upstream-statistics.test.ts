@@ -358,7 +358,7 @@ test('a request that was given up early did not time out again', () => {
 		access(one),
 		access(one),
 		unanswered(1, 'superseded'),
-		unanswered(2, 'unconfigured', [[one, 3]]),
+		unanswered(2, 'stopped', [[one, 3]]),
 	])
 	assert.equal(rows(state, 'authentication', one), [
 		'Access Requests 2',
