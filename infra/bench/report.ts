@@ -1,0 +1,163 @@
+/** The tables of a run, as Markdown that reads well in a terminal too, and their place in the README. */
+import { readFileSync, writeFileSync } from 'node:fs'
+import { cpus, release, totalmem } from 'node:os'
+import type { JournalFigures } from './journal.ts'
+import { relayNames, relayTitles } from './relays.ts'
+import {
+	type Case,
+	caseTitle,
+	median,
+	pairedRatios,
+	type Sample,
+	type Subject,
+	samplesOf,
+	steadyCases,
+	type Target,
+	targets,
+	thousands,
+	windowCases,
+} from './results.ts'
+
+export type Run = {
+	readonly samples: readonly Sample[]
+	readonly journal: JournalFigures | undefined
+	readonly rounds: number
+	/** Names and versions of what radledger is compared with. */
+	readonly peers: readonly string[]
+	/** Milliseconds since 1970. */
+	readonly at: number
+}
+
+const beginMarker = '<!-- bench -->'
+const endMarker = '<!-- /bench -->'
+
+/** The whole report: targets first, then every figure, then where it was measured. */
+export function report(run: Run): string {
+	const parts = [targetTable(targets(run.samples, run.journal))]
+	if (run.samples.length > 0) parts.push(figureTable(run.samples), loggingNote(run.samples))
+	if (run.journal !== undefined) parts.push(journalTable(run.journal))
+	parts.push(conditions(run))
+	return parts.filter(part => part !== '').join('\n\n')
+}
+
+/** Puts the report between the markers of the README. Throws where they are missing. */
+export function writeReadme(path: string, text: string): void {
+	const readme = readFileSync(path, 'utf8')
+	const begin = readme.indexOf(beginMarker)
+	const end = readme.indexOf(endMarker)
+	if (begin < 0 || end < begin) {
+		throw new Error(
+			`${path} has no place for the table: put the lines ${beginMarker} and ${endMarker} where it belongs.`,
+		)
+	}
+	const head = readme.slice(0, begin + beginMarker.length)
+	writeFileSync(path, `${head}\n${text}\n${readme.slice(end)}`)
+}
+
+function targetTable(all: readonly Target[]): string {
+	const verdict = (reached: boolean | undefined) =>
+		reached === undefined ? '-' : reached ? 'reached' : '**not reached**'
+	return table(
+		['Target (radledger with its journal on)', 'Measured', ''],
+		all.map(({ text, measured, reached }) => [text, measured, verdict(reached)]),
+	)
+}
+
+function figureTable(samples: readonly Sample[]): string {
+	const subjects: readonly Subject[] = [...relayNames, 'none']
+	const rows = [...windowCases, ...steadyCases].flatMap(of =>
+		subjects.flatMap(subject => figureRow(samples, of, subject)),
+	)
+	const heads = ['Load', 'Relay', 'requests/s', 'CPU us/request', 'p50 ms', 'p99 ms', 'p99.9 ms']
+	return table([...heads, 'lost'], rows, 2)
+}
+
+/** One row, or none where nothing was measured. */
+function figureRow(samples: readonly Sample[], of: Case, subject: Subject): string[][] {
+	const measured = samplesOf(samples, of, subject)
+	if (measured.length === 0) return []
+	const ms = (values: readonly number[]) => (median(values) / 1000).toFixed(2)
+	const cpuUs = median(measured.map(one => one.cpuUsPerRequest))
+	const lost = measured.reduce((sum, one) => sum + one.lost + one.bad, 0)
+	return [
+		[
+			caseTitle(of),
+			subject === 'none' ? 'none: server alone' : relayTitles[subject],
+			thousands(median(measured.map(one => one.requestsPerSecond))),
+			subject === 'none' ? '-' : cpuUs.toFixed(1),
+			ms(measured.map(one => one.p50Us)),
+			ms(measured.map(one => one.p99Us)),
+			ms(measured.map(one => one.p999Us)),
+			thousands(lost),
+		],
+	]
+}
+
+/** radsecproxy as it is usually run writes a line for each request: the easier comparison. */
+function loggingNote(samples: readonly Sample[]): string {
+	const ratios = windowCases.flatMap(of => {
+		const peer = 'radsecproxy-logging'
+		const cpu = median(pairedRatios(samples, of, 'radledger', peer, 'cpuUsPerRequest'))
+		const rate = median(pairedRatios(samples, of, 'radledger', peer, 'requestsPerSecond'))
+		if (Number.isNaN(cpu)) return []
+		return [`${caseTitle(of)} ${cpu.toFixed(2)} x CPU, ${rate.toFixed(2)} x requests/s`]
+	})
+	return ratios.length === 0 ? '' : `Against radsecproxy with its log on: ${ratios.join('; ')}.`
+}
+
+function journalTable({ appends, latency, replay, stream, eventBytes }: JournalFigures): string {
+	const append = `${appends.cpuUsPerEvent} us CPU each, ${appends.processCpuUsPerEvent} us with index and checkpoints`
+	return table(
+		['Journal alone', ''],
+		[
+			[
+				`Appends, batches of 64, ${eventBytes} bytes each`,
+				`${thousands(appends.eventsPerSecond)}/s (${append})`,
+			],
+			['Replay', `${thousands(replay.eventsPerSecond)}/s (${replay.cpuUsPerEvent} us CPU each)`],
+			[
+				`A durable batch of 10, ${thousands(latency.appendsPerSecond)} times a second`,
+				`p50 ${latency.p50} ms, p99 ${latency.p99} ms, p99.9 ${latency.p999} ms`,
+			],
+			[`Reading a stream of ${stream.events} events`, `${stream.p50} ms`],
+		],
+	)
+}
+
+function conditions(run: Run): string {
+	const { model } = cpus()[0] ?? { model: 'unknown processor' }
+	const memory = `${Math.round(totalmem() / 2 ** 30)} GiB`
+	const machine = `${model.trim()}, ${cpus().length} cores, ${memory}, Linux ${release()}`
+	const versions = [`Node ${process.versions.node}`, ...run.peers].join(', ')
+	const date = new Date(run.at).toISOString().slice(0, 10)
+	const measured = `Measured ${date} on ${machine}; ${versions}.`
+	return run.samples.length === 0 ? measured : `${measured}\n${method(run)}`
+}
+
+function method({ samples, rounds }: Run): string {
+	const elsewhere = median(samples.map(sample => sample.measurement.elsewhere))
+	const percent = Math.round(elsewhere * 100)
+	return [
+		'Load generator, relay and home server share the machine, over loopback.',
+		`The relays take turns in ${rounds === 1 ? 'one round' : `${rounds} rounds`}: figures are medians; ratios are medians (and ranges) of the ratios within a round.`,
+		'CPU is that of the whole relay process, with what it puts off until after the load.',
+		`Meanwhile ${percent} % of the processors went to other things (median).`,
+	].join('\n')
+}
+
+/** A Markdown table with its columns aligned; from column `numbersFrom` on, to the right. */
+function table(
+	heads: readonly string[],
+	rows: readonly (readonly string[])[],
+	numbersFrom = heads.length,
+): string {
+	const widths = heads.map((head, i) =>
+		Math.max(3, head.length, ...rows.map(row => row[i]?.length ?? 0)),
+	)
+	const line = (cells: readonly string[]) =>
+		`| ${widths.map((width, i) => (i < numbersFrom ? (cells[i] ?? '').padEnd(width) : (cells[i] ?? '').padStart(width))).join(' | ')} |`
+	const rule = widths.map((width, i) =>
+		i < numbersFrom ? '-'.repeat(width) : `${'-'.repeat(width - 1)}:`,
+	)
+	return [line(heads), line(rule), ...rows.map(line)].join('\n')
+}

@@ -1,0 +1,156 @@
+/** What a whole run has measured, as plain data, and the figures drawn from it. */
+import type { JournalFigures } from './journal.ts'
+import type { Measurement } from './load.ts'
+import type { Kind, RelayName } from './relays.ts'
+
+/** `none`: the load generator and the home server alone, which is what the machine can do. */
+export type Subject = RelayName | 'none'
+
+export type Case = { readonly name: string; readonly kind: Kind } & (
+	| { readonly type: 'window'; readonly window: number }
+	| { readonly type: 'steady'; readonly rate: number }
+)
+
+/** Requests a second of the steady load. */
+export const steadyRate = 10_000
+
+export const windowCases: readonly Case[] = [
+	{ name: 'eap-64', type: 'window', kind: 'eap', window: 64 },
+	{ name: 'eap-200', type: 'window', kind: 'eap', window: 200 },
+	{ name: 'accounting-64', type: 'window', kind: 'accounting', window: 64 },
+	{ name: 'accounting-200', type: 'window', kind: 'accounting', window: 200 },
+]
+
+export const steadyCases: readonly Case[] = [
+	{ name: 'steady-eap', type: 'steady', kind: 'eap', rate: steadyRate },
+	{ name: 'steady-accounting', type: 'steady', kind: 'accounting', rate: steadyRate },
+]
+
+export type Sample = {
+	readonly subject: Subject
+	readonly case: Case
+	readonly round: number
+	readonly measurement: Measurement
+}
+
+export type Target = {
+	readonly text: string
+	readonly measured: string
+	/** undefined: not measured. */
+	readonly reached: boolean | undefined
+}
+
+/** A field of the measurements, from which a median is taken. */
+type Figure = keyof Measurement
+
+export function samplesOf(samples: readonly Sample[], of: Case, subject: Subject): Measurement[] {
+	return samples
+		.filter(sample => sample.case.name === of.name && sample.subject === subject)
+		.map(sample => sample.measurement)
+}
+
+export function median(values: readonly number[]): number {
+	const sorted = values.toSorted((a, b) => a - b)
+	const middle = Math.floor(sorted.length / 2)
+	if (sorted.length % 2 === 1) return sorted[middle]!
+	return sorted.length === 0 ? Number.NaN : (sorted[middle - 1]! + sorted[middle]!) / 2
+}
+
+/**
+ * Ratios of neighbouring runs, round by round: the machine's speed drifts by more than relays
+ * differ, and neighbours drift together. Empty where nothing can be compared.
+ */
+export function pairedRatios(
+	samples: readonly Sample[],
+	of: Case,
+	subject: Subject,
+	peer: Subject,
+	figure: Figure,
+): number[] {
+	const ratios: number[] = []
+	for (const one of samples) {
+		if (one.case.name !== of.name || one.subject !== subject) continue
+		const other = samples.find(
+			sample =>
+				sample.case.name === of.name && sample.subject === peer && sample.round === one.round,
+		)
+		if (other !== undefined) ratios.push(one.measurement[figure] / other.measurement[figure])
+	}
+	return ratios
+}
+
+/** Every target, in the order in which they are printed, with what came of it. */
+export function targets(samples: readonly Sample[], journal: JournalFigures | undefined): Target[] {
+	return [
+		...windowCases.flatMap(of => [
+			ratioTarget(samples, of, 'cpuUsPerRequest', 'radsecproxy', 'at most', 0.8),
+			ratioTarget(samples, of, 'requestsPerSecond', 'radsecproxy', 'at least', 1),
+		]),
+		...windowCases.map(of =>
+			ratioTarget(samples, of, 'requestsPerSecond', 'freeradius-detail', 'at least', 4),
+		),
+		...steadyCases.flatMap(of => [
+			latencyTarget(samples, of, 'p99Us', 'p99', 3),
+			latencyTarget(samples, of, 'p999Us', 'p99.9', 15),
+		]),
+		journalTarget('Journal: appends/s', 150_000, journal?.appends.eventsPerSecond),
+		journalTarget('Journal: replayed events/s', 500_000, journal?.replay.eventsPerSecond),
+	]
+}
+
+const peerNames = {
+	radsecproxy: 'radsecproxy, not logging',
+	'freeradius-detail': 'FreeRADIUS with detail files',
+} as const
+
+function ratioTarget(
+	samples: readonly Sample[],
+	of: Case,
+	figure: 'cpuUsPerRequest' | 'requestsPerSecond',
+	peer: keyof typeof peerNames,
+	bound: 'at most' | 'at least',
+	limit: number,
+): Target {
+	const ratios = pairedRatios(samples, of, 'radledger', peer, figure)
+	const what = figure === 'cpuUsPerRequest' ? 'CPU per request' : 'requests/s'
+	const text = `${caseTitle(of)}: ${what} ${bound} ${limit} x ${peerNames[peer]}`
+	if (ratios.length === 0) return { text, measured: 'not measured', reached: undefined }
+	const ratio = median(ratios)
+	const range = `${Math.min(...ratios).toFixed(2)} to ${Math.max(...ratios).toFixed(2)}`
+	const reached = bound === 'at most' ? ratio <= limit : ratio >= limit
+	return { text, measured: `${ratio.toFixed(2)} x (${range})`, reached }
+}
+
+function latencyTarget(
+	samples: readonly Sample[],
+	of: Case,
+	figure: 'p99Us' | 'p999Us',
+	name: string,
+	limitMs: number,
+): Target {
+	const text = `${caseTitle(of)}: ${name} under ${limitMs} ms`
+	const measured = samplesOf(samples, of, 'radledger')
+	if (measured.length === 0) return { text, measured: 'not measured', reached: undefined }
+	const ms = median(measured.map(measurement => measurement[figure])) / 1000
+	const perSecond = median(measured.map(measurement => measurement.requestsPerSecond))
+	// A quantile of a load that was not there says nothing.
+	const held = perSecond >= steadyRate * 0.99
+	const note = held ? '' : `, but only ${Math.round(perSecond)}/s`
+	return { text, measured: `${ms.toFixed(2)} ms${note}`, reached: held && ms < limitMs }
+}
+
+function journalTarget(name: string, limit: number, rate: number | undefined): Target {
+	const text = `${name} at least ${thousands(limit)}`
+	if (rate === undefined) return { text, measured: 'not measured', reached: undefined }
+	return { text, measured: thousands(rate), reached: rate >= limit }
+}
+
+export function caseTitle(of: Case): string {
+	const kind = of.kind === 'eap' ? 'EAP' : 'Accounting'
+	if (of.type === 'window') return `${kind}, window ${of.window}`
+	return `${kind}, steady ${thousands(of.rate)}/s`
+}
+
+export function thousands(value: number): string {
+	return Math.round(value).toLocaleString('en-US')
+}
