@@ -1,0 +1,46 @@
+/**
+ * Two relay servers cannot listen on the same address and port. A server without a key answers
+ * nobody and does not listen, so that its address can be set before its first key.
+ */
+import { type Configuration, type Service, services } from '../configuration.ts'
+
+type Listener = { readonly name: string; readonly address: string; readonly port: number }
+
+/** A sentence about the first two relay servers that exclude each other; undefined: none do. */
+export function listenerConflict(configuration: Configuration): string | undefined {
+	const byPort = new Map<number, Listener[]>()
+	for (const listener of listeners(configuration)) {
+		const others = byPort.get(listener.port) ?? []
+		const rival = others.find(other => overlap(other.address, listener.address))
+		if (rival !== undefined) return conflictSentence(rival, listener)
+		byPort.set(listener.port, [...others, listener])
+	}
+	return undefined
+}
+
+function listeners(configuration: Configuration): readonly Listener[] {
+	return configuration.virtualRouters.flatMap(router =>
+		services.flatMap(service => {
+			const server = router.relay[service]
+			if (server === undefined || server.clients.length === 0) return []
+			const name = serverName(service, router.name)
+			return [{ name, address: server.listenAddress, port: server.udpPort }]
+		}),
+	)
+}
+
+function serverName(service: Service, virtualRouter: string): string {
+	return `the ${service} server of virtual router ${virtualRouter}`
+}
+
+function overlap(a: string, b: string): boolean {
+	return a === b || a === '0.0.0.0' || b === '0.0.0.0'
+}
+
+function conflictSentence(first: Listener, second: Listener): string {
+	const place = (l: Listener) =>
+		l.address === '0.0.0.0'
+			? `every address, UDP port ${l.port}`
+			: `${l.address}, UDP port ${l.port}`
+	return `${second.name.replace('the', 'The')} would listen on ${place(second)}, where ${first.name} listens (${place(first)}); give one of them another listen-address or udp-port first.`
+}

@@ -1,0 +1,58 @@
+/** The modes of the command line, and what the prompt says about them. */
+import type { Service } from '../configuration.ts'
+
+export type Mode =
+	| { readonly kind: 'user-exec' }
+	| { readonly kind: 'privileged-exec' }
+	| { readonly kind: 'configuration' }
+	/** RADIUS Configuration: one upstream server. */
+	| { readonly kind: 'radius'; readonly service: Service; readonly server: string }
+	/** RADIUS Relay Configuration. */
+	| { readonly kind: 'radius-relay'; readonly service: Service }
+
+export type ModeKind = Mode['kind']
+
+export const configurationModes: readonly ModeKind[] = ['configuration', 'radius', 'radius-relay']
+
+export function isConfiguring(mode: Mode): boolean {
+	return configurationModes.includes(mode.kind)
+}
+
+/** The command that leads from Global Configuration into the mode; empty for all others. */
+export function modePath(mode: Mode): string {
+	switch (mode.kind) {
+		case 'user-exec':
+		case 'privileged-exec':
+		case 'configuration':
+			return ''
+		case 'radius':
+			return `radius ${mode.service} server ${mode.server}`
+		case 'radius-relay':
+			return `radius relay ${mode.service} server`
+		default:
+			return mode satisfies never
+	}
+}
+
+/** `host1#`, `host1(config-radius-relay)#`, `host1:vr1(config)#`. */
+export function promptText(hostname: string, virtualRouter: string, mode: Mode): string {
+	const where = virtualRouter === 'default' ? hostname : `${hostname}:${virtualRouter}`
+	return where + promptEnd(mode)
+}
+
+function promptEnd(mode: Mode): string {
+	switch (mode.kind) {
+		case 'user-exec':
+			return '>'
+		case 'privileged-exec':
+			return '#'
+		case 'configuration':
+			return '(config)#'
+		case 'radius':
+			return '(config-radius)#'
+		case 'radius-relay':
+			return '(config-radius-relay)#'
+		default:
+			return mode satisfies never
+	}
+}

@@ -1,0 +1,39 @@
+/**
+ * What stands behind the commands: the relay as an operator sees it. `src/` implements it; the
+ * shell, the configuration file and the tests only know this interface.
+ */
+import type { Configuration, Service } from '../configuration.ts'
+
+/** What the relay must be asked for; all that follows from the configuration is rendered here. */
+export type Show =
+	| {
+			readonly kind: 'relay-statistics'
+			readonly service?: Service
+			/** Address of one client as dotted text. */
+			readonly client?: string
+			readonly delta: boolean
+	  }
+	| { readonly kind: 'udp-checksum' }
+	| { readonly kind: 'radius-servers' }
+	| { readonly kind: 'radius-statistics'; readonly delta: boolean }
+	| { readonly kind: 'version' }
+
+export type BaselineScope = 'radius relay' | 'radius'
+
+/** Where a change was typed, and the command in full, every secret replaced by `<secret>`. */
+export type Change = {
+	readonly virtualRouter: string
+	/** The configuration mode's path, e.g. `radius relay authentication server`; empty: global. */
+	readonly context: string
+	readonly command: string
+}
+
+export type Operator = {
+	configuration(): Configuration
+	/** Saved, recorded and in force when it resolves to undefined; a sentence when refused. */
+	configure(next: Configuration, change: Change): Promise<string | undefined>
+	/** Sets a baseline; a sentence when refused. */
+	baseline(virtualRouter: string, scope: BaselineScope): Promise<string | undefined>
+	/** The lines that a `show` command prints. */
+	show(virtualRouter: string, what: Show): Promise<readonly string[]>
+}
