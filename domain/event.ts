@@ -37,10 +37,12 @@ const unansweredReason = t.union([
 	t.literal('no-server'),
 	/** The client used the identifier for another request (RFC 5080 §2.2.2). */
 	t.literal('superseded'),
-	/** The configuration that the exchange rested on is gone. */
-	t.literal('unconfigured'),
 	/** The upstream queue was full. */
 	t.literal('queue-full'),
+	/** The relay was stopped in the meantime. */
+	t.literal('stopped'),
+	/** With what the relay adds the packet would exceed 4,096 octets (RFC 2865 §3). */
+	t.literal('too-long'),
 ])
 export type UnansweredReason = t.TypeOf<typeof unansweredReason>
 

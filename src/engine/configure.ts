@@ -1,0 +1,317 @@
+/**
+ * Brings a configuration into force while packets are in flight. Sockets that stay the same stay
+ * open; what is no longer configured answers what it has begun and is closed then.
+ */
+import type { DatagramSocket } from '../../adapters/radius/transport.ts'
+import { parseIpv4 } from '../../domain/address.ts'
+import { clientsOf } from '../../domain/client.ts'
+import {
+	type Configuration,
+	type Service,
+	services,
+	type UpstreamServer,
+	type VirtualRouter,
+} from '../../domain/configuration.ts'
+import { createDiscards } from './discards.ts'
+import { release } from './dispatch.ts'
+import type { Engine, Router } from './engine.ts'
+import { type Listener, newListener } from './listener.ts'
+import { addSocket } from './timers.ts'
+import { isIdle, newUpstream, type Upstream } from './upstream-link.ts'
+
+/** Brings `next` into force; a sentence when it cannot be, and then everything is as before. */
+export async function configure(engine: Engine, next: Configuration): Promise<string | undefined> {
+	const opened: DatagramSocket[] = []
+	const plan: (() => void)[] = []
+	for (const settings of next.virtualRouters) {
+		const router = engine.routers.get(settings.name)
+		for (const service of services) {
+			const refused = await planListener(engine, router, settings, service, plan, opened)
+			if (refused !== undefined) {
+				for (const socket of opened) closeSocket(engine, socket)
+				await reopenClosed(engine)
+				return refused
+			}
+		}
+	}
+	for (const settings of next.virtualRouters) applyRouter(engine, settings)
+	for (const step of plan) step()
+	for (const [name, router] of engine.routers) {
+		if (next.virtualRouters.some(settings => settings.name === name)) continue
+		for (const service of services) {
+			const listener = router.listeners[service]
+			if (listener !== undefined) retireListener(engine, router, listener)
+			for (const upstream of router.upstreams[service]) retireUpstream(engine, upstream)
+			router.upstreams[service] = []
+		}
+	}
+	engine.configuration = next
+	await resolveUpstreams(engine)
+	return undefined
+}
+
+function routerOf(engine: Engine, settings: VirtualRouter): Router {
+	let router = engine.routers.get(settings.name)
+	if (router === undefined) {
+		router = {
+			name: settings.name,
+			settings,
+			listeners: {},
+			upstreams: { authentication: [], accounting: [] },
+			discards: createDiscards(),
+			turns: 0,
+			conversations: new Map(),
+		}
+		engine.routers.set(settings.name, router)
+	}
+	return router
+}
+
+function closeSocket(engine: Engine, socket: DatagramSocket): void {
+	engine.sockets.delete(socket)
+	socket.close()
+}
+
+/** Opens the socket that a relay server needs; what follows from it is put off into `plan`. */
+async function planListener(
+	engine: Engine,
+	router: Router | undefined,
+	settings: VirtualRouter,
+	service: Service,
+	plan: (() => void)[],
+	opened: DatagramSocket[],
+): Promise<string | undefined> {
+	const server = settings.relay[service]
+	const listener = router?.listeners[service]
+	if (server === undefined) {
+		if (router !== undefined && listener !== undefined) {
+			plan.push(() => retireListener(engine, router, listener))
+		}
+		return undefined
+	}
+	const same =
+		listener !== undefined &&
+		listener.settings.listenAddress === server.listenAddress &&
+		listener.settings.udpPort === server.udpPort
+	if (same) {
+		plan.push(() => {
+			listener.settings = server
+			listener.clients = clientsOf(server.clients)
+		})
+		return undefined
+	}
+	const address = parseIpv4(server.listenAddress)
+	if (address === undefined) return `${server.listenAddress} is not an IPv4 address.`
+	const bound = await bindListener(engine, listener, address, server.udpPort)
+	if (typeof bound === 'string') {
+		return `The ${service} relay server cannot listen on ${server.listenAddress} port ${server.udpPort}: ${bound}`
+	}
+	opened.push(bound)
+	plan.push(() => {
+		const owner = routerOf(engine, settings)
+		if (listener !== undefined) retireListener(engine, owner, listener)
+		const made = newListener(settings.name, service, server, bound)
+		owner.listeners[service] = made
+		engine.sockets.set(bound, made)
+	})
+	return undefined
+}
+
+const closedForRebind = new WeakMap<Engine, Listener[]>()
+
+/** A socket at the address, or the reason why there is none. */
+async function bindListener(
+	engine: Engine,
+	old: Listener | undefined,
+	address: number,
+	port: number,
+): Promise<DatagramSocket | string> {
+	const { transport } = engine.parts
+	try {
+		return await transport.bind(address, port)
+	} catch (error) {
+		const overlaps =
+			(error as NodeJS.ErrnoException).code === 'EADDRINUSE' && old?.settings.udpPort === port
+		if (!overlaps || old === undefined) return bindFailure(error)
+	}
+	// The relay's own old socket is in the way (0.0.0.0 overlaps every address): it goes first, and
+	// answers in flight leave through the new one.
+	closeSocket(engine, old.socket)
+	try {
+		const socket = await transport.bind(address, port)
+		old.socket = socket
+		return socket
+	} catch (error) {
+		closedForRebind.set(engine, [...(closedForRebind.get(engine) ?? []), old])
+		return bindFailure(error)
+	}
+}
+
+function bindFailure(error: unknown): string {
+	const { code, message } = error as NodeJS.ErrnoException
+	switch (code) {
+		case 'EADDRINUSE':
+			return 'another program or virtual router has that port. Choose another udp-port or listen-address.'
+		case 'EADDRNOTAVAIL':
+			return 'this machine does not have that address. Choose one that it has, or 0.0.0.0.'
+		case 'EACCES':
+			return 'ports below 1024 need root or CAP_NET_BIND_SERVICE. Choose another udp-port or grant it.'
+		default:
+			return message
+	}
+}
+
+/** After a refused change: a listener whose socket had to go gets one at its old place. */
+async function reopenClosed(engine: Engine): Promise<void> {
+	for (const listener of closedForRebind.get(engine) ?? []) {
+		const address = parseIpv4(listener.settings.listenAddress) ?? 0
+		listener.socket = await engine.parts.transport.bind(address, listener.settings.udpPort)
+		engine.sockets.set(listener.socket, listener)
+	}
+	closedForRebind.delete(engine)
+}
+
+function applyRouter(engine: Engine, settings: VirtualRouter): void {
+	const router = routerOf(engine, settings)
+	const sourceChanged = router.settings.updateSourceAddress !== settings.updateSourceAddress
+	router.settings = settings
+	const source = parseIpv4(settings.updateSourceAddress ?? '') ?? 0
+	for (const service of services) {
+		const old = router.upstreams[service]
+		const kept = new Set<Upstream>()
+		router.upstreams[service] = settings.upstream[service].map(server => {
+			const upstream = old.find(u => !sourceChanged && sameServer(u.settings, server))
+			if (upstream === undefined) return addUpstream(engine, router, service, server, source)
+			kept.add(upstream)
+			upstream.settings = server
+			upstream.maxSessions = server.maxSessions
+			return upstream
+		})
+		for (const upstream of old) if (!kept.has(upstream)) retireUpstream(engine, upstream)
+	}
+}
+
+function sameServer(a: UpstreamServer, b: UpstreamServer): boolean {
+	return a.address === b.address && a.udpPort === b.udpPort && a.key === b.key
+}
+
+function addUpstream(
+	engine: Engine,
+	router: Router,
+	service: Service,
+	server: UpstreamServer,
+	source: number,
+): Upstream {
+	const { parts, now } = engine
+	return newUpstream(
+		router.name,
+		service,
+		server,
+		source,
+		now,
+		{
+			intervalMs: parts.watchdogSeconds * 1000,
+			deadtimeMs: server.deadtimeMinutes * 60_000,
+		},
+		parts.entropy.random(),
+	)
+}
+
+/** Opens sockets for servers that have none, and looks names up anew. */
+export async function resolveUpstreams(engine: Engine): Promise<void> {
+	const work: Promise<void>[] = []
+	for (const router of engine.routers.values()) {
+		for (const service of services) {
+			for (const upstream of router.upstreams[service]) work.push(resolve(engine, upstream))
+		}
+	}
+	await Promise.all(work)
+}
+
+async function resolve(engine: Engine, upstream: Upstream): Promise<void> {
+	// JunosE: without a key a server is not used.
+	if (upstream.settings.key === undefined || upstream.retired || upstream.opening) return
+	if (parseIpv4(upstream.name) === undefined) {
+		const address = await lookUp(engine, upstream)
+		if (address !== undefined && address !== upstream.address) {
+			for (const socket of upstream.sockets) socket.retired = true
+			upstream.address = address
+		}
+	}
+	const open = upstream.sockets.some(socket => !socket.retired)
+	if (upstream.address !== 0 && !open) await addSocket(engine, upstream)
+}
+
+async function lookUp(engine: Engine, upstream: Upstream): Promise<number | undefined> {
+	try {
+		const addresses = await engine.parts.resolve(upstream.name)
+		// An address that still serves is kept while the name has it.
+		return addresses.includes(upstream.address) ? upstream.address : addresses[0]
+	} catch (error) {
+		engine.parts.log.warn(
+			'name-unresolved',
+			{ server: upstream.name, error: String(error) },
+			`The name ${upstream.name} has no IPv4 address now; the relay goes on with the last one it had, if any, and asks again.`,
+		)
+		return undefined
+	}
+}
+
+function retireListener(engine: Engine, router: Router, listener: Listener): void {
+	listener.retired = true
+	engine.retiring.add(listener)
+	if (router.listeners[listener.service] === listener) delete router.listeners[listener.service]
+}
+
+function retireUpstream(engine: Engine, upstream: Upstream): void {
+	upstream.retired = true
+	upstream.ready = false
+	engine.retiring.add(upstream)
+}
+
+/** Closes what is retired and has nothing in flight any more. */
+export function closeRetired(engine: Engine): void {
+	for (const retiring of engine.retiring) {
+		if ('peers' in retiring) {
+			if (retiring.pending > 0) continue
+			// The socket may serve a successor, where both had the same port.
+			if (engine.sockets.get(retiring.socket) === retiring) closeSocket(engine, retiring.socket)
+		} else {
+			if (retiring.inFlight > 0) continue
+			for (const socket of retiring.sockets) closeSocket(engine, socket.socket)
+			retiring.sockets.length = 0
+		}
+		engine.retiring.delete(retiring)
+	}
+	for (const router of engine.routers.values()) {
+		for (const service of services) closeMovedSockets(engine, router.upstreams[service])
+		const configured = engine.configuration.virtualRouters.some(vr => vr.name === router.name)
+		const busy = [...engine.retiring].some(retiring => retiring.router === router.name)
+		if (!configured && !busy) engine.routers.delete(router.name)
+	}
+}
+
+/** Sockets to an address that the server's name no longer has. */
+function closeMovedSockets(engine: Engine, upstreams: readonly Upstream[]): void {
+	for (const upstream of upstreams) {
+		for (const socket of upstream.sockets.filter(s => s.retired && isIdle(s))) {
+			closeSocket(engine, socket.socket)
+			upstream.sockets.splice(upstream.sockets.indexOf(socket), 1)
+		}
+	}
+}
+
+/** Gives up everything in flight: the relay stops. */
+export function releaseAll(engine: Engine): void {
+	const upstreams = [...engine.routers.values()].flatMap(router =>
+		services.flatMap(service => router.upstreams[service]),
+	)
+	const retiring = [...engine.retiring].filter(r => 'watchdog' in r)
+	for (const upstream of [...upstreams, ...retiring]) {
+		for (const socket of upstream.sockets) {
+			for (const exchange of socket.exchanges) {
+				if (exchange !== undefined) release(engine, exchange, 'stopped')
+			}
+		}
+	}
+}

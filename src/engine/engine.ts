@@ -1,0 +1,264 @@
+/**
+ * The engine: datagrams in, events and datagrams out. Everything that changes while it runs is in
+ * one record, seen whole below; the functions around it are in the files beside this one, in the
+ * order in which a packet meets them: `requests` (from clients), `dispatch` (to upstream servers),
+ * `answers` (back again), `timers` and `configure`.
+ *
+ * One turn takes what has arrived, decides, sends forwards at once, commits, and then sends what
+ * rests on the commit. If the journal cannot be written nothing more leaves (fail-stop).
+ */
+import type { DatagramSocket, Transport } from '../../adapters/radius/transport.ts'
+import type { Configuration, Service, VirtualRouter } from '../../domain/configuration.ts'
+import type { NewEvent } from '../../domain/event.ts'
+import type { Journal } from '../../domain/journal.ts'
+import type { HiddenAttributes } from '../../domain/radius/dictionary.ts'
+import { type AttributeIndex, createAttributeIndex } from '../../domain/request.ts'
+import { evolve, type State } from '../../domain/state.ts'
+import { type AnswerCache, answerCacheOctets, createAnswerCache } from './answer-cache.ts'
+import { receiveAnswers } from './answers.ts'
+import type { Discards } from './discards.ts'
+import type { Listener } from './listener.ts'
+import { receiveRequests } from './requests.ts'
+import { tick } from './timers.ts'
+import type { Upstream, UpstreamSocket } from './upstream-link.ts'
+
+/** Time and chance, handed in so that a simulation can hand in its own. */
+export type Clock = {
+	/** Milliseconds since 1970-01-01 UTC. */
+	wall(): number
+	/** Milliseconds that never jump, with fractions. */
+	monotonic(): number
+}
+export type Entropy = {
+	/** Fills the array with unpredictable octets. */
+	fill(bytes: Uint8Array): void
+	/** A number in [0, 1) for jitter; not for secrets. */
+	random(): number
+}
+
+export type EngineLog = {
+	info(id: string, fields: Record<string, unknown>, message: string): void
+	warn(id: string, fields: Record<string, unknown>, message: string): void
+	fatal(id: string, fields: Record<string, unknown>, message: string): void
+}
+
+/** What an engine is made of; `main.ts` puts it together, a simulation does so differently. */
+export type EngineParts = {
+	readonly transport: Transport
+	readonly journal: Journal
+	readonly clock: Clock
+	readonly entropy: Entropy
+	readonly log: EngineLog
+	/** IPv4 addresses of a host name; rejects when there are none. */
+	readonly resolve: (name: string) => Promise<readonly number[]>
+	/** Told of every batch once it is on disk. */
+	readonly committed: (first: number, events: readonly NewEvent[]) => void
+	/** The engine cannot go on: the journal failed. Called once. */
+	readonly failed: (error: Error) => void
+	readonly watchdogSeconds: number
+	/** Which attributes are hidden with the secret of a hop, as the dictionaries know. */
+	readonly hidden: HiddenAttributes
+	readonly answerCacheOctets?: number
+}
+
+/** A virtual router while it runs. */
+export type Router = {
+	readonly name: string
+	settings: VirtualRouter
+	readonly listeners: Partial<Record<Service, Listener>>
+	readonly upstreams: Record<Service, Upstream[]>
+	readonly discards: Discards
+	/** Counts requests for `radius algorithm round-robin`. */
+	turns: number
+	/** The server that began an EAP conversation, by the State it gave (RFC 3579 §2.1). */
+	readonly conversations: Map<string, Conversation>
+}
+export type Conversation = { readonly upstream: Upstream; readonly at: number }
+
+export type Engine = {
+	readonly parts: EngineParts
+	readonly state: State
+	configuration: Configuration
+	readonly routers: Map<string, Router>
+	/** What each open socket is for. */
+	readonly sockets: Map<DatagramSocket, Listener | UpstreamSocket>
+	/** Listeners and upstream servers that are no longer configured but still have exchanges. */
+	readonly retiring: Set<Listener | Upstream>
+
+	/** Wall-clock and monotonic milliseconds of the present turn. */
+	at: number
+	now: number
+	/** Events of this and earlier turns that are not yet on disk. */
+	batch: NewEvent[]
+	/** Monotonic milliseconds at which the batch is committed even if nobody waits for it. */
+	batchDue: number
+	/** Answers are queued that rest on the batch. */
+	answersQueued: boolean
+	readonly touchedListeners: Listener[]
+	readonly touchedUpstreams: UpstreamSocket[]
+	/** Those who wait for the present batch to be on disk. */
+	waiting: (() => void)[]
+
+	readonly answerCache: AnswerCache
+	readonly index: AttributeIndex
+	readonly scratch: Uint8Array
+	readonly authenticator: Uint8Array
+	/** Unpredictable octets in stock, from `entropyAt` on. */
+	readonly entropy: Uint8Array
+	entropyAt: number
+
+	nextTickAt: number
+	nextSecondAt: number
+	stopped: boolean
+}
+
+/**
+ * Events that nobody outside waits for may stay unwritten this long, so that a request and its
+ * answer share one commit where the upstream server is quick.
+ */
+const commitDelayMs = 5
+const batchLimit = 4096
+/** Datagrams taken from one socket in one turn, in batches: the others get their turn, too. */
+const batchesPerSocket = 4
+
+export function createEngine(
+	parts: EngineParts,
+	state: State,
+	configuration: Configuration,
+): Engine {
+	return {
+		parts,
+		state,
+		configuration,
+		routers: new Map(),
+		sockets: new Map(),
+		retiring: new Set(),
+		at: parts.clock.wall(),
+		now: parts.clock.monotonic(),
+		batch: [],
+		batchDue: 0,
+		answersQueued: false,
+		touchedListeners: [],
+		touchedUpstreams: [],
+		waiting: [],
+		answerCache: createAnswerCache(parts.transport, parts.answerCacheOctets ?? answerCacheOctets),
+		index: createAttributeIndex(),
+		scratch: new Uint8Array(4096),
+		authenticator: new Uint8Array(16),
+		entropy: new Uint8Array(8192),
+		entropyAt: 8192,
+		nextTickAt: 0,
+		nextSecondAt: 0,
+		stopped: false,
+	}
+}
+
+/** One turn of the loop: `ready` are the sockets that have something. */
+export function turn(engine: Engine, ready: readonly DatagramSocket[]): void {
+	if (engine.stopped) return
+	engine.at = engine.parts.clock.wall()
+	engine.now = engine.parts.clock.monotonic()
+	for (let i = 0; i < ready.length; i++) receive(engine, ready[i]!)
+	if (engine.now >= engine.nextTickAt) tick(engine)
+	endTurn(engine)
+}
+
+function receive(engine: Engine, socket: DatagramSocket): void {
+	const owner = engine.sockets.get(socket)
+	if (owner === undefined) return
+	for (let n = 0; n < batchesPerSocket; n++) {
+		const received = socket.receive()
+		if (received.count === 0) return
+		if ('upstream' in owner) receiveAnswers(engine, owner, received)
+		else receiveRequests(engine, owner, received)
+		if (received.count < received.buffers.length) return
+	}
+}
+
+/** Sends forwards, commits when it is time, and sends what was waiting for that. */
+export function endTurn(engine: Engine): void {
+	const { touchedUpstreams, touchedListeners } = engine
+	for (const socket of touchedUpstreams) {
+		socket.touched = false
+		socket.socket.flush()
+	}
+	touchedUpstreams.length = 0
+	if (engine.batch.length > 0) {
+		const due =
+			engine.answersQueued ||
+			engine.waiting.length > 0 ||
+			engine.now >= engine.batchDue ||
+			engine.batch.length >= batchLimit
+		if (due && !commit(engine)) return
+	}
+	for (const listener of touchedListeners) {
+		listener.touched = false
+		listener.socket.flush()
+	}
+	touchedListeners.length = 0
+}
+
+/** Puts the batch on disk. False when that failed: then nothing more is sent, ever. */
+function commit(engine: Engine): boolean {
+	const { batch, waiting } = engine
+	let first: number
+	try {
+		first = engine.parts.journal.append(batch)
+	} catch (error) {
+		engine.stopped = true
+		engine.parts.failed(error as Error)
+		return false
+	}
+	engine.batch = []
+	engine.answersQueued = false
+	engine.waiting = []
+	engine.parts.committed(first, batch)
+	for (const resolve of waiting) resolve()
+	return true
+}
+
+/** Folds events into the state and puts them into the batch. */
+export function record(engine: Engine, events: readonly NewEvent[]): void {
+	if (events.length === 0) return
+	if (engine.batch.length === 0) engine.batchDue = engine.now + commitDelayMs
+	for (let i = 0; i < events.length; i++) {
+		evolve(engine.state, events[i]!)
+		engine.batch.push(events[i]!)
+	}
+}
+
+/** Records events and resolves when they are on disk; never resolves when the journal fails. */
+export function recordDurably(engine: Engine, events: readonly NewEvent[]): Promise<void> {
+	const durable = new Promise<void>(resolve => engine.waiting.push(resolve))
+	record(engine, events)
+	endTurn(engine)
+	return durable
+}
+
+/** Copies 16 unpredictable octets to the engine's `authenticator`. */
+export function nextAuthenticator(engine: Engine): Uint8Array {
+	const { entropy, authenticator } = engine
+	if (engine.entropyAt + 16 > entropy.length) {
+		engine.parts.entropy.fill(entropy)
+		engine.entropyAt = 0
+	}
+	for (let i = 0; i < 16; i++) {
+		authenticator[i] = entropy[engine.entropyAt + i]!
+		// Used once: what is spent must not be found in memory later.
+		entropy[engine.entropyAt + i] = 0
+	}
+	engine.entropyAt += 16
+	return authenticator
+}
+
+export function touchListener(engine: Engine, listener: Listener): void {
+	if (listener.touched) return
+	listener.touched = true
+	engine.touchedListeners.push(listener)
+}
+
+export function touchUpstream(engine: Engine, socket: UpstreamSocket): void {
+	if (socket.touched) return
+	socket.touched = true
+	engine.touchedUpstreams.push(socket)
+}

@@ -1,0 +1,57 @@
+/** The `radledger` program: one command each, in the file of its name. */
+import { UsageError } from './settings.ts'
+
+const major = Number(process.versions.node.split('.')[0])
+if (major < 24) {
+	console.error(
+		`radledger needs Node 24 or newer and this is ${process.version}. Start it with npm, which brings its own: npm start -- --config FILE --data DIR`,
+	)
+	process.exit(1)
+}
+
+const usage = `Usage: radledger COMMAND
+
+  serve --config FILE --data DIR    run the relay
+  shell --data DIR                  the JunosE shell of a running relay
+  exec --data DIR "COMMAND"         one command of that shell; exit code 1 when it is refused`
+
+async function main(args: readonly string[]): Promise<number> {
+	const [command, ...rest] = args
+	switch (command) {
+		case 'serve': {
+			const { serve } = await import('./serve.ts')
+			const { serveSettings } = await import('./settings.ts')
+			return serve(serveSettings(rest, process.env))
+		}
+		case 'shell': {
+			const { shell } = await import('./shell.ts')
+			return shell(rest)
+		}
+		case 'exec': {
+			const { exec } = await import('./exec.ts')
+			return exec(rest)
+		}
+		case 'help':
+		case '--help':
+			console.log(usage)
+			return 0
+		default:
+			throw new UsageError(
+				command === undefined ? usage : `There is no command "${command}".\n${usage}`,
+			)
+	}
+}
+
+function isForUser(error: unknown): error is Error {
+	if (!(error instanceof Error)) return false
+	const parsing = (error as NodeJS.ErrnoException).code?.startsWith('ERR_PARSE_ARGS') === true
+	return parsing || ['UsageError', 'JournalFailure', 'ShellError'].includes(error.name)
+}
+
+try {
+	process.exitCode = await main(process.argv.slice(2))
+} catch (error) {
+	// A sentence for what the user can mend; the whole stack for what only we can.
+	console.error(isForUser(error) ? error.message : error)
+	process.exitCode = 1
+}

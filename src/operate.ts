@@ -1,0 +1,130 @@
+/** What an operator asks of the running relay, carried out: the shell's commands end here. */
+import { arch, platform } from 'node:os'
+import type { Configuration } from '../domain/configuration.ts'
+import { type NewEvent, relayStream } from '../domain/event.ts'
+import type { BaselineScope, Change, Operator, Show } from '../domain/junose/operator.ts'
+import { upstreamServersTable } from '../domain/junose/tables.ts'
+import type { Following } from '../projections/follow.ts'
+import type { RelayStatistics } from '../projections/statistics.ts'
+import { relayStatisticsText, upstreamStatisticsText } from '../projections/statistics-text.ts'
+import type { UpstreamStatistics } from '../projections/upstream-statistics.ts'
+import { saveConfiguration } from './configuration-file.ts'
+import { configure } from './engine/configure.ts'
+import { type Engine, recordDurably } from './engine/engine.ts'
+import { release } from './release.ts'
+
+export type Operated = {
+	readonly engine: Engine
+	readonly configurationFile: string
+	readonly relayStatistics: Following<RelayStatistics>
+	readonly upstreamStatistics: Following<UpstreamStatistics>
+	/** Wall-clock milliseconds. */
+	readonly startedAt: number
+}
+
+export function openOperator(operated: Operated): Operator {
+	// One change after the other: each is in force, saved and recorded before the next begins.
+	let changes: Promise<unknown> = Promise.resolve()
+	return {
+		configuration: () => operated.engine.configuration,
+		configure(next, change) {
+			const done = changes.then(() => changeConfiguration(operated, next, change))
+			changes = done.catch(() => undefined)
+			return done
+		},
+		baseline: (virtualRouter, scope) => setBaseline(operated, virtualRouter, scope),
+		async show(virtualRouter, what) {
+			return show(operated, virtualRouter, what)
+		},
+	}
+}
+
+async function changeConfiguration(
+	operated: Operated,
+	next: Configuration,
+	change: Change,
+): Promise<string | undefined> {
+	const { engine, configurationFile } = operated
+	const before = engine.configuration
+	const refused = await configure(engine, next)
+	if (refused !== undefined) return refused
+	try {
+		saveConfiguration(configurationFile, next)
+	} catch (error) {
+		await configure(engine, before)
+		return `The configuration file ${configurationFile} cannot be written, so nothing was changed: ${(error as Error).message}.`
+	}
+	const { virtualRouter, context, command } = change
+	await recordDurably(engine, [
+		{
+			stream: relayStream(virtualRouter),
+			type: 'ConfigurationChanged',
+			v: 1,
+			at: engine.parts.clock.wall(),
+			data: { context, command },
+		},
+	])
+	return undefined
+}
+
+async function setBaseline(
+	operated: Operated,
+	virtualRouter: string,
+	scope: BaselineScope,
+): Promise<string | undefined> {
+	const { engine } = operated
+	const event: NewEvent = {
+		stream: relayStream(virtualRouter),
+		type: 'BaselineSet',
+		v: 1,
+		at: engine.parts.clock.wall(),
+		data: { scope },
+	}
+	await recordDurably(engine, [event])
+	return undefined
+}
+
+function show(operated: Operated, virtualRouter: string, what: Show): readonly string[] {
+	const { engine } = operated
+	const settings = engine.configuration.virtualRouters.find(({ name }) => name === virtualRouter)
+	if (settings === undefined) return [`% There is no virtual router ${virtualRouter}.`]
+	switch (what.kind) {
+		case 'relay-statistics': {
+			const { service, client, delta } = what
+			const query = { virtualRouter, service, client, delta }
+			return relayStatisticsText(operated.relayStatistics.state(), query)
+		}
+		case 'udp-checksum':
+			return [`udp-checksums ${engine.parts.transport.udpChecksums()}`]
+		case 'radius-servers': {
+			const router = engine.routers.get(virtualRouter)
+			return upstreamServersTable(settings, (service, server) => {
+				const upstream = router?.upstreams[service].find(u => u.name === server.address)
+				if (upstream === undefined || !upstream.ready) return 'unused'
+				return upstream.watchdog.state
+			})
+		}
+		case 'radius-statistics':
+			return upstreamStatisticsText(operated.upstreamStatistics.state(), {
+				virtualRouter,
+				configuration: settings,
+				delta: what.delta,
+			})
+		case 'version':
+			return version(operated)
+		default:
+			return what satisfies never
+	}
+}
+
+function version({ engine, startedAt }: Operated): string[] {
+	const { transport, journal, clock } = engine.parts
+	const minutes = Math.floor((clock.wall() - startedAt) / 60_000)
+	const uptime = `${Math.floor(minutes / 1440)} days, ${Math.floor(minutes / 60) % 24} hours, ${minutes % 60} minutes`
+	return [
+		`radledger ${release}`,
+		`Node ${process.version} on ${platform()} ${arch()}, transport ${transport.kind}`,
+		`Journal ${journal.id}, position ${journal.last()}`,
+		`Uptime ${uptime}`,
+	]
+}

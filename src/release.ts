@@ -1,0 +1,8 @@
+/** The release, as package.json names it. */
+import { readFileSync } from 'node:fs'
+
+const manifest = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as {
+	version: string
+}
+
+export const release = manifest.version

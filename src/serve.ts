@@ -1,0 +1,189 @@
+/** `radledger serve`: the relay. The only place where its parts are put together. */
+import { randomFillSync } from 'node:crypto'
+import { lookup } from 'node:dns/promises'
+import { readFileSync } from 'node:fs'
+import { dirname, resolve } from 'node:path'
+import { openJournal } from '../adapters/journal/journal.ts'
+import { openTransport } from '../adapters/radius/open-transport.ts'
+import { serveShell } from '../adapters/shell/server.ts'
+import { parseIpv4 } from '../domain/address.ts'
+import { type Configuration, services } from '../domain/configuration.ts'
+import { type NewEvent, relayStream } from '../domain/event.ts'
+import { virtualRouterLines } from '../domain/junose/configuration-text.ts'
+import {
+	builtInDictionary,
+	type Dictionary,
+	extendDictionary,
+	hiddenAttributes,
+} from '../domain/radius/dictionary.ts'
+import { parseDictionary } from '../domain/radius/dictionary-file.ts'
+import { follow } from '../projections/follow.ts'
+import { relayStatistics } from '../projections/statistics.ts'
+import { upstreamStatistics } from '../projections/upstream-statistics.ts'
+import { loadConfiguration } from './configuration-file.ts'
+import { configure, releaseAll, resolveUpstreams } from './engine/configure.ts'
+import { createEngine, type Engine, recordDurably, turn } from './engine/engine.ts'
+import { tickMs } from './engine/timers.ts'
+import { openLog } from './log.ts'
+import { openOperator } from './operate.ts'
+import { recoverState } from './recover.ts'
+import { release } from './release.ts'
+import { type ServeSettings, UsageError } from './settings.ts'
+
+/** How often names of upstream servers are looked up anew, and projections are saved. */
+const resolveMs = 60_000
+const saveMs = 60_000
+
+/** Runs the relay until it is told to stop; resolves to the process's exit code. */
+export async function serve(settings: ServeSettings): Promise<number> {
+	const log = openLog(settings.logLevel)
+	const loaded = loadConfiguration(settings.config)
+	if ('refused' in loaded) throw new UsageError(loaded.refused)
+	const hidden = hiddenAttributes(loadDictionaries(settings.dictionaries))
+	const onWarning = (sentence: string) => log.warn('data-folder', {}, sentence)
+
+	const journal = openJournal({ folder: settings.data, onWarning })
+	const startedAt = Date.now()
+	const recovered = recoverState(journal, journal, onWarning)
+	const views = [
+		follow({ reader: journal, snapshots: journal, projection: relayStatistics, onWarning }),
+		follow({ reader: journal, snapshots: journal, projection: upstreamStatistics, onWarning }),
+	] as const
+	for (const view of views) view.catchUp()
+
+	const { transport, reason } = await openTransport(
+		settings.transport === 'auto' ? {} : { force: settings.transport },
+	)
+	const ended = Promise.withResolvers<number>()
+	const engine = createEngine(
+		{
+			transport,
+			journal,
+			clock: { wall: Date.now, monotonic: () => performance.now() },
+			entropy: { fill: randomFillSync, random: Math.random },
+			log,
+			resolve: resolveName,
+			committed(first, events) {
+				for (const view of views) view.committed(first, events)
+			},
+			failed(error) {
+				const sentence = `${error.message} Nothing is answered any more.`
+				log.fatal('journal-failed', { folder: settings.data }, sentence)
+				ended.resolve(1)
+			},
+			watchdogSeconds: settings.watchdogSeconds,
+			hidden,
+		},
+		recovered.state(),
+		{ hostname: loaded.configuration.hostname, virtualRouters: [] },
+	)
+	const refused = await configure(engine, loaded.configuration)
+	if (refused !== undefined) {
+		transport.close()
+		journal.close()
+		throw new UsageError(`${settings.config}: ${refused}`)
+	}
+	await recordDurably(engine, started(loaded.configuration, Date.now()))
+
+	const operator = openOperator({
+		engine,
+		configurationFile: settings.config,
+		relayStatistics: views[0],
+		upstreamStatistics: views[1],
+		startedAt,
+	})
+	const shell = await serveShell(settings.data, operator, {
+		onError: error => log.warn('shell', { error: String(error) }, 'A shell session failed.'),
+	})
+	const timers = [
+		setInterval(() => void resolveUpstreams(engine), resolveMs),
+		setInterval(() => {
+			for (const view of views) view.save()
+		}, saveMs),
+	]
+	const stop = (signal: string) => {
+		log.info('stopping', { signal }, `The relay stops: ${signal}.`)
+		void stopEngine(engine, signal).then(() => ended.resolve(0))
+	}
+	process.once('SIGINT', stop).once('SIGTERM', stop)
+	transport.run(ready => turn(engine, ready), tickMs)
+	log.info('ready', readiness(engine, settings, reason), 'The relay is ready.')
+
+	const code = await ended.promise
+	for (const timer of timers) clearInterval(timer)
+	transport.stop()
+	await shell.close()
+	if (code === 0) {
+		for (const view of views) view.save()
+		recovered.save()
+	}
+	transport.close()
+	journal.close()
+	return code
+}
+
+function started(configuration: Configuration, at: number): NewEvent[] {
+	return configuration.virtualRouters.map(router => ({
+		stream: relayStream(router.name),
+		type: 'RelayStarted',
+		v: 1,
+		at,
+		data: { release, configuration: [...virtualRouterLines(configuration, router.name, 'hidden')] },
+	}))
+}
+
+async function stopEngine(engine: Engine, reason: string): Promise<void> {
+	if (engine.stopped) return
+	releaseAll(engine)
+	const at = engine.parts.clock.wall()
+	const events = [...engine.routers.values()].map(
+		({ name }): NewEvent => ({
+			stream: relayStream(name),
+			type: 'RelayStopped',
+			v: 1,
+			at,
+			data: { reason },
+		}),
+	)
+	await recordDurably(engine, events)
+	engine.stopped = true
+}
+
+function readiness(engine: Engine, settings: ServeSettings, reason: string) {
+	const listening = [...engine.routers.values()].flatMap(router =>
+		services.flatMap(service => {
+			const listener = router.listeners[service]
+			if (listener === undefined) return []
+			const { listenAddress, udpPort } = listener.settings
+			return [`${router.name} ${service} ${listenAddress}:${udpPort}`]
+		}),
+	)
+	const { config, data } = settings
+	return { release, config, data, position: engine.state.position, listening, transport: reason }
+}
+
+async function resolveName(name: string): Promise<readonly number[]> {
+	const found = await lookup(name, { family: 4, all: true })
+	return found.map(({ address }) => parseIpv4(address)!)
+}
+
+function loadDictionaries(files: readonly string[]): Dictionary {
+	let dictionary = builtInDictionary
+	for (const file of files) {
+		const read = (name: string, from: string) => readDictionary(resolve(dirname(from), name))
+		const text = readDictionary(file)
+		if (text === undefined) throw new UsageError(`The dictionary ${file} cannot be read.`)
+		const parsed = parseDictionary(text, read, dictionary)
+		if ('errors' in parsed) throw new UsageError(parsed.errors.join('\n'))
+		dictionary = extendDictionary(dictionary, parsed.additions)
+	}
+	return dictionary
+}
+
+function readDictionary(file: string): { file: string; text: string } | undefined {
+	try {
+		return { file, text: readFileSync(file, 'utf8') }
+	} catch {
+		return undefined
+	}
+}

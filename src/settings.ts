@@ -1,0 +1,111 @@
+/** Process settings: flags, then environment variables. All about the relay is in JunosE commands. */
+import { parseArgs } from 'node:util'
+import { isLeft } from 'fp-ts/lib/Either.js'
+import * as t from 'io-ts'
+import { watchdogSeconds, watchdogSecondsMinimum } from '../domain/upstream.ts'
+import { type LogLevel, logLevels } from './log.ts'
+
+/** What is wrong with how the program was called, as a sentence. */
+export class UsageError extends Error {
+	override readonly name = 'UsageError'
+}
+
+const text = new t.Type<string, string, unknown>(
+	'text',
+	t.string.is,
+	(u, c) => (typeof u === 'string' && u !== '' ? t.success(u) : t.failure(u, c)),
+	String,
+)
+
+const watchdog = new t.Type<number, string, unknown>(
+	'seconds',
+	t.number.is,
+	(u, c) => {
+		const seconds = Number(u)
+		const possible =
+			Number.isInteger(seconds) && seconds >= watchdogSecondsMinimum && seconds <= 3600
+		return possible ? t.success(seconds) : t.failure(u, c)
+	},
+	String,
+)
+
+const logLevel = new t.Type<LogLevel, string, unknown>(
+	'log level',
+	(u): u is LogLevel => logLevels.includes(u as LogLevel),
+	(u, c) => (logLevels.includes(u as LogLevel) ? t.success(u as LogLevel) : t.failure(u, c)),
+	String,
+)
+
+const transport = t.union([t.literal('auto'), t.literal('linux'), t.literal('dgram')])
+
+export type ServeSettings = {
+	readonly config: string
+	readonly data: string
+	readonly dictionaries: readonly string[]
+	readonly watchdogSeconds: number
+	readonly transport: t.TypeOf<typeof transport>
+	readonly logLevel: LogLevel
+}
+
+export const serveUsage = `radledger serve --config FILE --data DIR
+  --config FILE            the relay's configuration, in JunosE commands   RADLEDGER_CONFIG
+  --data DIR               the folder that its journal is kept in          RADLEDGER_DATA
+  --dictionary FILE        a FreeRADIUS dictionary more (may be repeated)  RADLEDGER_DICTIONARY
+  --watchdog-seconds N     RFC 3539's Tw, ${watchdogSecondsMinimum} to 3600 (${watchdogSeconds})                 RADLEDGER_WATCHDOG_SECONDS
+  --transport NAME         auto, linux (batched system calls) or dgram     RADLEDGER_TRANSPORT
+  --log-level LEVEL        ${logLevels.join(', ')}           RADLEDGER_LOG_LEVEL`
+
+export function serveSettings(
+	args: readonly string[],
+	environment: Readonly<Record<string, string | undefined>>,
+): ServeSettings {
+	const flags = readFlags(args, {
+		config: { type: 'string' },
+		data: { type: 'string' },
+		dictionary: { type: 'string', multiple: true },
+		'watchdog-seconds': { type: 'string' },
+		transport: { type: 'string' },
+		'log-level': { type: 'string' },
+	})
+	const one = <A>(name: string, codec: t.Type<A, unknown, unknown>, other: string | undefined) => {
+		const variable = `RADLEDGER_${name.toUpperCase().replaceAll('-', '_')}`
+		const value = flags[name] ?? environment[variable] ?? other
+		const checked = codec.decode(value)
+		if (!isLeft(checked)) return checked.right
+		const what = value === undefined ? 'is missing' : `cannot be ${JSON.stringify(value)}`
+		throw new UsageError(`--${name} (or ${variable}) ${what}.\n${serveUsage}`)
+	}
+	const dictionary = environment['RADLEDGER_DICTIONARY']
+	const dictionaries = flags['dictionary'] ?? (dictionary === undefined ? [] : [dictionary])
+	return {
+		config: one('config', text, undefined),
+		data: one('data', text, undefined),
+		dictionaries: dictionaries as string[],
+		watchdogSeconds: one('watchdog-seconds', watchdog, String(watchdogSeconds)),
+		transport: one('transport', transport, 'auto'),
+		logLevel: one('log-level', logLevel, 'info'),
+	}
+}
+
+type Flags = NonNullable<Parameters<typeof parseArgs>[0]>['options']
+
+export function readFlags(
+	args: readonly string[],
+	options: NonNullable<Flags>,
+): Readonly<Record<string, string | boolean | (string | boolean)[] | undefined>> {
+	try {
+		return parseArgs({ args: [...args], options, allowPositionals: false }).values
+	} catch (error) {
+		throw new UsageError((error as Error).message)
+	}
+}
+
+/** The data folder of a running relay: `--data`, else RADLEDGER_DATA. */
+export function dataFolder(
+	flag: unknown,
+	environment: Readonly<Record<string, string | undefined>>,
+): string {
+	const folder = text.decode(flag ?? environment['RADLEDGER_DATA'])
+	if (!isLeft(folder)) return folder.right
+	throw new UsageError('--data DIR (or RADLEDGER_DATA) must name the data folder of the relay.')
+}
