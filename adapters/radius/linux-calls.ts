@@ -86,6 +86,8 @@ export async function loadLinux(): Promise<Linux> {
 		throw new Error(`structure layouts are known for x64 and arm64, not for ${process.arch}`)
 	}
 	const { default: koffi } = await import('koffi')
+	// Not in koffi's manual: its version is pinned, and what is missing must show here.
+	if (typeof koffi.node?.poll !== 'function') throw new Error('koffi has no node.poll')
 	const library = koffi.load(null)
 	const call = (name: string, parameters: string) =>
 		library.func(

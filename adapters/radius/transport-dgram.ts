@@ -4,12 +4,12 @@
  */
 
 import { createSocket, type Socket } from 'node:dgram'
+import { formatIpv4, parseIpv4 } from '../../domain/address.ts'
 import type { DatagramSocket, Memory, Received, Transport } from './transport.ts'
 import {
 	assertWithin,
 	batchSize,
 	bufferSize,
-	dotted,
 	sendQueueLimit,
 	socketBufferOctets,
 	socketError,
@@ -32,6 +32,7 @@ type Queued = {
 type Host = {
 	readonly received: Received
 	arrived(socket: DatagramSocket): void
+	emptied(socket: DatagramSocket): void
 	closed(socket: DatagramSocket): void
 }
 
@@ -41,6 +42,7 @@ export function openDgramTransport(): Transport {
 	const host: Host = {
 		received: createReceived(),
 		arrived: loop.arrived,
+		emptied: loop.forget,
 		closed(socket) {
 			sockets.delete(socket)
 			loop.forget(socket)
@@ -60,7 +62,10 @@ export function openDgramTransport(): Transport {
 
 	return {
 		kind: 'dgram',
-		allocate: octets => ({ bytes: new Uint8Array(octets) }),
+		allocate(octets) {
+			assertOpen()
+			return { bytes: new Uint8Array(octets) }
+		},
 		async bind(address, port) {
 			assertOpen()
 			return open(openBound(address, port))
@@ -113,15 +118,18 @@ function createLoop() {
 		if (running === undefined) return
 		ready.length = 0
 		for (const socket of waiting) ready.push(socket)
-		waiting.clear()
 		running.turn(ready)
+		wake()
+	}
+
+	function wake(): void {
+		if (running !== undefined && waiting.size > 0) pending ??= setImmediate(runTurn)
 	}
 
 	return {
-		/** A socket that still has something after its turn says so again. */
 		arrived(socket: DatagramSocket): void {
 			waiting.add(socket)
-			if (running !== undefined) pending ??= setImmediate(runTurn)
+			wake()
 		},
 		forget(socket: DatagramSocket): void {
 			waiting.delete(socket)
@@ -129,7 +137,7 @@ function createLoop() {
 		run(turn: (ready: readonly DatagramSocket[]) => void, tickMs: number): void {
 			if (running !== undefined) throw new Error('the transport runs already')
 			running = { turn, ticker: setInterval(tick, tickMs) }
-			pending = setImmediate(runTurn)
+			wake()
 		},
 		stop(): void {
 			if (running === undefined) return
@@ -148,7 +156,7 @@ type Opening = { readonly handle: Socket; readonly connected: boolean }
 async function openBound(address: number, port: number): Promise<Opening> {
 	const handle = createHandle()
 	await settle(handle, 'bind', address, port, done => {
-		handle.bind({ address: dotted(address), port, exclusive: true }, done)
+		handle.bind({ address: formatIpv4(address), port, exclusive: true }, done)
 	})
 	enlarge(handle)
 	return { handle, connected: false }
@@ -157,10 +165,10 @@ async function openBound(address: number, port: number): Promise<Opening> {
 async function openConnected(address: number, port: number, source: number): Promise<Opening> {
 	const handle = createHandle()
 	await settle(handle, 'bind', source, 0, done => {
-		handle.bind({ address: dotted(source), port: 0, exclusive: true }, done)
+		handle.bind({ address: formatIpv4(source), port: 0, exclusive: true }, done)
 	})
 	await settle(handle, 'connect', address, port, done => {
-		handle.connect(port, dotted(address), done)
+		handle.connect(port, formatIpv4(address), done)
 	})
 	enlarge(handle)
 	return { handle, connected: true }
@@ -212,16 +220,19 @@ async function settle(
 
 function createDatagramSocket(host: Host, { handle, connected }: Opening): DatagramSocket {
 	const bound = handle.address()
-	const address = parseDotted(bound.address)
+	const address = parseIpv4(bound.address) ?? 0
 	const arrived = createArrivals()
-	const outgoing = createOutgoing(handle, connected)
+	const outgoing = createOutgoing(handle, connected, () => !closed, arrive)
 	let closed = false
+	function arrive(): void {
+		if (!closed) host.arrived(socket)
+	}
 	const socket: DatagramSocket = {
 		address,
 		port: bound.port,
 		receive() {
 			arrived.take(host.received, address)
-			if (arrived.size() > 0) host.arrived(socket)
+			if (arrived.size() === 0) host.emptied(socket)
 			return host.received
 		},
 		send(memory, offset, length, toAddress, toPort) {
@@ -242,8 +253,8 @@ function createDatagramSocket(host: Host, { handle, connected }: Opening): Datag
 		},
 	}
 	handle.on('message', (bytes, from) => {
-		arrived.add({ bytes, address: parseDotted(from.address), port: from.port })
-		host.arrived(socket)
+		arrived.add({ bytes, address: parseIpv4(from.address) ?? 0, port: from.port })
+		arrive()
 	})
 	// On a connected socket ICMP's refusals come here; nothing that comes here may end the process.
 	handle.on('error', outgoing.failed)
@@ -290,7 +301,13 @@ function createArrivals() {
 	}
 }
 
-function createOutgoing(handle: Socket, connected: boolean) {
+/** `refusal` is called at each, as soon as it is known. */
+function createOutgoing(
+	handle: Socket,
+	connected: boolean,
+	isOpen: () => boolean,
+	refusal: () => void,
+) {
 	let queue: Queued[] = []
 	let refused = 0
 	let unsent = 0
@@ -298,15 +315,25 @@ function createOutgoing(handle: Socket, connected: boolean) {
 	/** Told by `send` or, on a connected socket, by ICMP. */
 	function failed(error: Error | null): void {
 		if (error === null) return
-		if ((error as NodeJS.ErrnoException).code === 'ECONNREFUSED') refused++
-		else unsent++
+		if (!isRefusal(error)) unsent++
+		else {
+			refused++
+			refusal()
+		}
 	}
 
 	function transmit({ memory, offset, length, address, port }: Queued): void {
 		// `dgram` sends when it likes: it gets a copy, so that the memory is free after `flush`.
 		const bytes = Buffer.from(memory.bytes.subarray(offset, offset + length))
-		if (connected) handle.send(bytes, failed)
-		else handle.send(bytes, port, dotted(address), failed)
+		if (!connected) {
+			handle.send(bytes, port, formatIpv4(address), failed)
+			return
+		}
+		// A refusal told here belongs to an earlier datagram, and this one has not left: once more.
+		handle.send(bytes, error => {
+			failed(error)
+			if (isRefusal(error) && isOpen()) handle.send(bytes, failed)
+		})
 	}
 
 	return {
@@ -337,8 +364,6 @@ function createOutgoing(handle: Socket, connected: boolean) {
 	}
 }
 
-function parseDotted(text: string): number {
-	let address = 0
-	for (const part of text.split('.')) address = address * 256 + Number(part)
-	return address
+function isRefusal(error: Error | null): boolean {
+	return (error as NodeJS.ErrnoException | null)?.code === 'ECONNREFUSED'
 }

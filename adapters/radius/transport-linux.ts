@@ -434,6 +434,7 @@ function createQueue(linux: Linux, fd: number, use: { named: boolean; packetInfo
 		local: number,
 	): void {
 		assertWithin(memory, offset, length)
+		if (memory.pointer === undefined) throw new TypeError('this memory is not of this transport')
 		if (queued === sendQueueLimit) {
 			unsent++
 			return

@@ -5,6 +5,8 @@
  * order, and 0 is 0.0.0.0.
  */
 
+import { formatIpv4 } from '../../domain/address.ts'
+
 /** Memory that can be sent from without a copy. `bytes` stays valid until the transport closes. */
 export type Memory = { readonly bytes: Uint8Array }
 
@@ -73,7 +75,8 @@ export type Transport = {
 	connect(address: number, port: number, source: number): Promise<DatagramSocket>
 	/**
 	 * Calls `turn` whenever a socket may have something, and at least every `tickMs`. `ready` are the
-	 * sockets to receive from, valid during the turn; empty on a tick. Goes on until `stop`.
+	 * sockets to receive from, those with a refusal among them: valid during the turn, empty on a
+	 * tick. What a turn leaves in a socket makes it ready again. Goes on until `stop`.
 	 */
 	run(turn: (ready: readonly DatagramSocket[]) => void, tickMs: number): void
 	stop(): void
@@ -92,11 +95,6 @@ export function assertWithin(memory: Memory, offset: number, length: number): vo
 	throw new RangeError(`cannot send ${length} octets at ${offset} of ${memory.bytes.length}`)
 }
 
-/** Dotted text of an address. */
-export function dotted(address: number): string {
-	return `${address >>> 24}.${(address >>> 16) & 255}.${(address >>> 8) & 255}.${address & 255}`
-}
-
 /** An Error that says what to do, for a socket that could not be made; `code` as in `EADDRINUSE`. */
 export function socketError(
 	action: 'bind' | 'connect',
@@ -105,7 +103,7 @@ export function socketError(
 	port: number,
 ): Error & { code: string } {
 	const to = action === 'bind' ? 'bind a UDP socket to' : 'connect a UDP socket to'
-	const message = `cannot ${to} ${dotted(address)}:${port}: ${code}, ${mend(action, code)}`
+	const message = `cannot ${to} ${formatIpv4(address)}:${port}: ${code}, ${mend(action, code)}`
 	return Object.assign(new Error(message), { code })
 }
 
