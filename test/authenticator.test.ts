@@ -186,6 +186,22 @@ test('an Access-Request with one bit flipped anywhere is refused', () => {
 	refusesEveryFlip(bytes, b => verifyMessageAuthenticator(b, b.length, key, signatureAt))
 })
 
+test('Message-Authenticator of an Accounting-Response may rest on zeros, as FreeRADIUS has it', () => {
+	const secret = Uint8Array.of(1, 2, 3)
+	const key = createMd5Key(secret)
+	const request = Uint8Array.from({ length: 16 }, (_, i) => 60 + i)
+	const verify = (code: number, authenticator: Uint8Array) => {
+		const bytes = unsigned(code, zeros, Uint8Array.of(1))
+		bytes.set(referenceSignature(bytes, secret, authenticator), signatureAt)
+		return verifyResponseMessageAuthenticator(bytes, bytes.length, request, 0, key, signatureAt)
+	}
+	assert.ok(verify(codes.accountingResponse, request))
+	assert.ok(verify(codes.accountingResponse, zeros))
+	assert.not(verify(codes.accountingResponse, new Uint8Array(16).fill(1)))
+	assert.not(verify(codes.accessAccept, zeros))
+	assert.not(verify(codes.disconnectAck, zeros))
+})
+
 test('another secret is refused', () => {
 	const key = createMd5Key(Uint8Array.of(1, 2, 3))
 	const other = createMd5Key(Uint8Array.of(1, 2, 4))
@@ -200,14 +216,22 @@ test('another secret is refused', () => {
 	assert.not(verifyResponse(response, response.length, zeros, 0, other))
 })
 
-test('a Message-Authenticator that is not wholly in the packet is refused, not read', () => {
+test('a Message-Authenticator that is not wholly among the attributes is refused', () => {
 	const key = createMd5Key(Uint8Array.of(1))
 	const bytes = unsigned(codes.accessRequest, zeros, new Uint8Array(0))
+	const length = bytes.length
 	const before = bytes.slice()
-	for (const at of [-1, 0, 4, 19, bytes.length - 15, bytes.length, 5000]) {
-		assert.not(verifyMessageAuthenticator(bytes, bytes.length, key, at))
+	for (const at of [-1, 0, 4, 19, length - 15, length, 5000]) {
+		assert.not(verifyMessageAuthenticator(bytes, length, key, at))
 	}
 	assert.equal(bytes, before)
+	// Not even when the octets there are what the signature would be.
+	for (const at of [4, length]) {
+		const buffer = new Uint8Array(100)
+		buffer.set(bytes)
+		signAccessRequest(buffer, length, key, at)
+		assert.not(verifyMessageAuthenticator(buffer, length, key, at))
+	}
 })
 
 test.run()

@@ -66,10 +66,10 @@ test('MD5 of a followed by b is that of node:crypto, around every block boundary
 	}
 })
 
-test('MD5 of the longest packets', () => {
-	for (const length of [4095, 4096, 4097, 8000]) {
-		const input = noise.subarray(0, length)
-		assert.is(md5(input), createHash('md5').update(input).digest('hex'))
+test('MD5 of the longest packets, and of inputs that fill every octet of the length', () => {
+	for (const length of [4095, 4096, 4097, 8192, 70_000, 2 ** 21 + 5]) {
+		const input = new Uint8Array(length).fill(0x5a)
+		assert.is(md5(input), createHash('md5').update(input).digest('hex'), `${length} octets`)
 	}
 })
 

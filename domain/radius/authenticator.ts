@@ -47,7 +47,10 @@ export function verifyResponse(
 	return equal(digest, header)
 }
 
-/** Message-Authenticator of a response: computed with the request's authenticator (RFC 3579 §3.2). */
+/**
+ * Message-Authenticator of a response: computed with the request's authenticator (RFC 3579 §3.2).
+ * No RFC says so of an answer to an Accounting-Request, where FreeRADIUS takes zeros: both count.
+ */
 export function verifyResponseMessageAuthenticator(
 	bytes: Uint8Array,
 	length: number,
@@ -56,7 +59,10 @@ export function verifyResponseMessageAuthenticator(
 	key: Md5Key,
 	at: number,
 ): boolean {
-	return verifyMessage(bytes, length, requestAuthenticator, requestAuthenticatorOffset, key, at)
+	return (
+		verifyMessage(bytes, length, requestAuthenticator, requestAuthenticatorOffset, key, at) ||
+		(bytes[0] === codes.accountingResponse && verifyMessage(bytes, length, zeros, 0, key, at))
+	)
 }
 
 /**

@@ -68,8 +68,7 @@ export function checkPacket(
 	if (end < headerLength || end > maximumLength) return 'length'
 	if (length < end) return 'short'
 	let at = headerLength
-	while (at < end) {
-		if (at + 1 === end) return 'attributes'
+	while (at + 1 < end) {
 		const size = bytes[at + 1]!
 		if (size < 2) return 'attributes'
 		at += size
