@@ -382,7 +382,7 @@ export function candidatesFor(
 	line: string,
 	context: Context,
 ): Candidates | Fault {
-	const start = lastWordStart(line)
+	const { start } = lastWord(line)
 	const walked = walk(paths, line, start)
 	if ('kind' in walked) return walked
 	const partial = line.slice(start).toLowerCase()
@@ -421,17 +421,24 @@ function byLabel(a: Candidate, b: Candidate): number {
 	return rank(a) - rank(b) || (a.label < b.label ? -1 : 1)
 }
 
-function lastWordStart(line: string): number {
+/** Where the word that a line ends with begins, and whether a quotation mark in it is open. */
+function lastWord(line: string): { readonly start: number; readonly quoted: boolean } {
 	let quoted = false
 	let start = 0
 	for (let at = 0; at < line.length; at++) {
 		const character = line[at]!
 		if (quoted && character === '\\') at++
 		else if (character === '"' && (quoted || at === start)) quoted = !quoted
-		else if (!quoted && (blank.test(character) || (character === '|' && at === start)))
+		else if (!quoted && (blank.test(character) || (character === '|' && at === start))) {
 			start = at + 1
+		}
 	}
-	return start
+	return { start, quoted }
+}
+
+/** Within quotes a `?` is a character like any other, and asks for no help. */
+export function isQuoteOpen(line: string): boolean {
+	return lastWord(line).quoted
 }
 
 /** A command in full. `hideSecrets` writes `<secret>` for every one. */

@@ -182,12 +182,14 @@ function faultSentence(
 	}
 }
 
+/** They begin commands that have no place in a file. */
+const terminalWords: readonly string[] = ['do', 'run', 'show', 'help', 'exit', 'end']
+
 function listOf(expected: readonly Step[]): string {
 	const labels = expected.map(step =>
 		step.kind === 'keyword' ? step.word : `${step.type.placeholder} (${step.help})`,
 	)
-	// `do` and `run` lead to nothing that belongs in a file.
-	const distinct = [...new Set(labels)].filter(label => label !== 'do' && label !== 'run')
+	const distinct = [...new Set(labels)].filter(label => !terminalWords.includes(label))
 	return distinct.length === 1 ? distinct[0]! : `one of: ${distinct.join(', ')}`
 }
 
