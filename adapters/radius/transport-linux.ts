@@ -38,7 +38,7 @@ import {
 	swap16,
 	swap32,
 } from './linux-calls.ts'
-import type { MessageBlock } from './message-block.ts'
+import type { BlockUse, MessageBlock } from './message-block.ts'
 import {
 	createBlock,
 	headerOctets,
@@ -68,6 +68,9 @@ const eventLimit = 256
 const bufferStride = 4160
 /** Pending errors that one `receive` passes over before it leaves the rest to the next turn. */
 const errorLimit = 8
+
+/** Since they were last taken; `DatagramSocket` says of what. */
+type Counts = { unsent: number; refused: number }
 
 /** What every socket of a transport works with. */
 type Host = {
@@ -348,9 +351,10 @@ function createSocket(
 ): DatagramSocket {
 	const { address, port } = askLocal(host, fd)
 	const anyAddress = !connected && address === 0
-	const queue = createQueue(host.linux, fd, { named: !connected, packetInfo: anyAddress })
+	const counts: Counts = { unsent: 0, refused: 0 }
+	const use: BlockUse = { named: !connected, packetInfo: anyAddress }
+	const queue = createQueue(host.linux, fd, use, counts)
 	const received = host.ring.received
-	let receiveRefused = 0
 	let drops = 0
 	let closed = false
 	return {
@@ -360,7 +364,7 @@ function createSocket(
 			received.count = 0
 			if (closed) return received
 			const block = anyAddress ? host.ring.packetInfo : host.ring.plain
-			receiveRefused += receiveBatch(host.linux, fd, block, received)
+			counts.refused += receiveBatch(host.linux, fd, block, received)
 			describe(received, block, anyAddress, address)
 			return received
 		},
@@ -370,12 +374,8 @@ function createSocket(
 		flush() {
 			if (!closed) queue.flush()
 		},
-		takeRefused() {
-			const taken = receiveRefused + queue.takeRefused()
-			receiveRefused = 0
-			return taken
-		},
-		takeUnsent: queue.takeUnsent,
+		takeRefused: () => takeCount(counts, 'refused'),
+		takeUnsent: () => takeCount(counts, 'unsent'),
 		takeOverflowed() {
 			if (closed) return 0
 			const before = drops
@@ -419,11 +419,9 @@ function describe(received: Received, block: MessageBlock, any: boolean, address
 }
 
 /** What a socket is to send: blocks of headers, made as they are needed and used again. */
-function createQueue(linux: Linux, fd: number, use: { named: boolean; packetInfo: boolean }) {
+function createQueue(linux: Linux, fd: number, use: BlockUse, counts: Counts) {
 	const blocks: MessageBlock[] = []
 	let queued = 0
-	let unsent = 0
-	let refused = 0
 
 	function add(
 		memory: NativeMemory,
@@ -436,7 +434,7 @@ function createQueue(linux: Linux, fd: number, use: { named: boolean; packetInfo
 		assertWithin(memory, offset, length)
 		if (memory.pointer === undefined) throw new TypeError('this memory is not of this transport')
 		if (queued === sendQueueLimit) {
-			unsent++
+			counts.unsent++
 			return
 		}
 		const at = queued % batchSize
@@ -464,32 +462,25 @@ function createQueue(linux: Linux, fd: number, use: { named: boolean; packetInfo
 			const errno = linux.errno()
 			if (errno === EINTR) continue
 			if (errno === EAGAIN || errno === ENOBUFS) {
-				unsent += queued - sent
+				counts.unsent += queued - sent
 				break
 			}
-			if (errno === ECONNREFUSED) refused++
+			if (errno === ECONNREFUSED) counts.refused++
 			// An error may belong to an earlier datagram, and telling it has cleared it: try again.
 			if (failed !== sent) failed = sent
 			else {
-				unsent++
+				counts.unsent++
 				sent++
 			}
 		}
 		queued = 0
 	}
 
-	return {
-		add,
-		flush,
-		takeUnsent(): number {
-			const taken = unsent
-			unsent = 0
-			return taken
-		},
-		takeRefused(): number {
-			const taken = refused
-			refused = 0
-			return taken
-		},
-	}
+	return { add, flush }
+}
+
+function takeCount(counts: Counts, name: keyof Counts): number {
+	const taken = counts[name]
+	counts[name] = 0
+	return taken
 }
