@@ -53,7 +53,7 @@ const help = `Measures radledger, radsecproxy and FreeRADIUS side by side, and t
 
   --seconds N         measured seconds of each run at a window (0.8)
   --steady-seconds N  measured seconds of each run at the steady rate (10)
-  --rounds N          rounds at the windows, of which medians are taken (7)
+  --rounds N          rounds at the windows, of which medians are taken (6)
   --only NAME         only this relay or part; may be given several times
   --write-readme      puts the tables into README.md
 
@@ -75,7 +75,7 @@ function readOptions(): Options | 'help' {
 		options: {
 			seconds: { type: 'string', default: '0.8' },
 			'steady-seconds': { type: 'string', default: '10' },
-			rounds: { type: 'string', default: '7' },
+			rounds: { type: 'string', default: '6' },
 			only: { type: 'string', multiple: true, default: [] },
 			'write-readme': { type: 'boolean', default: false },
 			help: { type: 'boolean', default: false },

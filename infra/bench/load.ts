@@ -1,5 +1,6 @@
 /** The load generator: building it, and one measured run of it against a relay. */
 import { existsSync, statSync } from 'node:fs'
+import { cpus } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { run } from './processes.ts'
@@ -31,7 +32,7 @@ export type Measurement = {
 	readonly lost: number
 	/** Answers that were wrong, or to nothing that was asked. */
 	readonly bad: number
-	/** Share of this machine's processors that went elsewhere meanwhile: what blurs the figures. */
+	/** Share of all processors' time that went elsewhere meanwhile: what blurs the figures. */
 	readonly elsewhere: number
 }
 
@@ -103,7 +104,7 @@ export async function measure(
 		retransmits: report.retransmits,
 		lost: report.lost,
 		bad: report.bad,
-		elsewhere: elsewhereUs / ((performance.now() - began) * 1000),
+		elsewhere: elsewhereUs / ((performance.now() - began) * 1000 * cpus().length),
 	}
 }
 

@@ -28,7 +28,7 @@ kill -TERM $pids; sleep 2; kill -KILL $pids; rm -rf "$1"`
 export function openWorkplace(parent: string): Workplace {
 	mkdirSync(parent, { recursive: true })
 	const folder = mkdtempSync(join(parent, 'run-'))
-	const guard = spawn('sh', ['-c', guardScript, 'sh', folder], {
+	const guard = spawn('/bin/sh', ['-c', guardScript, 'sh', folder], {
 		detached: true,
 		stdio: ['pipe', 'ignore', 'ignore'],
 	})

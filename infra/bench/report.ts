@@ -141,7 +141,7 @@ function method({ samples, rounds }: Run): string {
 		'Load generator, relay and home server share the machine, over loopback.',
 		`The relays take turns in ${rounds === 1 ? 'one round' : `${rounds} rounds`}: figures are medians; ratios are medians (and ranges) of the ratios within a round.`,
 		'CPU is that of the whole relay process, with what it puts off until after the load.',
-		`Meanwhile ${percent} % of the processors went to other things (median).`,
+		`Meanwhile ${percent} % of the processors' time went to other things (median).`,
 	].join('\n')
 }
 
