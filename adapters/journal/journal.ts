@@ -173,7 +173,8 @@ function openLog(
 	const step = Math.min(checkpointFrames, Math.ceil(framesMax / 4))
 	const signal = keeper.newKeeperSignal()
 	const worker = startKeeper({ folder, signal }, onWarning)
-	/** Frames since the keeper was asked, estimated. */
+	/** The log's length when the keeper was last asked, and what was added since: both estimated. */
+	let before = 0
 	let added = 0
 	let warned = false
 
@@ -182,17 +183,19 @@ function openLog(
 	/** After a commit of `bytes`. Throws what the disk says against a checkpoint. */
 	function grown(bytes: number): void {
 		added += 2 + Math.ceil(bytes / frameBytes)
-		if (Atomics.load(signal, keeper.checkpoint) === keeper.checkpointAsked) return
-		const length = Atomics.load(signal, keeper.logFrames)
-		const rest = length - Atomics.load(signal, keeper.checkpointedFrames) + added
-		const isLong = length + added >= framesMax
-		if (isLong && (rest <= restartFrames || length + added >= 2 * framesMax)) {
+		if (Atomics.load(signal, keeper.checkpoint) === keeper.checkpointAsked) {
+			// Not even a keeper that hangs or has ended lets the log grow for ever.
+			if (before + added >= 4 * framesMax) beginAnew()
+			return
+		}
+		const known = Atomics.load(signal, keeper.logFrames)
+		const rest = known - Atomics.load(signal, keeper.checkpointedFrames) + added
+		const isLong = known + added >= framesMax
+		if (isLong && (rest <= restartFrames || known + added >= 2 * framesMax)) {
 			if (beginAnew()) return
 		}
-		if (added >= step || isLong) ask()
-	}
-
-	function ask(): void {
+		if (added < step && !isLong) return
+		before = known + added
 		added = 0
 		Atomics.store(signal, keeper.checkpoint, keeper.checkpointAsked)
 		keeper.wake(signal)
@@ -205,6 +208,7 @@ function openLog(
 			if (Number(log) > 4 * framesMax) warnOfLength(Number(log))
 			return false
 		}
+		before = 0
 		added = 0
 		warned = false
 		Atomics.store(signal, keeper.logFrames, 0)

@@ -16,11 +16,12 @@ const applicationId = 0x524c4931
 const schemaVersion = 1
 
 /** Events in a run and bits of the hash that choose its bucket, by level. */
-const levels = [
+export type Levels = readonly { readonly events: number; readonly bits: number }[]
+const ownLevels: Levels = [
 	{ events: 2 ** 12, bits: 0 },
 	{ events: 2 ** 16, bits: 8 },
 	{ events: 2 ** 20, bits: 12 },
-] as const
+]
 
 /**
  * Visits the positions whose stream has that hash, from `from` on and in order, until `visit` says
@@ -35,7 +36,7 @@ export type Candidates = (
 type Run = { readonly level: number; readonly number: number }
 
 /** The smallest number of events that is worth waking the builder for. */
-export const smallestRun = levels[0].events
+export const smallestRun = ownLevels[0]!.events
 
 function indexFile(folder: string): string {
 	return join(folder, 'index.db')
@@ -55,7 +56,7 @@ function bucketOf(hash: number, bits: number): number {
 }
 
 /** The runs over the first `indexed` events, in order of position. */
-function* runsOf(indexed: number): Generator<Run> {
+function* runsOf(levels: Levels, indexed: number): Generator<Run> {
 	let covered = 0
 	for (let level = levels.length - 1; level >= 0; level--) {
 		const size = levels[level]!.events
@@ -67,13 +68,14 @@ function* runsOf(indexed: number): Generator<Run> {
 export function openStreamIndex(
 	folder: string,
 	journalId: string,
+	levels: Levels = ownLevels,
 ): { candidates: Candidates; close(): void } {
 	let open: { db: DatabaseSync; find: Candidates } | undefined
 
 	return {
 		candidates(hash, from, visit) {
 			try {
-				open ??= openLookUp(folder, journalId)
+				open ??= openLookUp(folder, journalId, levels)
 				if (open !== undefined) return open.find(hash, from, visit)
 			} catch (error) {
 				if (!isSqlite(error)) throw error
@@ -92,7 +94,7 @@ function isSqlite(error: unknown): boolean {
 	return error instanceof Error && 'errcode' in error
 }
 
-function openLookUp(folder: string, journalId: string) {
+function openLookUp(folder: string, journalId: string, levels: Levels) {
 	if (!existsSync(indexFile(folder))) return undefined
 	const db = new DatabaseSync(indexFile(folder), { readOnly: true, timeout: 1_000 })
 	if (!isUsable(db, journalId)) {
@@ -108,7 +110,7 @@ function openLookUp(folder: string, journalId: string) {
 		db.exec('BEGIN')
 		try {
 			const [indexed] = progress.get() as unknown as [number]
-			for (const run of runsOf(indexed)) {
+			for (const run of runsOf(levels, indexed)) {
 				const { events, bits } = levels[run.level]!
 				const begin = run.number * events + 1
 				if (begin + events <= from) continue
@@ -156,7 +158,7 @@ export type IndexBuilder = {
 }
 
 /** Opens the index of a data folder to build it further, anew if it is unusable. */
-export function openIndexBuilder(folder: string): IndexBuilder {
+export function openIndexBuilder(folder: string, levels: Levels = ownLevels): IndexBuilder {
 	const { db: journal, id } = openToRead(folder)
 	const last = lastPosition(journal)
 	const index = openToBuild(folder, id, last())
@@ -173,7 +175,7 @@ export function openIndexBuilder(folder: string): IndexBuilder {
 
 	return {
 		step() {
-			const run = nextRun(indexed, last())
+			const run = nextRun(levels, indexed, last())
 			if (run === undefined) return false
 			const { events, bits } = levels[run.level]!
 			const begin = run.number * events + 1
@@ -218,7 +220,7 @@ export function openIndexBuilder(folder: string): IndexBuilder {
  * swallows whole runs before them. A run of a higher level is read from the journal anew: that is
  * cheaper than to put it together out of the lower ones.
  */
-function nextRun(indexed: number, last: number): Run | undefined {
+function nextRun(levels: Levels, indexed: number, last: number): Run | undefined {
 	for (let level = levels.length - 1; level >= 0; level--) {
 		const size = levels[level]!.events
 		const number = Math.floor(indexed / size)

@@ -1,0 +1,121 @@
+/**
+ * The one loop of every projection: read the journal, fold, and save the view together with the
+ * position it stands at, in one snapshot. Without a snapshot it folds from the first event on, to
+ * the same view.
+ */
+import type { NewEvent, RecordedEvent } from '../domain/event.ts'
+import type { JournalReader, Snapshots } from '../domain/journal.ts'
+
+export type Projection<State> = {
+	/** Names the snapshot: a-z, 0-9 and dashes. */
+	readonly name: string
+	/** To be raised whenever the view or the folding changes: older snapshots are ignored then. */
+	readonly version: number
+	initial(): State
+	/** May change `state` itself. Must depend on nothing but its arguments. */
+	fold(state: State, event: RecordedEvent): State
+	/** The view as plain JSON; left out where it is that already. */
+	freeze?(state: State): unknown
+	/** The view out of what `freeze` gave. May throw a sentence: the snapshot is ignored then. */
+	thaw?(frozen: unknown): State
+}
+
+export type Following<State> = {
+	state(): State
+	/** Position of the newest event that was folded; 0 before the first. */
+	position(): number
+	/**
+	 * Told of a batch that this process has just committed, with the position of its first event:
+	 * folds it as it is when it comes next, and reads the journal when something is missing.
+	 */
+	committed(first: number, events: readonly NewEvent[]): void
+	/** Folds what the journal has beyond `position`, at most about `limit` events; tells how many. */
+	catchUp(limit?: number): number
+	/** Saves view and position together, unless they are saved already. */
+	save(): void
+}
+
+export type FollowSettings<State> = {
+	readonly reader: JournalReader
+	readonly snapshots: Snapshots
+	readonly projection: Projection<State>
+	/** Is told, in a sentence, of a snapshot that is not used. */
+	readonly onWarning?: (sentence: string) => void
+}
+
+/** Events that one reading of the journal fetches. */
+const readingSize = 4096
+
+/** Begins with the newest usable snapshot. Reads no events yet: `catchUp` does. */
+export function follow<State>(settings: FollowSettings<State>): Following<State> {
+	const { reader, snapshots, projection } = settings
+	let { state, position } = restored(settings) ?? { state: projection.initial(), position: 0 }
+	let saved = position
+
+	return {
+		state: () => state,
+		position: () => position,
+		committed,
+		catchUp,
+		save() {
+			if (saved === position) return
+			const frozen = projection.freeze === undefined ? state : projection.freeze(state)
+			snapshots.save(projection.name, projection.version, position, frozen)
+			saved = position
+		},
+	}
+
+	function committed(first: number, events: readonly NewEvent[]): void {
+		if (first > position + 1) {
+			catchUp()
+			return
+		}
+		for (let index = position + 1 - first; index < events.length; index++) {
+			fold(recorded(events[index]!, first + index))
+		}
+	}
+
+	function catchUp(limit = Number.POSITIVE_INFINITY): number {
+		const begin = position
+		while (position - begin < limit) {
+			const wanted = Math.min(readingSize, limit - (position - begin))
+			const events = reader.read(position + 1, wanted)
+			if (events.length === 0) break
+			for (const event of events) fold(event)
+		}
+		return position - begin
+	}
+
+	function fold(event: RecordedEvent): void {
+		if (event.position !== position + 1) {
+			throw new Error(
+				`The projection ${projection.name} stands at position ${position} and was given ` +
+					`event ${event.position}: the journal has a gap. Check it with verify.`,
+			)
+		}
+		state = projection.fold(state, event)
+		position = event.position
+	}
+}
+
+function restored<State>({ snapshots, projection, onWarning }: FollowSettings<State>) {
+	const snapshot = snapshots.load(projection.name, projection.version)
+	if (snapshot === undefined) return undefined
+	const { position, state: frozen } = snapshot
+	if (projection.thaw === undefined) return { position, state: frozen as State }
+	try {
+		return { position, state: projection.thaw(frozen) }
+	} catch (error) {
+		const why = error instanceof Error ? error.message : String(error)
+		onWarning?.(
+			`The snapshot of ${projection.name} is ignored and the journal read instead: ${why}`,
+		)
+		return undefined
+	}
+}
+
+/** The shape and the order of fields that reading the journal gives, so that folding stays fast. */
+function recorded(event: NewEvent, position: number): RecordedEvent {
+	const { stream, type, v, at, data } = event
+	return { position, stream, type, v, at, data } as RecordedEvent
+}
