@@ -16,7 +16,7 @@ const reasons: readonly Reason[] = [
 
 /** Clients told apart in one gathering; what comes from further ones is counted without a name. */
 const clientLimit = 1024
-const otherClients = -1
+export const otherClients = -1
 
 export type Discards = {
 	/** Counts by client address, for each service and reason. */
@@ -38,13 +38,14 @@ export function countDiscard(
 	service: Service,
 	reason: Reason,
 	client: number,
+	times = 1,
 ): void {
 	const counts = discards.counts[service][reason]
 	const count = counts.get(client)
 	discards.any = true
-	if (count !== undefined) counts.set(client, count + 1)
-	else if (counts.size < clientLimit) counts.set(client, 1)
-	else counts.set(otherClients, (counts.get(otherClients) ?? 0) + 1)
+	if (count !== undefined) counts.set(client, count + times)
+	else if (counts.size < clientLimit) counts.set(client, times)
+	else counts.set(otherClients, (counts.get(otherClients) ?? 0) + times)
 }
 
 /** The events for what was counted since the last call. */

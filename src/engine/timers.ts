@@ -7,7 +7,7 @@ import { packetLength } from '../../domain/radius/packet.ts'
 import { indexAttributes } from '../../domain/request.ts'
 import { chooseUpstream, watchdogSilence, watchdogTimer } from '../../domain/upstream.ts'
 import { closeRetired } from './configure.ts'
-import { takeDiscards } from './discards.ts'
+import { countDiscard, otherClients, takeDiscards } from './discards.ts'
 import { detach, forward, release, transmit } from './dispatch.ts'
 import { type Engine, type Router, record } from './engine.ts'
 import type { Exchange } from './exchange.ts'
@@ -49,6 +49,12 @@ export function tick(engine: Engine): void {
 }
 
 function tickRouter(engine: Engine, router: Router): void {
+	for (const listener of Object.values(router.listeners)) {
+		// The kernel's receive queue is the first of ours that can be full.
+		const lost = listener.socket.takeOverflowed()
+		if (lost === 0) continue
+		countDiscard(router.discards, listener.service, 'queue-full', otherClients, lost)
+	}
 	record(engine, takeDiscards(router.discards, router.name, engine.at))
 	record(engine, takeResponseDiscards(router, engine.at))
 	record(engine, decide(engine.state, { kind: 'clock', at: engine.at, router: router.name }).events)
