@@ -364,9 +364,10 @@ export function extendDictionary(base: Dictionary, additions: Additions): Dictio
 	return makeDictionary(vendors, result)
 }
 
-/** Keeps what is known of the same number: hop encryption, secrecy and, if numeric, value names. */
+/** Keeps what is known of a number: hop encryption, secrecy and, under one name, value names. */
 function withKnown(attribute: Attribute, known: Attribute): Attribute {
-	const sameNumbers = attribute.numbers.size === 0 && isNumeric(attribute.type)
+	const sameName = attribute.name.toLowerCase() === known.name.toLowerCase()
+	const sameNumbers = sameName && attribute.numbers.size === 0 && isNumeric(attribute.type)
 	return {
 		...attribute,
 		...(sameNumbers ? { numbers: known.numbers, names: known.names } : {}),
