@@ -40,7 +40,7 @@
 typedef unsigned char u8;
 enum { BATCH = 64, IDS = 256, MAX_SOCKETS = 256, MAX_SLOTS = IDS * MAX_SOCKETS };
 enum { BUCKET_NS = 10000, BUCKETS = 1 << 19 }; /* latencies in steps of 10 us, up to 5.2 s */
-enum { MAX_CATCH_UP = 8, MAX_TRIES = 3 };
+enum { MAX_CATCH_UP = 16, MAX_TRIES = 3 };
 enum code { ACCESS_REQUEST = 1, ACCESS_ACCEPT = 2, ACCOUNTING_REQUEST = 4, ACCOUNTING_RESPONSE = 5, STATUS_SERVER = 12 };
 enum mode { PAP, ACCT, EAP };
 
