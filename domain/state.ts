@@ -3,6 +3,7 @@
  * the journal from its first event gives the same state as living through it did. What belongs to a
  * packet in flight is not here but in `exchange.ts`.
  */
+import { parseIpv4 } from './address.ts'
 import { type EventData, type NewEvent, virtualRouterOf } from './event.ts'
 
 /** A subscriber who is on the network. */
@@ -28,8 +29,8 @@ export type RouterState = {
 	readonly sessions: Map<string, Session>
 	/** MACs of the sessions at each access point. */
 	readonly subscribersByWap: Map<string, Set<string>>
-	/** Clients whose Access-Requests must carry Message-Authenticator from now on. */
-	readonly messageAuthenticatorSeen: Set<string>
+	/** Addresses of clients whose Access-Requests must carry Message-Authenticator from now on. */
+	readonly messageAuthenticatorSeen: Set<number>
 }
 
 export type State = {
@@ -81,7 +82,7 @@ export function evolve(state: State, event: NewEvent): void {
 			return
 		case 'MessageAuthenticatorSeen':
 			routerState(state, virtualRouterOf(event.stream)).messageAuthenticatorSeen.add(
-				event.data.client,
+				parseIpv4(event.data.client) ?? 0,
 			)
 			return
 		case 'AccessRequested':
@@ -211,7 +212,7 @@ export function stateToJson(state: State): unknown {
 export function stateFromJson(json: unknown): State {
 	type Saved = {
 		position: number
-		routers: { name: string; sessions: Session[]; messageAuthenticatorSeen: string[] }[]
+		routers: { name: string; sessions: Session[]; messageAuthenticatorSeen: number[] }[]
 	}
 	const saved = json as Saved
 	const state = initialState()

@@ -28,15 +28,29 @@ export function openOperator(operated: Operated): Operator {
 	return {
 		configuration: () => operated.engine.configuration,
 		configure(next, change) {
-			const done = changes.then(() => changeConfiguration(operated, next, change))
-			changes = done.catch(() => undefined)
+			const done = changes.then(() => orSentence(changeConfiguration(operated, next, change)))
+			changes = done
 			return done
 		},
-		baseline: (virtualRouter, scope) => setBaseline(operated, virtualRouter, scope),
+		baseline: (virtualRouter, scope) => orSentence(setBaseline(operated, virtualRouter, scope)),
 		async show(virtualRouter, what) {
 			return show(operated, virtualRouter, what)
 		},
 	}
+}
+
+/** The sentence of a journal that fails: the shell says why before the relay is gone. */
+async function orSentence(work: Promise<string | undefined>): Promise<string | undefined> {
+	try {
+		return await work
+	} catch (error) {
+		if (operationFailed(error)) return error.message
+		throw error
+	}
+}
+
+function operationFailed(error: unknown): error is Error {
+	return error instanceof Error && error.name === 'JournalFailure'
 }
 
 async function changeConfiguration(

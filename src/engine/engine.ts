@@ -97,7 +97,7 @@ export type Engine = {
 	readonly touchedListeners: Listener[]
 	readonly touchedUpstreams: UpstreamSocket[]
 	/** Those who wait for the present batch to be on disk. */
-	waiting: (() => void)[]
+	waiting: PromiseWithResolvers<void>[]
 
 	readonly answerCache: AnswerCache
 	readonly index: AttributeIndex
@@ -110,6 +110,8 @@ export type Engine = {
 	nextTickAt: number
 	nextSecondAt: number
 	stopped: boolean
+	/** Why the engine stopped, when it was the journal. */
+	failure: Error | undefined
 }
 
 /**
@@ -150,6 +152,7 @@ export function createEngine(
 		nextTickAt: 0,
 		nextSecondAt: 0,
 		stopped: false,
+		failure: undefined,
 	}
 }
 
@@ -206,14 +209,16 @@ function commit(engine: Engine): boolean {
 		first = engine.parts.journal.append(batch)
 	} catch (error) {
 		engine.stopped = true
-		engine.parts.failed(error as Error)
+		engine.failure = error as Error
+		engine.parts.failed(engine.failure)
+		for (const { reject } of waiting) reject(engine.failure)
 		return false
 	}
 	engine.batch = []
 	engine.answersQueued = false
 	engine.waiting = []
 	engine.parts.committed(first, batch)
-	for (const resolve of waiting) resolve()
+	for (const { resolve } of waiting) resolve()
 	return true
 }
 
@@ -227,12 +232,14 @@ export function record(engine: Engine, events: readonly NewEvent[]): void {
 	}
 }
 
-/** Records events and resolves when they are on disk; never resolves when the journal fails. */
-export function recordDurably(engine: Engine, events: readonly NewEvent[]): Promise<void> {
-	const durable = new Promise<void>(resolve => engine.waiting.push(resolve))
+/** Records events and resolves when they are on disk; rejects when the journal fails. */
+export async function recordDurably(engine: Engine, events: readonly NewEvent[]): Promise<void> {
+	if (engine.failure !== undefined) throw engine.failure
+	const durable = Promise.withResolvers<void>()
+	engine.waiting.push(durable)
 	record(engine, events)
 	endTurn(engine)
-	return durable
+	return durable.promise
 }
 
 /** Copies 16 unpredictable octets to the engine's `authenticator`. */

@@ -1,6 +1,5 @@
 /** Requests from clients: who sends it, is it valid, was it seen before, and then on to dispatch. */
 import type { Received } from '../../adapters/radius/transport.ts'
-import { formatIpv4 } from '../../domain/address.ts'
 import { type Client, findClient } from '../../domain/client.ts'
 import { decide } from '../../domain/decide.ts'
 import { answerStatusServer } from '../../domain/forward.ts'
@@ -90,7 +89,7 @@ function messageAuthenticatorRule(
 		case 'auto': {
 			if (!client.singleHost) return 'limit-proxy-state'
 			const seen = routerState(engine.state, listener.router).messageAuthenticatorSeen
-			return seen.has(formatIpv4(address)) ? 'required' : 'limit-proxy-state'
+			return seen.has(address) ? 'required' : 'limit-proxy-state'
 		}
 		default:
 			return listener.settings.messageAuthenticator satisfies never

@@ -50,8 +50,8 @@ export function tick(engine: Engine): void {
 
 function tickRouter(engine: Engine, router: Router): void {
 	for (const listener of Object.values(router.listeners)) {
-		// The kernel's receive queue is the first of ours that can be full.
-		const lost = listener.socket.takeOverflowed()
+		// The kernel's queues are the first and the last of ours that can be full.
+		const lost = listener.socket.takeOverflowed() + listener.socket.takeUnsent()
 		if (lost === 0) continue
 		countDiscard(router.discards, listener.service, 'queue-full', otherClients, lost)
 	}
