@@ -13,7 +13,10 @@ export type JournalUnderTest = {
 }
 
 export function journalContract(test: Test, kind: string, open: () => JournalUnderTest): void {
-	function rule(name: string, check: (subject: JournalUnderTest) => JournalUnderTest | void): void {
+	function rule(
+		name: string,
+		check: (subject: JournalUnderTest) => JournalUnderTest | undefined,
+	): void {
 		test(`${kind}: ${name}`, () => {
 			let subject = open()
 			try {
