@@ -3,7 +3,13 @@
  * configuration is written as the commands that make it. Reading what was written gives the same
  * configuration again.
  */
-import { type Configuration, initialConfiguration } from '../configuration.ts'
+import {
+	type Configuration,
+	initialConfiguration,
+	newVirtualRouter,
+	relayServerDefaults,
+	upstreamServerDefaults,
+} from '../configuration.ts'
 import {
 	type Command,
 	type Context,
@@ -30,6 +36,9 @@ export type ConfigurationError = {
 /** Characters of a configuration file, and of one line of it. */
 export const maximumTextLength = 4 * 2 ** 20
 export const maximumLineLength = 1024
+
+/** A text with more is no configuration at all; the rest is not looked at. */
+const maximumErrors = 1000
 
 const configurationMode: Mode = { kind: 'configuration' }
 
@@ -59,7 +68,10 @@ export function parseConfiguration(
 		conflicts: new Map(),
 	}
 	const lines = text.replace(/^\uFEFF/, '').split(/\r?\n/)
-	for (const [index, line] of lines.entries()) reading = readLine(reading, line, index + 1)
+	for (const [index, line] of lines.entries()) {
+		reading = readLine(reading, line, index + 1)
+		if (reading.errors.length >= maximumErrors) break
+	}
 	const { configuration } = reading.context
 	const conflict = listenerConflict(configuration)
 	if (conflict === undefined && reading.errors.length === 0) return { configuration }
@@ -91,11 +103,13 @@ function readLine(reading: Reading, line: string, number: number): Reading {
 		return fail(column, faultSentence(parsed, line), reading.lost || mode.kind === 'configuration')
 	}
 	const { command, negated } = parsed.path
-	const context = { ...reading.context, mode }
+	const lost = reading.lost && mode.kind !== 'configuration'
+	const context = { ...(lost ? scratchContext : reading.context), mode }
 	const outcome = (negated ? command.undo : command.run)(context, parsed.bindings)
-	if (reading.lost && mode.kind !== 'configuration') {
-		// Well-formed, but there is nothing that it could be applied to.
-		return { ...reading, lost: outcome.kind !== 'move' }
+	// Well-formed, but there is nothing that it could be applied to.
+	if (lost && (outcome.kind === 'configure' || negated)) return reading
+	if (lost && outcome.kind === 'move') {
+		return { ...reading, lost: false, context: { ...reading.context, mode: configurationMode } }
 	}
 	return applyOutcome(reading, outcome, number, message => fail(indent, message))
 }
@@ -138,13 +152,32 @@ function applyOutcome(
 	}
 }
 
+const scratchModes: readonly Mode[] = [
+	{ kind: 'radius-relay', service: 'authentication' },
+	{ kind: 'radius', service: 'authentication', server: 'scratch' },
+]
+
+/** Servers for the commands below one that failed, so that their own errors are found as well. */
+const scratchContext: Omit<Context, 'mode'> = {
+	configuration: {
+		...initialConfiguration(),
+		virtualRouters: [
+			{
+				...newVirtualRouter('default'),
+				relay: relayServerDefaults,
+				upstream: {
+					authentication: [{ address: 'scratch', ...upstreamServerDefaults.authentication }],
+					accounting: [],
+				},
+			},
+		],
+	},
+	virtualRouter: 'default',
+}
+
 /** What a line means below a command that failed: a command of either sub-mode, or a global one. */
 function parseLost(line: string): ReturnType<typeof parseIn> {
-	const modes: readonly Mode[] = [
-		{ kind: 'radius-relay', service: 'authentication' },
-		{ kind: 'radius', service: 'authentication', server: '' },
-	]
-	const tries = modes.map(mode => parseIn(mode, line))
+	const tries = scratchModes.map(mode => parseIn(mode, line))
 	const rank = ({ parsed }: ReturnType<typeof parseIn>) =>
 		parsed.kind === 'command'
 			? Number.POSITIVE_INFINITY
@@ -247,9 +280,10 @@ function writtenCommands(
 ): readonly string[] {
 	return command.current(context).flatMap(bindings => {
 		const line = indent + commandText(pathFor(command, bindings), bindings, secrets === 'hidden')
+		// Only Global Configuration has modes below it.
+		if (context.mode.kind !== 'configuration') return [line]
 		const outcome = command.run(context, bindings)
-		const entered = outcome.kind === 'move' && outcome.mode !== context.mode
-		if (!entered) return [line]
+		if (outcome.kind !== 'move') return [line]
 		return [line, ...modeLines({ ...context, mode: outcome.mode }, secrets, `${indent} `)]
 	})
 }

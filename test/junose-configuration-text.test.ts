@@ -1,0 +1,340 @@
+import fc from 'fast-check'
+import { test } from 'uvu'
+import * as assert from 'uvu/assert'
+import {
+	type Configuration,
+	initialConfiguration,
+	newVirtualRouter,
+	relayServerDefaults,
+	type Service,
+	type UpstreamServer,
+	upstreamServerDefaults,
+	type VirtualRouter,
+} from '../domain/configuration.ts'
+import {
+	configurationLines,
+	configurationText,
+	describeError,
+	parseConfiguration,
+	virtualRouterLines,
+} from '../domain/junose/configuration-text.ts'
+import { listenerConflict } from '../domain/junose/listeners.ts'
+import { addressText } from '../domain/junose/parameter.ts'
+import { relayServersTable, upstreamServersTable } from '../domain/junose/tables.ts'
+import { fakeOperator, typeLines } from './fake-operator.ts'
+
+function read(text: string): Configuration {
+	const result = parseConfiguration(text, 'test.conf')
+	if ('errors' in result) throw new Error(result.errors.map(describeError).join('\n'))
+	return result.configuration
+}
+
+function errorsOf(text: string): readonly string[] {
+	const result = parseConfiguration(text, 'test.conf')
+	return 'errors' in result ? result.errors.map(describeError) : []
+}
+
+// ---- Any configuration ----
+
+const name = (maximum: number) =>
+	fc.stringMatching(/^[A-Za-z0-9][A-Za-z0-9._-]*$/, { maxLength: maximum })
+const host = fc.integer({ min: 2 ** 24, max: 0xdfffffff }).map(addressText)
+const secret = (maximum: number) =>
+	fc
+		.string({ unit: 'grapheme', minLength: 1, maxLength: maximum })
+		.filter(s => [...s].length <= maximum && !/[\p{Cc}\p{Cs}\u2028\u2029]/u.test(s))
+const port = fc.integer({ min: 1, max: 65535 })
+
+const client = fc
+	.tuple(fc.nat(0xffffffff), fc.nat(32), secret(32))
+	.map(([address, length, text]) => {
+		const mask = length === 0 ? 0 : (0xffffffff << (32 - length)) >>> 0
+		return { address: addressText((address & mask) >>> 0), mask: addressText(mask), secret: text }
+	})
+const relayServer = fc.record({
+	clients: fc.uniqueArray(client, { maxLength: 4, selector: c => `${c.address} ${c.mask}` }),
+	udpPort: port,
+	listenAddress: fc.oneof(fc.constant('0.0.0.0'), host),
+	messageAuthenticator: fc.constantFrom('require', 'auto', 'optional'),
+})
+const upstreamServer: fc.Arbitrary<UpstreamServer> = fc.record(
+	{
+		address: fc.oneof(host, fc.constantFrom('radius.example.org', 'a-1.b', 'localhost')),
+		udpPort: port,
+		timeoutSeconds: fc.integer({ min: 1, max: 1000 }),
+		retransmit: fc.nat(100),
+		deadtimeMinutes: fc.nat(1440),
+		maxSessions: fc.integer({ min: 10, max: 32000 }),
+		key: secret(200),
+	},
+	{
+		requiredKeys: [
+			...(['address', 'udpPort', 'timeoutSeconds', 'retransmit'] as const),
+			...(['deadtimeMinutes', 'maxSessions'] as const),
+		],
+	},
+)
+const upstreamServers = fc.uniqueArray(upstreamServer, { maxLength: 3, selector: s => s.address })
+const relay = fc.record(
+	{ authentication: relayServer, accounting: relayServer },
+	{ requiredKeys: [] },
+)
+const virtualRouter: fc.Arbitrary<VirtualRouter> = fc.record(
+	{
+		name: name(32),
+		relay,
+		upstream: fc.record({ authentication: upstreamServers, accounting: upstreamServers }),
+		algorithm: fc.constantFrom('direct', 'round-robin'),
+		updateSourceAddress: host,
+	},
+	{ requiredKeys: ['name', 'relay', 'upstream', 'algorithm'] },
+)
+const configuration: fc.Arbitrary<Configuration> = fc
+	.record({
+		hostname: name(64),
+		virtualRouters: fc
+			.uniqueArray(virtualRouter, { minLength: 1, maxLength: 3, selector: r => r.name })
+			.map(([first, ...others]) => [{ ...first!, name: 'default' }, ...others]),
+	})
+	.filter(c => new Set(c.virtualRouters.map(r => r.name)).size === c.virtualRouters.length)
+	.filter(c => listenerConflict(c) === undefined)
+	// Plain objects: some of the generated ones have no prototype.
+	.map(c => structuredClone(c))
+
+test('what is written is read back as the same configuration', () => {
+	fc.assert(
+		fc.property(configuration, c => {
+			assert.equal(read(configurationText(c)), c)
+		}),
+		{ numRuns: 300, seed: 2 },
+	)
+})
+
+test('what is shown can be typed into another relay', async () => {
+	await fc.assert(
+		fc.asyncProperty(configuration, async c => {
+			const operator = fakeOperator()
+			await typeLines(operator, ['configure terminal', ...configurationLines(c, 'clear')])
+			assert.equal(operator.configuration(), c)
+		}),
+		{ numRuns: 50, seed: 3 },
+	)
+})
+
+test('no secret is left where secrets are hidden', () => {
+	const mark = (c: Configuration): Configuration =>
+		JSON.parse(JSON.stringify(c), (key, value) =>
+			key === 'secret' || key === 'key' ? 'TOP-SECRET' : value,
+		)
+	fc.assert(
+		fc.property(configuration.map(mark), c => {
+			assert.not.match(configurationLines(c, 'hidden').join('\n'), 'TOP-SECRET')
+		}),
+		{ numRuns: 100, seed: 4 },
+	)
+})
+
+const sample: Configuration = {
+	hostname: 'host1',
+	virtualRouters: [
+		{
+			...newVirtualRouter('default'),
+			algorithm: 'round-robin',
+			updateSourceAddress: '10.0.0.1',
+			relay: {
+				authentication: {
+					...relayServerDefaults.authentication,
+					clients: [{ address: '10.10.15.0', mask: '255.255.255.0', secret: 'a secret' }],
+				},
+			},
+			upstream: {
+				authentication: [
+					{ address: '10.1.1.1', ...upstreamServerDefaults.authentication, key: 'k?' },
+					{
+						address: 'radius.example.org',
+						...upstreamServerDefaults.authentication,
+						udpPort: 1645,
+					},
+				],
+				accounting: [],
+			},
+		},
+		newVirtualRouter('vr1'),
+	],
+}
+
+test('a configuration is written as a router shows it: what differs from the defaults', () => {
+	assert.equal(configurationLines(sample, 'clear'), [
+		'hostname host1',
+		'!',
+		'virtual-router default',
+		'radius algorithm round-robin',
+		'radius update-source-addr 10.0.0.1',
+		'radius authentication server 10.1.1.1',
+		' key "k?"',
+		'radius authentication server radius.example.org',
+		' udp-port 1645',
+		'radius relay authentication server',
+		' key 10.10.15.0 255.255.255.0 "a secret"',
+		'!',
+		'virtual-router vr1',
+	])
+	assert.equal(virtualRouterLines(sample, 'vr1', 'hidden'), ['virtual-router vr1'])
+	assert.ok(
+		virtualRouterLines(sample, 'default', 'hidden').includes(
+			' key 10.10.15.0 255.255.255.0 <secret>',
+		),
+	)
+})
+
+test('the upstream servers and, where it is known, their state make a table', () => {
+	const router = sample.virtualRouters[0]!
+	assert.equal(upstreamServersTable(router), [
+		'RADIUS Authentication Configuration',
+		'-----------------------------------',
+		'IP Address          Udp Port  Retry Count  Timeout  Maximum Sessions  Dead Time  Secret',
+		'------------------  --------  -----------  -------  ----------------  ---------  ------',
+		'10.1.1.1            1812      3            3        255               0          k?',
+		'radius.example.org  1645      3            3        255               0          <none>',
+		'',
+		'Algorithm: round-robin',
+		'Update Source Address: 10.0.0.1',
+	])
+	const state = (_: Service, server: UpstreamServer) => (server.udpPort === 1645 ? 'down' : 'okay')
+	assert.match(upstreamServersTable(router, state)[4] ?? '', /k\? {6}okay$/)
+	assert.equal(upstreamServersTable(newVirtualRouter('x')), ['No RADIUS server is configured.'])
+})
+
+test('client networks are listed by mask, then by address as a number', () => {
+	const clients = [
+		['10.0.0.9', '255.255.255.255'],
+		['10.0.0.10', '255.255.255.255'],
+		['9.0.0.0', '255.0.0.0'],
+		['0.0.0.0', '0.0.0.0'],
+		['200.0.0.0', '255.0.0.0'],
+	].map(([address, mask]) => ({ address: address!, mask: mask!, secret: 's' }))
+	const server = { ...relayServerDefaults.accounting, clients }
+	const table = relayServersTable({ ...newVirtualRouter('x'), relay: { accounting: server } })
+	assert.equal(
+		table.slice(2, 7).map(line => line.split(' ')[0]),
+		['0.0.0.0', '9.0.0.0', '200.0.0.0', '10.0.0.9', '10.0.0.10'],
+	)
+})
+
+// ---- Files ----
+
+test('an empty text is the initial configuration; comments, blank lines and line ends are free', () => {
+	assert.equal(read(''), initialConfiguration())
+	const text = '\uFEFF! comment\r\n\r\n  ! indented\r\nhostname host1\r\nend\r\nexit\r\n'
+	assert.equal(read(text), { ...initialConfiguration(), hostname: 'host1' })
+})
+
+test('a file may be written with abbreviations and without indentation', () => {
+	const text = 'radius rel auth server\nkey 10.0.0.0 255.0.0.0 s\nexit\nradius algo round\n'
+	const router = read(text).virtualRouters[0]
+	assert.is(router?.algorithm, 'round-robin')
+	assert.is(router?.relay.authentication?.clients.length, 1)
+})
+
+test('every error is told, with file, line, column and the mend', () => {
+	const text = `hostname host1 x
+radius relay auth serve
+ key 1.2.3.4 255.255.255.0 s
+ key 1.2.3.0 255.255.255 s
+radius rely
+ udp-port 0
+udp-port 5
+show version
+radius acc server a
+ kye x
+ key
+radius a
+hostname "a
+`
+	assert.equal(errorsOf(text), [
+		'test.conf:1:16: "x" is too much here; take it out, or put a text that contains spaces in quotes.',
+		'test.conf:3:2: 1.2.3.4 is a host of the network 1.2.3.0 255.255.255.0; give 1.2.3.0 for the whole network, or the mask 255.255.255.255 for the one host.',
+		'test.conf:4:14: A mask is written like an address: 255.255.255.0.',
+		'test.conf:5:8: "rely" is not understood here; write one of: algorithm, update-source-addr, authentication, accounting, relay.',
+		'test.conf:6:11: A UDP port is a whole number from 1 to 65535.',
+		'test.conf:8:1: This command configures nothing; take it out of the file.',
+		'test.conf:10:2: "kye" is not understood here; write one of: key, no, udp-port, timeout, retransmit, deadtime, max-sessions.',
+		'test.conf:11:5: The command is incomplete; after it comes SECRET (Secret of up to 200 characters; in quotes with spaces).',
+		'test.conf:12:8: "a" is short for algorithm and authentication and accounting; write more of the word.',
+		'test.conf:13:10: The quotation mark that opens here is not closed; put one behind the text.',
+	])
+})
+
+test('an error repeats nothing that may be a secret', () => {
+	const text = `radius relay auth server
+ key topsecret
+ key 10.0.0.0 topsecret
+ key 10.0.0.0 255.0.0.0 a topsecret
+ key 10.0.0.0 255.0.0.0 "topsecret
+radius auth server 10.0.0.1
+ key a topsecret
+ key topsecret${'x'.repeat(200)}
+radius rely
+ key 10.0.0.0 255.0.0.0 a topsecret
+`
+	const errors = errorsOf(text)
+	assert.is(errors.length, 8)
+	assert.not.match(errors.join('\n'), 'topsecret')
+})
+
+test('relay servers that exclude each other are found once the file is whole', () => {
+	const one = (name: string, port: number) =>
+		`virtual-router ${name}\nradius relay auth server\n key 10.0.0.0 255.0.0.0 s\n udp-port ${port}\n`
+	assert.equal(errorsOf(one('a', 2000) + one('b', 2001)), [])
+	const errors = errorsOf(`${one('a', 2000)}${one('b', 2000)}hostname x\n`)
+	assert.is(errors.length, 1)
+	assert.match(errors[0] ?? '', /^test\.conf:8:1: The authentication server of virtual router b/)
+	const both = 'radius relay auth server\nkey 10.0.0.0 255.0.0.0 s\nudp-port 1813\n'
+	const errors2 = errorsOf(`${both}radius relay acc server\nkey 10.0.0.0 255.0.0.0 s\n`)
+	assert.match(errors2[0] ?? '', /^test\.conf:5:1: /)
+})
+
+test('texts and lines without measure are refused', () => {
+	assert.match(errorsOf('!'.repeat(5 * 2 ** 20))[0] ?? '', 'test.conf:1:1: The file has more than')
+	assert.match(
+		errorsOf(`hostname ${'x'.repeat(1100)}`)[0] ?? '',
+		'test.conf:1:1: A line has at most',
+	)
+	assert.is(errorsOf('nonsense\n'.repeat(50_000)).length, 1000)
+	const many = Array.from({ length: 300 }, (_, i) => `virtual-router v${i}\n`).join('')
+	assert.match(errorsOf(many)[0] ?? '', 'test.conf:256:1: There are at most 256 virtual routers')
+})
+
+test('any text is either a configuration or errors, never a crash', () => {
+	const word = fc.constantFrom(
+		...[
+			'radius',
+			'relay',
+			'key',
+			'server',
+			'10.0.0.0',
+			'"',
+			'\\',
+			'|',
+			'no',
+			'do',
+			'exit',
+			'a',
+			'!',
+		],
+	)
+	const line = fc.array(fc.oneof(word, fc.string({ maxLength: 5 })), { maxLength: 6 })
+	const text = fc.array(
+		line.map(words => words.join(' ')),
+		{ maxLength: 8 },
+	)
+	fc.assert(
+		fc.property(text, lines => {
+			const result = parseConfiguration(lines.join('\n'), 'f')
+			assert.ok('configuration' in result || result.errors.length > 0)
+		}),
+		{ numRuns: 500, seed: 5 },
+	)
+})
+
+test.run()
