@@ -207,11 +207,11 @@ test('the upstream servers and, where it is known, their state make a table', ()
 
 test('client networks are listed by mask, then by address as a number', () => {
 	const clients = [
-		['10.0.0.9', '255.255.255.255'],
 		['10.0.0.10', '255.255.255.255'],
+		['10.0.0.9', '255.255.255.255'],
+		['200.0.0.0', '255.0.0.0'],
 		['9.0.0.0', '255.0.0.0'],
 		['0.0.0.0', '0.0.0.0'],
-		['200.0.0.0', '255.0.0.0'],
 	].map(([address, mask]) => ({ address: address!, mask: mask!, secret: 's' }))
 	const server = { ...relayServerDefaults.accounting, clients }
 	const table = relayServersTable({ ...newVirtualRouter('x'), relay: { accounting: server } })
