@@ -1,0 +1,206 @@
+/**
+ * `npm run demo`: the relay between simulated access points and a sample home server, over real
+ * UDP on this machine.
+ *
+ *   npm run demo [-- [--seconds N] [--data DIR]]
+ */
+import { join, resolve } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { parseArgs } from 'node:util'
+import { openReader, type Reader } from '../adapters/journal/reader.ts'
+import { type AccessPoint, openAccessPoint, planAccessPoints } from './demo/access-points.ts'
+import { startHomeServer } from './demo/home-server.ts'
+import { catchUp, type JournalView, newJournalView, whoIsWhere } from './demo/journal-view.ts'
+import { runCampus } from './demo/life.ts'
+import { DemoError, dataFolder, freePorts, type Relay, root, startRelay } from './demo/relay.ts'
+import { intervalMs, openScreen, type Sight, summary } from './demo/screen.ts'
+import { subscribers } from './demo/subscribers.ts'
+import { fail, missingOutcomes, newTraffic, type Traffic } from './demo/traffic.ts'
+
+const help = `Runs the relay between simulated access points and a sample home server.
+
+  --seconds N   end after N seconds (until Ctrl-C without it)
+  --data DIR    the relay's data folder (data/demo); a further run continues its journal
+`
+
+const homeServerSecret = 'secret-of-the-home-server'
+
+type Options = { readonly data: string; readonly seconds: number | undefined }
+
+/** What runs, and what has been seen of it. */
+type Running = {
+	readonly relay: Relay
+	readonly points: readonly AccessPoint[]
+	readonly traffic: Traffic
+	readonly reader: Reader
+	readonly view: JournalView
+	readonly startedAt: number
+}
+
+function readOptions(): Options | 'help' {
+	const { values } = parseArgs({
+		options: {
+			seconds: { type: 'string' },
+			data: { type: 'string', default: join(root, 'data/demo') },
+			help: { type: 'boolean', default: false },
+		},
+	})
+	if (values.help) return 'help'
+	const seconds = values.seconds === undefined ? undefined : Number(values.seconds)
+	if (seconds !== undefined && !(seconds >= 1 && seconds <= 86_400)) {
+		throw new DemoError(`--seconds ${values.seconds}: must be a number from 1 to 86400.`)
+	}
+	return { data: values.data, seconds }
+}
+
+/** Resolves to the exit code: 0 when everything went as it was to go. */
+async function demo(options: Options, ending: AbortController): Promise<number> {
+	const data = dataFolder(options.data)
+	const traffic = newTraffic()
+	const plans = await planAccessPoints()
+	const homeServer = await startHomeServer({
+		address: '127.0.0.1',
+		secret: homeServerSecret,
+		subscribers,
+	})
+	const points: AccessPoint[] = []
+	let relay: Relay | undefined
+	try {
+		const ports = await freePorts()
+		relay = await startRelay({ data, ports, homeServer, homeServerSecret, accessPoints: plans })
+		for (const plan of plans) points.push(await openAccessPoint(plan, ports, traffic))
+		const reader = openReader(resolve(root, data))
+		try {
+			const view = newJournalView()
+			const running = { relay, points, traffic, reader, view, startedAt: Date.now() }
+			for (const text of introduction(data, ports, running)) console.log(text)
+			return await run(running, options, ending)
+		} finally {
+			reader.close()
+		}
+	} finally {
+		// Whatever went wrong: no process and no socket stays behind.
+		for (const point of points) point.close()
+		await relay?.stop()
+		homeServer.close()
+	}
+}
+
+async function run(
+	running: Running,
+	{ seconds }: Options,
+	ending: AbortController,
+): Promise<number> {
+	const { relay, points, traffic, startedAt } = running
+	const timer = setTimeout(() => ending.abort(), (seconds ?? 0) * 1000)
+	if (seconds === undefined) clearTimeout(timer)
+	let stopping = false
+	relay.ended.then(why => {
+		if (stopping) return
+		fail(traffic, why ?? 'The relay has ended by itself.')
+		ending.abort()
+		// Nobody answers any more: waiting would be in vain.
+		for (const point of points) point.close()
+	})
+	const shown = showFigures(running, ending.signal)
+	await runCampus({ points, traffic, ending: ending.signal, startedAt }, subscribers)
+	clearTimeout(timer)
+	await shown
+	stopping = true
+	const why = await relay.stop()
+	if (why !== undefined) fail(traffic, why)
+	return conclude(running)
+}
+
+async function showFigures(running: Running, ending: AbortSignal): Promise<void> {
+	const screen = openScreen(process.stdout)
+	for (;;) {
+		await sleep(intervalMs(process.stdout), undefined, { signal: ending }).catch(() => {})
+		if (ending.aborted) return
+		screen.show(look(running))
+	}
+}
+
+function look({ relay, points, traffic, reader, view, startedAt }: Running): Sight {
+	catchUp(view, reader, relay.firstPosition)
+	const names = whoIsWhere(view)
+	return {
+		elapsedMs: Date.now() - startedAt,
+		traffic,
+		position: view.state.position,
+		events: view.events,
+		places: points.map(({ name, mac }) => ({ name, subscribers: names.get(mac) ?? [] })),
+	}
+}
+
+function conclude(running: Running): number {
+	const { relay, traffic, view } = running
+	const sight = look(running)
+	const missing = missingOutcomes(traffic.received, view.outcomes)
+	console.log('')
+	for (const text of summary(sight, relay.firstPosition, missing)) console.log(text)
+	if (traffic.forged > 0) fail(traffic, `${traffic.forged} answers were signed wrongly.`)
+	if (traffic.failureCount > 0) {
+		console.log(`${traffic.failureCount} things did not go as they were to go, among them:`)
+		for (const sentence of traffic.failures) console.log(`  ${sentence}`)
+	}
+	return missing === 0 && traffic.failureCount === 0 ? 0 : 1
+}
+
+function introduction(
+	data: string,
+	ports: { readonly authentication: number; readonly accounting: number },
+	{ relay, points }: Running,
+): string[] {
+	const folder = shellWord(data)
+	const radledger = 'npm run -s radledger --'
+	const past = relay.firstPosition > 1 ? `continued from position ${relay.firstPosition}` : 'new'
+	return [
+		`The relay listens on 127.0.0.1, UDP ports ${ports.authentication} and ${ports.accounting}, between ${points.length} access points`,
+		`with ${subscribers.length} subscribers and a home server.`,
+		'',
+		"Its shell, from another terminal in this checkout's folder:",
+		`  ${radledger} shell --data ${folder}`,
+		'or one command at a time:',
+		`  ${radledger} exec --data ${folder} "show radius relay statistics"`,
+		`  ${radledger} exec --data ${folder} "show radius servers"`,
+		`Its journal is ${data}/journal.db (${past}; delete the folder to begin anew):`,
+		`  sqlite3 ${folder}/journal.db "SELECT type, count(*) FROM event GROUP BY type"`,
+		'',
+	]
+}
+
+/** A word as a shell must be given it. */
+function shellWord(text: string): string {
+	return /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`
+}
+
+async function main(): Promise<number> {
+	const options = readOptions()
+	if (options === 'help') {
+		process.stdout.write(help)
+		return 0
+	}
+	const ending = new AbortController()
+	// npm passes a signal on that the terminal sent as well: further ones change nothing.
+	for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+		process.on(signal, () => ending.abort())
+	}
+	process.stdout.on('error', () => ending.abort()) // its reader has gone (`| head`)
+	return await demo(options, ending)
+}
+
+function isForUser(error: unknown): error is Error {
+	if (!(error instanceof Error)) return false
+	const { code } = error as NodeJS.ErrnoException
+	return (
+		['DemoError', 'JournalFailure'].includes(error.name) || code?.startsWith('ERR_PARSE') === true
+	)
+}
+
+try {
+	process.exitCode = await main()
+} catch (error) {
+	console.error(isForUser(error) ? error.message : error)
+	process.exitCode = 1
+}

@@ -1,0 +1,176 @@
+/** The relay of the demo: its data folder, its configuration and its process. */
+import { type ChildProcess, spawn } from 'node:child_process'
+import { createSocket } from 'node:dgram'
+import { once } from 'node:events'
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs'
+import { join, relative, resolve } from 'node:path'
+import { createInterface } from 'node:readline'
+import { ownFolder } from '../../adapters/journal/owner.ts'
+import type { AccessPoint } from './access-points.ts'
+
+/** What keeps the demo from starting, as a sentence. */
+export class DemoError extends Error {
+	override readonly name = 'DemoError'
+}
+
+export const root = resolve(import.meta.dirname, '../..')
+
+/** Tells a folder of the demo from one that holds a real relay's journal. */
+const configurationName = 'demo.conf'
+const startLimitMs = 20_000
+const stopLimitMs = 10_000
+
+export type RelayPlan = {
+	/** As `dataFolder` gave it. */
+	readonly data: string
+	readonly ports: { readonly authentication: number; readonly accounting: number }
+	readonly homeServer: { readonly authentication: number; readonly accounting: number }
+	readonly homeServerSecret: string
+	readonly accessPoints: readonly Pick<AccessPoint, 'address' | 'secret'>[]
+}
+
+export type Relay = {
+	/** Position of the run's first event. */
+	readonly firstPosition: number
+	/** Resolves when the process has ended: undefined after exit code 0, else the reason. */
+	readonly ended: Promise<string | undefined>
+	/** Has it end, and waits for that. */
+	stop(): Promise<string | undefined>
+}
+
+/**
+ * The folder as seen from this checkout, where `npm run` begins; absolute when it lies outside.
+ * Makes it where it is missing; throws when it is not for the demo, or in use.
+ */
+export function dataFolder(folder: string): string {
+	const path = resolve(folder)
+	const inside = relative(root, path)
+	const shown = inside === '' || inside.startsWith('..') ? path : inside
+	if (existsSync(join(path, 'journal.db')) && !existsSync(join(path, configurationName))) {
+		throw new DemoError(
+			`${shown} holds a journal that is not the demo's: name an empty folder with --data.`,
+		)
+	}
+	try {
+		mkdirSync(path, { recursive: true })
+	} catch (error) {
+		const why = (error as Error).message
+		throw new DemoError(`${shown} cannot be made (${why}): name another folder with --data.`)
+	}
+	// Before its configuration is replaced: a running demo or relay keeps what it has.
+	ownFolder(path).release()
+	return shown
+}
+
+/** The configuration that this run begins with; the shell may change it while the relay runs. */
+function configurationText(plan: RelayPlan): string {
+	const { ports, homeServer, homeServerSecret, accessPoints } = plan
+	const secrets = new Map(accessPoints.map(({ address, secret }) => [address, secret]))
+	const lines = ['hostname demo']
+	for (const service of ['authentication', 'accounting'] as const) {
+		lines.push(`radius ${service} server 127.0.0.1`, ` key ${homeServerSecret}`)
+		lines.push(` udp-port ${homeServer[service]}`, 'exit')
+	}
+	for (const service of ['authentication', 'accounting'] as const) {
+		lines.push(`radius relay ${service} server`, ' listen-address 127.0.0.1')
+		lines.push(` udp-port ${ports[service]}`)
+		for (const [address, secret] of secrets) lines.push(` key ${address} 255.255.255.255 ${secret}`)
+		lines.push('exit')
+	}
+	return `${lines.join('\n')}\n`
+}
+
+/** Resolves when the relay is ready; throws a DemoError with its own words when it cannot start. */
+export async function startRelay(plan: RelayPlan): Promise<Relay> {
+	const config = join(plan.data, configurationName)
+	writeFileSync(resolve(root, config), configurationText(plan), { mode: 0o600 })
+	const args = ['src/main.ts', 'serve', '--config', config, '--data', plan.data]
+	// A process group of its own: Ctrl-C must reach the access points first, then the relay.
+	const child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', ...args], {
+		cwd: root,
+		detached: true,
+		stdio: ['ignore', 'ignore', 'pipe'],
+	})
+	const dismissGuard = guard(child)
+	const ended = endOf(child).finally(dismissGuard)
+	const log = readLog(child)
+	const late = Promise.withResolvers<'late'>()
+	const timer = setTimeout(() => late.resolve('late'), startLimitMs)
+	const first = await Promise.race([log.ready, ended, late.promise])
+	clearTimeout(timer)
+	if (typeof first !== 'number') {
+		child.kill('SIGKILL')
+		await ended
+		throw new DemoError(`The relay did not start. ${log.lastWords() || 'It left no reason.'}`)
+	}
+	const reason = ended.then(why => (why === undefined ? undefined : `${why} ${log.lastWords()}`))
+	return {
+		firstPosition: first,
+		ended: reason,
+		async stop() {
+			child.kill('SIGTERM')
+			const impatience = setTimeout(() => child.kill('SIGKILL'), stopLimitMs)
+			await ended
+			clearTimeout(impatience)
+			return await reason
+		},
+	}
+}
+
+/** Ends the relay even when this process is killed outright: the guard's input ends with it. */
+function guard(child: ChildProcess): () => void {
+	const script = `trap '' INT TERM HUP; read -r word; [ "$word" = done ] || kill -TERM "$1"`
+	const watching = spawn('/bin/sh', ['-c', script, 'sh', String(child.pid)], {
+		detached: true,
+		stdio: ['pipe', 'ignore', 'ignore'],
+	})
+	watching.on('error', () => {}) // no shell, no guard
+	watching.stdin.on('error', () => {})
+	watching.unref()
+	return () => watching.stdin.end('done\n')
+}
+
+async function endOf(child: ChildProcess): Promise<string | undefined> {
+	const [code, signal] = (await once(child, 'close').catch(error => [error.message, null])) as [
+		number | string | null,
+		NodeJS.Signals | null,
+	]
+	if (code === 0) return undefined
+	return `The relay ended with ${signal ?? `exit code ${code}`}.`
+}
+
+/** Follows the relay's log: when it is ready, and what it said last that mattered. */
+function readLog(child: ChildProcess): { ready: Promise<number>; lastWords(): string } {
+	const ready = Promise.withResolvers<number>()
+	let words: string[] = []
+	createInterface({ input: child.stderr! }).on('line', line => {
+		const entry = logEntry(line)
+		if (entry.id === 'ready') ready.resolve(entry.position)
+		if (entry.level >= warning) words = [...words, entry.msg].slice(-5)
+	})
+	return { ready: ready.promise, lastWords: () => words.join('\n') }
+}
+
+const warning = 40
+
+/** A line of the log; what is no JSON is a sentence for the user. */
+function logEntry(line: string): { id: string; level: number; msg: string; position: number } {
+	const sentence = { id: '', level: warning, msg: line, position: 0 }
+	try {
+		return { ...sentence, ...JSON.parse(line) }
+	} catch {
+		return sentence
+	}
+}
+
+/** UDP ports of 127.0.0.1 that nobody has, all different. */
+export async function freePorts(): Promise<RelayPlan['ports']> {
+	const sockets = [createSocket('udp4'), createSocket('udp4')] as const
+	for (const socket of sockets) {
+		socket.bind(0, '127.0.0.1')
+		await once(socket, 'listening')
+	}
+	const [authentication, accounting] = sockets.map(socket => socket.address().port)
+	for (const socket of sockets) await new Promise<void>(done => socket.close(() => done()))
+	return { authentication: authentication!, accounting: accounting! }
+}
