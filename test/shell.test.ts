@@ -99,7 +99,7 @@ test('commands of several shells are executed one after the other', async ({
 	const { configure } = operator
 	operator.configure = async (next, change) => {
 		assert.is(++inside, 1)
-		await new Promise(setImmediate)
+		for (let turn = 0; turn < 50; turn++) await new Promise(setImmediate)
 		inside--
 		return configure.call(operator, next, change)
 	}
