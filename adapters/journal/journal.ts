@@ -35,39 +35,52 @@ export type SqliteJournal = Journal & Snapshots & { readonly folder: string }
 /** Opens the journal of a data folder as its only owner. Throws JournalFailure with a sentence. */
 export function openJournal(settings: JournalSettings): SqliteJournal {
 	const folder = resolve(settings.folder)
-	const onWarning = settings.onWarning ?? (() => {})
 	makeFolder(folder)
 	const owner = ownFolder(folder)
+	let db: DatabaseSync | undefined
 	try {
-		const { db, id } = openToWrite(folder, randomUUID())
+		const opened = openToWrite(folder, randomUUID())
+		db = opened.db
 		const last = checkTail(db, folder)
 		syncFolder(folder)
-		const reader = openReader(folder)
-		const log = openLog(db, folder, settings.logBytesMax ?? 64 * 2 ** 20, onWarning)
-		const writer = openWriter(db, folder, last, log)
-		const snapshots = openSnapshots({ folder, journalId: id, last: writer.last, onWarning })
-		return {
-			id,
-			folder,
-			append: writer.append,
-			last: writer.last,
-			read: reader.read,
-			readStream: reader.readStream,
-			load: snapshots.load,
-			save: snapshots.save,
-			close() {
-				if (!writer.close()) return
-				// The keeper and the reader first: the last connection to close clears the logs away, and
-				// the reader's may not write.
-				reader.close()
-				log.close()
-				db.close()
-				owner.release()
-			},
-		}
+		return assemble(settings, folder, opened, last, owner)
 	} catch (error) {
+		db?.close()
 		owner.release()
 		throw error
+	}
+}
+
+function assemble(
+	settings: JournalSettings,
+	folder: string,
+	{ db, id }: ReturnType<typeof openToWrite>,
+	last: number,
+	owner: ReturnType<typeof ownFolder>,
+): SqliteJournal {
+	const onWarning = settings.onWarning ?? (() => {})
+	const reader = openReader(folder)
+	const log = openLog(db, folder, settings.logBytesMax ?? 32 * 2 ** 20, onWarning)
+	const writer = openWriter(db, folder, last, log)
+	const snapshots = openSnapshots({ folder, journalId: id, last: writer.last, onWarning })
+	return {
+		id,
+		folder,
+		append: writer.append,
+		last: writer.last,
+		read: reader.read,
+		readStream: reader.readStream,
+		load: snapshots.load,
+		save: snapshots.save,
+		close() {
+			if (!writer.close()) return
+			// The keeper and the reader first: the last connection to close clears the logs away, and
+			// the reader's may not write.
+			reader.close()
+			log.close()
+			db.close()
+			owner.release()
+		},
 	}
 }
 
@@ -236,7 +249,11 @@ function openLog(
 const keeperStopMs = 5_000
 
 function startKeeper(data: keeper.KeeperData, onWarning: (sentence: string) => void): Worker {
-	const worker = new Worker(new URL('./keeper.ts', import.meta.url), { workerData: data })
+	const worker = new Worker(new URL('./keeper.ts', import.meta.url), {
+		name: 'journal-keeper',
+		workerData: data,
+		execArgv: [],
+	})
 	worker.on('message', ({ warning }: keeper.KeeperWarning) => onWarning(warning))
 	worker.on('error', error => onWarning(`The keeper of the journal ended: ${reason(error)}`))
 	worker.unref()

@@ -2,6 +2,10 @@
  * One process owns a data folder. The lock is an SQLite database held in an exclusive transaction
  * for the whole life of the owner: the kernel drops it however the process ends, `kill -9`
  * included, so that there is no stale lock to clear away.
+ *
+ * The kernel also drops a process's locks on a file when that process closes any descriptor of it:
+ * the owner must not open owner.db, journal.db or index.db other than through SQLite (copying the
+ * folder is a matter for another process).
  */
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'

@@ -2,7 +2,15 @@
  * What the journal can do on this machine: appends in batches, appends at a steady pace, replay and
  * look-up of a stream. Run by itself it prints JSON; `npm run bench` calls it too.
  */
-import { mkdtempSync, rmSync } from 'node:fs'
+import {
+	closeSync,
+	fdatasyncSync,
+	fsyncSync,
+	mkdtempSync,
+	openSync,
+	rmSync,
+	writeSync,
+} from 'node:fs'
 import { join } from 'node:path'
 import { openJournal, type SqliteJournal } from '../../adapters/journal/journal.ts'
 import { openReader } from '../../adapters/journal/reader.ts'
@@ -16,18 +24,21 @@ export type JournalFigures = {
 		readonly cpuUsPerEvent: number
 		readonly processCpuUsPerEvent: number
 	}
-	/** Batches of 10 at a steady pace: how long an append takes, in milliseconds. */
-	readonly latency: {
-		readonly appendsPerSecond: number
-		readonly p50: number
-		readonly p99: number
-		readonly p999: number
-		readonly max: number
-	}
+	/** Batches of 10 at a steady pace: how long an append takes. */
+	readonly latency: Milliseconds & { readonly appendsPerSecond: number }
+	/** Writing 8 KiB in place and fdatasync, at the same pace: what the disk takes by itself. */
+	readonly disk: Milliseconds
 	readonly replay: { readonly eventsPerSecond: number; readonly cpuUsPerEvent: number }
 	/** Reading all events of a stream, in milliseconds. */
 	readonly stream: { readonly events: number; readonly p50: number; readonly max: number }
 	readonly eventBytes: number
+}
+
+export type Milliseconds = {
+	readonly p50: number
+	readonly p99: number
+	readonly p999: number
+	readonly max: number
 }
 
 export type JournalLoad = {
@@ -47,8 +58,9 @@ export function measureJournal(
 		try {
 			const appends = measureAppends(journal, load.events)
 			const latency = measureLatency(journal, load)
+			const disk = measureDisk(folder, load)
 			const stream = measureStream(journal)
-			return { appends, latency, stream, ...measureReplay(folder) }
+			return { appends, latency, disk, stream, ...measureReplay(folder) }
 		} finally {
 			journal.close()
 		}
@@ -99,31 +111,53 @@ export function measureAppends(journal: SqliteJournal, events: number): JournalF
 	}
 }
 
-export function measureLatency(
-	journal: SqliteJournal,
-	load: Pick<JournalLoad, 'paceSeconds' | 'pacePerSecond'>,
-): JournalFigures['latency'] {
+export function measureLatency(journal: SqliteJournal, load: Pace): JournalFigures['latency'] {
 	const batches = Array.from({ length: 500 }, (_, index) => sampleEvents(index * 10, 10))
-	const times = new Float64Array(load.paceSeconds * load.pacePerSecond)
+	const begin = performance.now()
+	const times = timesAtPace(load, index => journal.append(batches[index % batches.length]!))
+	const seconds = (performance.now() - begin) / 1000
+	return { appendsPerSecond: Math.round(times.length / seconds), ...quantiles(times) }
+}
+
+type Pace = Pick<JournalLoad, 'paceSeconds' | 'pacePerSecond'>
+
+/** Measured for at most a second, beside the latency, because other users of a disk slow both. */
+export function measureDisk(folder: string, load: Pace): Milliseconds {
+	const block = Buffer.alloc(8192)
+	const blocks = 512
+	const descriptor = openSync(join(folder, 'disk'), 'w')
+	try {
+		writeSync(descriptor, Buffer.alloc(blocks * block.length))
+		fsyncSync(descriptor)
+		const paceSeconds = Math.min(load.paceSeconds, 1)
+		const times = timesAtPace({ ...load, paceSeconds }, index => {
+			writeSync(descriptor, block, 0, block.length, (index % blocks) * block.length)
+			fdatasyncSync(descriptor)
+		})
+		return quantiles(times)
+	} finally {
+		closeSync(descriptor)
+	}
+}
+
+function timesAtPace({ paceSeconds, pacePerSecond }: Pace, work: (index: number) => void) {
+	const times = new Float64Array(Math.ceil(paceSeconds * pacePerSecond))
 	const alarm = new Int32Array(new SharedArrayBuffer(4))
 	const begin = performance.now()
 	for (let index = 0; index < times.length; index++) {
-		const early = begin + (index * 1000) / load.pacePerSecond - performance.now()
+		const early = begin + (index * 1000) / pacePerSecond - performance.now()
 		if (early > 0) Atomics.wait(alarm, 0, 0, early)
 		const start = performance.now()
-		journal.append(batches[index % batches.length]!)
+		work(index)
 		times[index] = performance.now() - start
 	}
-	const seconds = (performance.now() - begin) / 1000
+	return times
+}
+
+function quantiles(times: Float64Array): Milliseconds {
 	times.sort()
 	const quantile = (part: number) => round(times[Math.floor((times.length - 1) * part)]!)
-	return {
-		appendsPerSecond: Math.round(times.length / seconds),
-		p50: quantile(0.5),
-		p99: quantile(0.99),
-		p999: quantile(0.999),
-		max: quantile(1),
-	}
+	return { p50: quantile(0.5), p99: quantile(0.99), p999: quantile(0.999), max: quantile(1) }
 }
 
 export function measureReplay(folder: string): Pick<JournalFigures, 'replay' | 'eventBytes'> {
