@@ -68,9 +68,9 @@ function receiveRequest(
 			verdict satisfies never
 			return
 	}
-	const exchange = openExchange(engine, router, listener, received, i, client)
+	const exchange = findExchange(engine, router, listener, received, i, client)
 	if (exchange === undefined) return
-	if (!takeRequest(engine, router, exchange, bytes, rule)) {
+	if (!takeRequest(engine, router, exchange, bytes, rule, client, received.locals[i]!)) {
 		countDiscard(router.discards, service, 'invalid', address)
 	}
 }
@@ -121,7 +121,7 @@ function answerStatus(
  * The exchange for a valid request, or undefined when it is a repeat: dropped while the first is
  * pending, answered from the cache afterwards (RFC 5080 §2.2.2).
  */
-function openExchange(
+function findExchange(
 	engine: Engine,
 	router: Router,
 	listener: Listener,
@@ -142,15 +142,18 @@ function openExchange(
 	if (exchange === undefined) {
 		exchange = newExchange(peer, identifier, client)
 		peer.exchanges[identifier] = exchange
-	} else if (exchange.state !== 'idle') {
-		if (sameAuthenticator(exchange, bytes) && isRepeat(engine, router, exchange)) return undefined
-		// Another authenticator under the same identifier: a new request, which retires the old one.
-		if (exchange.state === 'pending') release(engine, exchange, 'superseded')
-		exchange.state = 'idle'
+	} else if (exchange.state !== 'idle' && sameAuthenticator(exchange, bytes)) {
+		if (isRepeat(engine, router, exchange)) return undefined
 	}
-	exchange.client = client
-	exchange.local = received.locals[i]!
 	return exchange
+}
+
+/** A new request under this identifier is valid: it retires the old one, if there is one. */
+function renew(engine: Engine, exchange: Exchange, client: Client, local: number): void {
+	if (exchange.state === 'pending') release(engine, exchange, 'superseded')
+	exchange.state = 'idle'
+	exchange.client = client
+	exchange.local = local
 }
 
 /** Deals with a repeat of a request that is known; false when its answer is too old to be kept. */
@@ -184,11 +187,13 @@ function takeRequest(
 	exchange: Exchange,
 	bytes: Uint8Array,
 	rule: MessageAuthenticatorRule,
+	client: Client,
+	local: number,
 ): boolean {
 	const { peer } = exchange
 	return peer.listener.service === 'authentication'
-		? takeAccessRequest(engine, router, exchange, bytes, rule)
-		: takeAccountingRequest(engine, router, exchange, bytes)
+		? takeAccessRequest(engine, router, exchange, bytes, rule, client, local)
+		: takeAccountingRequest(engine, router, exchange, bytes, client, local)
 }
 
 function takeAccessRequest(
@@ -197,11 +202,14 @@ function takeAccessRequest(
 	exchange: Exchange,
 	bytes: Uint8Array,
 	rule: MessageAuthenticatorRule,
+	client: Client,
+	local: number,
 ): boolean {
 	const { index, state } = engine
 	const { listener, addressText } = exchange.peer
 	const station = readStation(bytes, index, addressText)
 	if (station === undefined) return false
+	renew(engine, exchange, client, local)
 	const server = chooseServer(engine, router, exchange.peer, bytes)
 	if (server === 'full') return true
 	const firstMessageAuthenticator =
@@ -235,6 +243,8 @@ function takeAccountingRequest(
 	router: Router,
 	exchange: Exchange,
 	bytes: Uint8Array,
+	client: Client,
+	local: number,
 ): boolean {
 	const { index, state, at } = engine
 	const { addressText } = exchange.peer
@@ -243,6 +253,7 @@ function takeAccountingRequest(
 	const aboutAccessPoint = status === 'on' || status === 'off'
 	const accounting = aboutAccessPoint ? undefined : readAccounting(bytes, index, addressText)
 	if (!aboutAccessPoint && accounting === undefined) return false
+	renew(engine, exchange, client, local)
 	const upstream = chooseServer(engine, router, exchange.peer, bytes)
 	if (upstream === 'full') return true
 	const server = upstream?.name ?? ''
