@@ -15,22 +15,28 @@ import { type FakeOperator, fakeOperator } from './fake-operator.ts'
 
 type Fixture = { folder: string; operator: FakeOperator; server: ShellServer; errors: unknown[] }
 
-const test = suite<Fixture>('shell')
+const shell = suite<Fixture>('shell')
+
+/** A test at whose end the relay has met no error that was not provoked. */
+function test(name: string, body: (context: Fixture) => Promise<void>): void {
+	shell(name, async context => {
+		await body(context)
+		assert.equal(context.errors, [])
+	})
+}
 
 async function start(context: Fixture, options: ShellServerOptions = {}): Promise<void> {
 	const onError = (error: unknown) => context.errors.push(error)
 	context.server = await serveShell(context.folder, context.operator, { onError, ...options })
 }
 
-test.before.each(async context => {
+shell.before.each(async context => {
 	context.folder = mkdtempSync(join(tmpdir(), 'radledger-shell-'))
 	context.operator = fakeOperator()
 	context.errors = []
 	await start(context)
 })
-test.after.each(async context => {
-	// First of all: when it throws, uvu calls this once more, and then the rest is done.
-	assert.equal(context.errors.splice(0), [])
+shell.after.each(async context => {
 	await context.server.close()
 	rmSync(context.folder, { recursive: true })
 })
@@ -466,4 +472,4 @@ host1#exit
 	)
 })
 
-test.run()
+shell.run()
