@@ -110,11 +110,14 @@ function examineAccessRequest(
 ): Verdict {
 	const { first } = index
 	const hasEap = first[attribute.eapMessage] !== 0
-	const hasPassword = first[attribute.userPassword] !== 0
+	const passwordAt = first[attribute.userPassword]!
+	const hasPassword = passwordAt !== 0
 	const hasChap = first[attribute.chapPassword] !== 0
 	// RFC 2865 §4.1: one kind of password at most; RFC 3579 §3.1: none beside EAP-Message.
 	if (hasPassword && hasChap) return 'malformed'
 	if (hasEap && (hasPassword || hasChap)) return 'malformed'
+	// RFC 2865 §5.2: whole blocks of 16 octets; no other value could be hidden for the next hop.
+	if (hasPassword && (bytes[passwordAt + 1]! - 2) % 16 !== 0) return 'malformed'
 	const signatureAt = first[attribute.messageAuthenticator]!
 	if (signatureAt !== 0) {
 		if (!verifyMessageAuthenticator(bytes, length, client.key, signatureAt + 2)) {

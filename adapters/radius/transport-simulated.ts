@@ -57,7 +57,13 @@ export function openSimulatedTransport(): SimulatedTransport {
 		port: number,
 		peer?: { address: number; port: number },
 	): DatagramSocket {
-		const queued: { address: number; port: number; bytes: Uint8Array }[] = []
+		const queued: {
+			address: number
+			port: number
+			memory: Memory
+			offset: number
+			length: number
+		}[] = []
 		const socket: DatagramSocket = {
 			address,
 			port,
@@ -74,11 +80,14 @@ export function openSimulatedTransport(): SimulatedTransport {
 				return received
 			},
 			send(memory: Memory, offset, length, toAddress, toPort) {
-				const bytes = memory.bytes.slice(offset, offset + length)
-				queued.push({ ...(peer ?? { address: toAddress, port: toPort }), bytes })
+				const to = peer ?? { address: toAddress, port: toPort }
+				queued.push({ ...to, memory, offset, length })
 			},
 			flush() {
-				for (const datagram of queued.splice(0)) sent.push({ socket, ...datagram })
+				// Taken from memory only now, as the real ones do: whoever changes it before is found out.
+				for (const { memory, offset, length, ...to } of queued.splice(0)) {
+					sent.push({ socket, ...to, bytes: memory.bytes.slice(offset, offset + length) })
+				}
 			},
 			takeRefused() {
 				const count = refusals.get(socket) ?? 0
@@ -92,6 +101,7 @@ export function openSimulatedTransport(): SimulatedTransport {
 				return count
 			},
 			close() {
+				queued.length = 0
 				sockets.delete(port)
 				arrived.delete(socket)
 			},
