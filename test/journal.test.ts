@@ -413,6 +413,25 @@ test('the hash of a stream never changes', () => {
 	assert.is(streamHash('subscriber-default.02-00-00-00-00-01'), 0x5b903694)
 })
 
+test('two streams that share a hash are told apart', () => {
+	const [one, other] = ['relay-12vu', 'relay-cuea']
+	assert.is(streamHash(one!), streamHash(other!))
+	const folder = newFolder()
+	const journal = openJournal({ folder })
+	const events = numberedEvents(1, 4_200).map(event => {
+		return { ...event, stream: event.at % 3 === 0 ? one! : other! }
+	})
+	journal.append(events)
+	journal.close()
+	for (const indexed of [true, false]) {
+		if (!indexed) rmSync(join(folder, 'index.db'))
+		const reader = openReader(folder)
+		assert.is(reader.readStream(one!, 1, 5_000).length, 1_400)
+		assert.is(reader.readStream(other!, 1, 5_000).length, 2_800)
+		reader.close()
+	}
+})
+
 test('the index finds what a scan finds, at every length and level', () => {
 	const folder = newFolder()
 	mkdirSync(folder)
