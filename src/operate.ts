@@ -29,7 +29,7 @@ export function openOperator(operated: Operated): Operator {
 		configuration: () => operated.engine.configuration,
 		configure(next, change) {
 			const done = changes.then(() => orSentence(changeConfiguration(operated, next, change)))
-			changes = done
+			changes = done.catch(() => undefined)
 			return done
 		},
 		baseline: (virtualRouter, scope) => orSentence(setBaseline(operated, virtualRouter, scope)),

@@ -105,25 +105,28 @@ function createLoop() {
 	const waiting = new Set<DatagramSocket>()
 	const ready: DatagramSocket[] = []
 	let running:
-		| { turn: (ready: readonly DatagramSocket[]) => void; ticker: NodeJS.Timeout }
+		| { turn: (ready: readonly DatagramSocket[]) => unknown; ticker: NodeJS.Timeout }
 		| undefined
 	let pending: NodeJS.Immediate | undefined
+	/** The last turn asked for another one, whether or not anything arrives. */
+	let asked = false
 
 	function runTurn(): void {
 		pending = undefined
-		if (waiting.size > 0) tick()
+		if (waiting.size > 0 || asked) tick()
 	}
 
 	function tick(): void {
 		if (running === undefined) return
 		ready.length = 0
 		for (const socket of waiting) ready.push(socket)
-		running.turn(ready)
+		asked = running.turn(ready) === true
 		wake()
 	}
 
 	function wake(): void {
-		if (running !== undefined && waiting.size > 0) pending ??= setImmediate(runTurn)
+		if (running === undefined || (waiting.size === 0 && !asked)) return
+		pending ??= setImmediate(runTurn)
 	}
 
 	return {
@@ -134,7 +137,7 @@ function createLoop() {
 		forget(socket: DatagramSocket): void {
 			waiting.delete(socket)
 		},
-		run(turn: (ready: readonly DatagramSocket[]) => void, tickMs: number): void {
+		run(turn: (ready: readonly DatagramSocket[]) => unknown, tickMs: number): void {
 			if (running !== undefined) throw new Error('the transport runs already')
 			running = { turn, ticker: setInterval(tick, tickMs) }
 			wake()

@@ -203,7 +203,10 @@ function createTransport(host: Host, epoll: number): Transport {
 
 // ---- the loop
 
-type Turn = (ready: readonly DatagramSocket[]) => void
+type Turn = Parameters<Transport['run']>[0]
+
+/** Turns that follow each other before Node's loop has its turn again. */
+const turnsAtOnce = 4
 
 function createLoop(linux: Linux, epoll: number, sockets: ReadonlyMap<number, DatagramSocket>) {
 	const buffer = new ArrayBuffer(eventLimit * epollEvent.size)
@@ -212,6 +215,8 @@ function createLoop(linux: Linux, epoll: number, sockets: ReadonlyMap<number, Da
 	const ready: DatagramSocket[] = []
 	let running: { turn: Turn; watcher: { close(): void }; ticker: NodeJS.Timeout } | undefined
 	let pending: NodeJS.Immediate | undefined
+	/** The last turn asked for another one, whether or not anything arrives. */
+	let asked = false
 
 	function findReady(): void {
 		const count = linux.calls.epoll_wait(epoll, eventsPointer, eventLimit, 0)
@@ -224,15 +229,27 @@ function createLoop(linux: Linux, epoll: number, sockets: ReadonlyMap<number, Da
 
 	function runTurn(): void {
 		pending = undefined
-		if (running === undefined) return
-		findReady()
-		if (ready.length > 0) running.turn(ready)
+		let again = asked
+		asked = false
+		for (let i = 0; i < turnsAtOnce; i++) {
+			if (running === undefined) return
+			findReady()
+			if (ready.length === 0 && !again) return
+			again = running.turn(ready) === true
+			if (!again) return
+		}
+		goOn()
+	}
+
+	function goOn(): void {
+		asked = true
+		wake()
 	}
 
 	function tick(): void {
 		if (running === undefined) return
 		findReady()
-		running.turn(ready)
+		if (running.turn(ready) === true) goOn()
 	}
 
 	function wake(): void {

@@ -76,9 +76,10 @@ export type Transport = {
 	/**
 	 * Calls `turn` whenever a socket may have something, and at least every `tickMs`. `ready` are the
 	 * sockets to receive from, those with a refusal among them: valid during the turn, empty on a
-	 * tick. What a turn leaves in a socket makes it ready again. Goes on until `stop`.
+	 * tick. What a turn leaves in a socket makes it ready again. A turn that returns `true` gets another
+	 * one at once, even if nothing has arrived. Goes on until `stop`.
 	 */
-	run(turn: (ready: readonly DatagramSocket[]) => void, tickMs: number): void
+	run(turn: (ready: readonly DatagramSocket[]) => unknown, tickMs: number): void
 	stop(): void
 	close(): void
 	/** What the kernel does with UDP checksums of datagrams sent: really asked of a socket. */

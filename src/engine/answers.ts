@@ -16,7 +16,7 @@ import type { AttributeIndex } from '../../domain/request.ts'
 import { watchdogHeard } from '../../domain/upstream.ts'
 import { reserve } from './answer-cache.ts'
 import { settle, stateText, triesOf } from './dispatch.ts'
-import { type Engine, nextAuthenticator, record, touchListener } from './engine.ts'
+import { type Engine, nextAuthenticator, queueAnswer, record } from './engine.ts'
 import { type Exchange, writeAuthenticator } from './exchange.ts'
 import { countDiscarded, freeSlot, purpose, type UpstreamSocket } from './upstream-link.ts'
 import { followWatchdog, watchdogSettings } from './watchdog.ts'
@@ -133,8 +133,7 @@ function relay(
 	const { listener } = peer
 	// Leaves when the turn's events are on disk (told means durable).
 	listener.socket.send(answerCache.memory, at, written, peer.address, peer.port, exchange.local)
-	touchListener(engine, listener)
-	engine.answersQueued = true
+	queueAnswer(engine, listener)
 }
 
 function decideAnswer(

@@ -81,7 +81,9 @@ async function planListener(
 	plan: (() => void)[],
 	opened: DatagramSocket[],
 ): Promise<string | undefined> {
-	const server = settings.relay[service]
+	// Without a client network nothing could be answered: the port stays free.
+	const configured = settings.relay[service]
+	const server = configured?.clients.length === 0 ? undefined : configured
 	const listener = router?.listeners[service]
 	if (server === undefined) {
 		if (router !== undefined && listener !== undefined) {

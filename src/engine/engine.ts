@@ -92,8 +92,9 @@ export type Engine = {
 	batch: NewEvent[]
 	/** Monotonic milliseconds at which the batch is committed even if nobody waits for it. */
 	batchDue: number
-	/** Answers are queued that rest on the batch. */
-	answersQueued: boolean
+	/** Answers that rest on the batch and leave when it is on disk, and when that is at the latest. */
+	answersQueued: number
+	answersDue: number
 	readonly touchedListeners: Listener[]
 	readonly touchedUpstreams: UpstreamSocket[]
 	/** Those who wait for the present batch to be on disk. */
@@ -120,6 +121,12 @@ export type Engine = {
  */
 const commitDelayMs = 5
 const batchLimit = 4096
+/**
+ * While datagrams keep coming, answers wait for each other: a commit costs the same for one as for
+ * many. As soon as nothing comes, or at these limits, they leave.
+ */
+const answersPerCommit = 64
+const answerDelayMs = 1
 /** Datagrams taken from one socket in one turn, in batches: the others get their turn, too. */
 const batchesPerSocket = 4
 
@@ -139,7 +146,8 @@ export function createEngine(
 		now: parts.clock.monotonic(),
 		batch: [],
 		batchDue: 0,
-		answersQueued: false,
+		answersQueued: 0,
+		answersDue: 0,
 		touchedListeners: [],
 		touchedUpstreams: [],
 		waiting: [],
@@ -156,39 +164,62 @@ export function createEngine(
 	}
 }
 
-/** One turn of the loop: `ready` are the sockets that have something. */
-export function turn(engine: Engine, ready: readonly DatagramSocket[]): void {
-	if (engine.stopped) return
+/**
+ * One turn of the loop: `ready` are the sockets that have something. True when another turn should
+ * follow at once: answers wait for the commit, which takes in what arrives meanwhile.
+ */
+export function turn(engine: Engine, ready: readonly DatagramSocket[]): boolean {
+	if (engine.stopped) return false
 	engine.at = engine.parts.clock.wall()
 	engine.now = engine.parts.clock.monotonic()
-	for (let i = 0; i < ready.length; i++) receive(engine, ready[i]!)
+	let received = 0
+	for (let i = 0; i < ready.length; i++) received += receive(engine, ready[i]!)
 	if (engine.now >= engine.nextTickAt) tick(engine)
+	const more =
+		received > 0 &&
+		engine.answersQueued > 0 &&
+		engine.answersQueued < answersPerCommit &&
+		engine.now < engine.answersDue
+	if (more) {
+		flushUpstreams(engine)
+		return true
+	}
 	endTurn(engine)
+	return false
 }
 
-function receive(engine: Engine, socket: DatagramSocket): void {
+/** Takes what a socket has, and tells how many datagrams that was. */
+function receive(engine: Engine, socket: DatagramSocket): number {
 	const owner = engine.sockets.get(socket)
-	if (owner === undefined) return
+	if (owner === undefined) return 0
+	let taken = 0
 	for (let n = 0; n < batchesPerSocket; n++) {
 		const received = socket.receive()
-		if (received.count === 0) return
+		taken += received.count
+		if (received.count === 0) break
 		if ('upstream' in owner) receiveAnswers(engine, owner, received)
 		else receiveRequests(engine, owner, received)
-		if (received.count < received.buffers.length) return
+		if (received.count < received.buffers.length) break
 	}
+	return taken
+}
+
+/** Forwards rest on nothing that must be on disk: they leave as soon as they are written. */
+function flushUpstreams(engine: Engine): void {
+	for (const socket of engine.touchedUpstreams) {
+		socket.touched = false
+		socket.socket.flush()
+	}
+	engine.touchedUpstreams.length = 0
 }
 
 /** Sends forwards, commits when it is time, and sends what was waiting for that. */
 export function endTurn(engine: Engine): void {
-	const { touchedUpstreams, touchedListeners } = engine
-	for (const socket of touchedUpstreams) {
-		socket.touched = false
-		socket.socket.flush()
-	}
-	touchedUpstreams.length = 0
+	const { touchedListeners } = engine
+	flushUpstreams(engine)
 	if (engine.batch.length > 0) {
 		const due =
-			engine.answersQueued ||
+			engine.answersQueued > 0 ||
 			engine.waiting.length > 0 ||
 			engine.now >= engine.batchDue ||
 			engine.batch.length >= batchLimit
@@ -215,7 +246,7 @@ function commit(engine: Engine): boolean {
 		return false
 	}
 	engine.batch = []
-	engine.answersQueued = false
+	engine.answersQueued = 0
 	engine.waiting = []
 	engine.parts.committed(first, batch)
 	for (const { resolve } of waiting) resolve()
@@ -256,6 +287,13 @@ export function nextAuthenticator(engine: Engine): Uint8Array {
 	}
 	engine.entropyAt += 16
 	return authenticator
+}
+
+/** An answer was queued that rests on the events of this turn. */
+export function queueAnswer(engine: Engine, listener: Listener): void {
+	if (engine.answersQueued === 0) engine.answersDue = engine.now + answerDelayMs
+	engine.answersQueued++
+	touchListener(engine, listener)
 }
 
 export function touchListener(engine: Engine, listener: Listener): void {
