@@ -46,15 +46,28 @@ export function initialState(): State {
 	return { position: 0, routers: new Map() }
 }
 
+function newRouterState(name: string): RouterState {
+	return {
+		name,
+		sessions: new Map(),
+		subscribersByWap: new Map(),
+		messageAuthenticatorSeen: new Set(),
+	}
+}
+
+/** Of a virtual router that no event has said anything about. Nothing is ever put into it. */
+const blank = newRouterState('')
+
+/** What is known of a virtual router, to be read only: looking at it must leave no trace. */
 export function routerState(state: State, name: string): RouterState {
+	return state.routers.get(name) ?? blank
+}
+
+/** The same for `evolve`, which writes to it. */
+function ownRouterState(state: State, name: string): RouterState {
 	let router = state.routers.get(name)
 	if (router === undefined) {
-		router = {
-			name,
-			sessions: new Map(),
-			subscribersByWap: new Map(),
-			messageAuthenticatorSeen: new Set(),
-		}
+		router = newRouterState(name)
 		state.routers.set(name, router)
 	}
 	return router
@@ -65,23 +78,23 @@ export function evolve(state: State, event: NewEvent): void {
 	state.position++
 	switch (event.type) {
 		case 'AccessAccepted':
-			accessAccepted(routerState(state, virtualRouterOf(event.stream)), event.data, event.at)
+			accessAccepted(ownRouterState(state, virtualRouterOf(event.stream)), event.data, event.at)
 			return
 		case 'AccountingStarted':
-			accountingStarted(routerState(state, virtualRouterOf(event.stream)), event.data, event.at)
+			accountingStarted(ownRouterState(state, virtualRouterOf(event.stream)), event.data, event.at)
 			return
 		case 'AccountingUpdated': {
-			const router = routerState(state, virtualRouterOf(event.stream))
+			const router = ownRouterState(state, virtualRouterOf(event.stream))
 			const session = router.sessions.get(event.data.mac)
 			// A late Interim-Update resurrects nothing.
 			if (session !== undefined) heard(router, session, event.at)
 			return
 		}
 		case 'SubscriberTerminated':
-			terminated(routerState(state, virtualRouterOf(event.stream)), event.data.mac)
+			terminated(ownRouterState(state, virtualRouterOf(event.stream)), event.data.mac)
 			return
 		case 'MessageAuthenticatorSeen':
-			routerState(state, virtualRouterOf(event.stream)).messageAuthenticatorSeen.add(
+			ownRouterState(state, virtualRouterOf(event.stream)).messageAuthenticatorSeen.add(
 				parseIpv4(event.data.client) ?? 0,
 			)
 			return
@@ -218,7 +231,7 @@ export function stateFromJson(json: unknown): State {
 	const state = initialState()
 	state.position = saved.position
 	for (const { name, sessions, messageAuthenticatorSeen } of saved.routers) {
-		const router = routerState(state, name)
+		const router = ownRouterState(state, name)
 		for (const session of sessions) open(router, restored(session))
 		for (const client of messageAuthenticatorSeen) router.messageAuthenticatorSeen.add(client)
 	}

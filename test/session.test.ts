@@ -1,0 +1,379 @@
+/** A subscriber's session: what begins, moves and ends it, and that it is only folded. */
+import fc from 'fast-check'
+import { test } from 'uvu'
+import * as assert from 'uvu/assert'
+import { decide } from '../domain/decide.ts'
+import { evolve, initialState, type Session, type State, stateToJson } from '../domain/state.ts'
+import { recoverState } from '../src/recover.ts'
+import { assertInvariants, ofType } from './relay-invariants.ts'
+import {
+	accessRequest,
+	answerPacket,
+	oneServer,
+	relayServers,
+	requestPacket,
+	type SimulatedRelay,
+	simulatedRelay,
+	type TestAttribute,
+	u32,
+} from './simulated-relay.ts'
+
+const mac = '02-00-00-00-00-01'
+const firstWap = '00-11-22-33-44-55'
+const otherWap = '00-11-22-33-44-66'
+const day = 24 * 3600 * 1000
+
+let identifier = 0
+function next(): { identifier: number; nonce: number } {
+	identifier = (identifier + 1) & 255
+	return { identifier, nonce: identifier }
+}
+
+function sessions(relay: SimulatedRelay): Session[] {
+	return [...(relay.state.routers.get('default')?.sessions.values() ?? [])]
+}
+
+function at(wap: string, subscriber = mac): TestAttribute[] {
+	return [
+		[1, 'alice@example.org'],
+		[30, `${wap}:campus`],
+		[31, subscriber],
+	]
+}
+
+function authenticate(relay: SimulatedRelay, wap: string, attributes: TestAttribute[] = []): void {
+	const [forwarded] = relay.fromWap(requestPacket({ code: 1, ...next(), attributes: at(wap) }))
+	relay.fromHome(forwarded!, answerPacket(forwarded!.bytes, { code: 2, attributes }))
+}
+
+const statuses = { start: 1, stop: 2, interim: 3, on: 7, off: 8 } as const
+
+function account(
+	relay: SimulatedRelay,
+	status: keyof typeof statuses,
+	wap: string,
+	session = 's1',
+): void {
+	const about = at(wap).slice(0, status === 'on' || status === 'off' ? 2 : 3)
+	const attributes: TestAttribute[] = [[40, u32(statuses[status])], ...about, [44, session]]
+	const [forwarded] = relay.fromWap(requestPacket({ code: 4, ...next(), attributes }))
+	relay.fromHome(forwarded!, answerPacket(forwarded!.bytes, { code: 5 }))
+}
+
+test('an Access-Accept begins a session with what it says', async () => {
+	const relay = await simulatedRelay()
+	authenticate(relay, firstWap, [
+		[1, 'alice'],
+		[25, 'gold'],
+		[26, [0, 0, 0x13, 0x0a, 31, 6, 118, 111, 105, 112]],
+	])
+	const [session, ...none] = sessions(relay)
+	assert.is(none.length, 0)
+	assert.is(session!.mac, mac)
+	assert.is(session!.wap, firstWap)
+	assert.is(session!.user, 'alice')
+	assert.is(session!.class, 'gold')
+	assert.is(session!.serviceBundle, 'voip')
+	assert.is(session!.since, relay.engine.at)
+})
+
+test('an Access-Reject and a Challenge begin none', async () => {
+	const relay = await simulatedRelay()
+	for (const code of [3, 11]) {
+		const [forwarded] = relay.fromWap(accessRequest(next()))
+		relay.fromHome(forwarded!, answerPacket(forwarded!.bytes, { code }))
+	}
+	assert.equal(sessions(relay), [])
+})
+
+test('a reauthentication is recorded as one and changes nothing in the session', async () => {
+	const relay = await simulatedRelay()
+	authenticate(relay, firstWap, [
+		[1, 'alice'],
+		[25, 'gold'],
+	])
+	const before = structuredClone(sessions(relay))
+	relay.pass(1000)
+	authenticate(relay, firstWap, [
+		[1, 'bob'],
+		[25, 'silver'],
+		[26, [0, 0, 0x13, 0x0a, 31, 6, 118, 111, 105, 112]],
+	])
+	assert.equal(sessions(relay), before)
+	const requested = ofType(relay, 'AccessRequested').map(({ data }) => data.reauthentication)
+	const accepted = ofType(relay, 'AccessAccepted').map(({ data }) => data.reauthentication)
+	assert.equal(requested, [undefined, true])
+	assert.equal(accepted, [undefined, true])
+	assert.is(ofType(relay, 'AccessAccepted')[1]!.data.class, 'silver', 'but it is on record')
+})
+
+test('a rejected reauthentication leaves the session alone', async () => {
+	const relay = await simulatedRelay()
+	authenticate(relay, firstWap)
+	const [forwarded] = relay.fromWap(accessRequest(next()))
+	relay.fromHome(forwarded!, answerPacket(forwarded!.bytes, { code: 3 }))
+	assert.is(sessions(relay).length, 1)
+})
+
+test('a Start of a subscriber who is unknown begins a session', async () => {
+	const relay = await simulatedRelay()
+	account(relay, 'start', firstWap)
+	assert.is(sessions(relay)[0]!.accounting, 's1')
+	assert.is(sessions(relay)[0]!.wap, firstWap)
+})
+
+test('roaming moves the session and changes nothing else', async () => {
+	const relay = await simulatedRelay()
+	authenticate(relay, firstWap, [[25, 'gold']])
+	account(relay, 'start', firstWap)
+	const before = structuredClone(sessions(relay)[0]!)
+	authenticate(relay, otherWap, [[25, 'silver']])
+	assert.equal(sessions(relay), [{ ...before, wap: otherWap }])
+	const router = relay.state.routers.get('default')!
+	assert.equal([...router.subscribersByWap], [[otherWap, new Set([mac])]])
+})
+
+test('the Stop of a WAP that was left ends nothing', async () => {
+	const relay = await simulatedRelay()
+	authenticate(relay, firstWap)
+	account(relay, 'start', firstWap, 's1')
+	authenticate(relay, otherWap)
+	account(relay, 'stop', firstWap, 's1')
+	account(relay, 'start', otherWap, 's2')
+	account(relay, 'stop', firstWap, 's1')
+	assert.is(sessions(relay).length, 1)
+	// Nor does a Stop of an earlier session at the WAP where the subscriber is now.
+	account(relay, 'stop', otherWap, 's0')
+	assert.is(sessions(relay).length, 1)
+	assert.is(ofType(relay, 'SubscriberTerminated').length, 0)
+	account(relay, 'stop', otherWap, 's2')
+	assert.equal(sessions(relay), [])
+})
+
+test('a Stop ends the session, and names its beginning', async () => {
+	const relay = await simulatedRelay()
+	authenticate(relay, firstWap)
+	const { since } = sessions(relay)[0]!
+	account(relay, 'start', firstWap)
+	account(relay, 'stop', firstWap)
+	assert.equal(sessions(relay), [])
+	const [terminated] = ofType(relay, 'SubscriberTerminated')
+	assert.equal(terminated!.data, { mac, wap: firstWap, cause: 'accounting-stop', since })
+	assert.is(terminated!.stream, `subscriber-default.${mac}`)
+	assert.is(relay.state.routers.get('default')!.subscribersByWap.size, 0)
+})
+
+test('late Interim-Updates and repeated Stops resurrect nothing', async () => {
+	const relay = await simulatedRelay()
+	account(relay, 'start', firstWap)
+	account(relay, 'stop', firstWap)
+	account(relay, 'interim', firstWap)
+	account(relay, 'stop', firstWap)
+	assert.equal(sessions(relay), [])
+	assert.is(ofType(relay, 'SubscriberTerminated').length, 1)
+	assert.is(ofType(relay, 'AccountingStopped').length, 2, 'they are on record all the same')
+})
+
+test('Accounting-On and -Off of a WAP end its sessions and no others', async () => {
+	for (const status of ['on', 'off'] as const) {
+		const relay = await simulatedRelay()
+		const online = async (wap: string, subscriber: string) => {
+			const packet = requestPacket({ code: 1, ...next(), attributes: at(wap, subscriber) })
+			const [forwarded] = relay.fromWap(packet)
+			relay.fromHome(forwarded!, answerPacket(forwarded!.bytes, { code: 2 }))
+		}
+		await online(firstWap, '02-00-00-00-00-01')
+		await online(firstWap, '02-00-00-00-00-02')
+		await online(otherWap, '02-00-00-00-00-03')
+		account(relay, status, firstWap)
+		assert.equal(
+			sessions(relay).map(session => session.mac),
+			['02-00-00-00-00-03'],
+		)
+		const terminated = ofType(relay, 'SubscriberTerminated')
+		assert.equal(
+			terminated.map(({ data }) => data.cause),
+			[`accounting-${status}`, `accounting-${status}`],
+		)
+		const type = status === 'on' ? 'AccountingTurnedOn' : 'AccountingTurnedOff'
+		assert.is(ofType(relay, type)[0]!.stream, `wap-default.${firstWap}`)
+	}
+})
+
+/** A relay that was restarted `age` milliseconds after the last accounting of a subscriber. */
+async function restartedAfter(age: number): Promise<SimulatedRelay> {
+	const before = await simulatedRelay()
+	authenticate(before, firstWap)
+	account(before, 'start', firstWap)
+	before.pass(100)
+	const state = initialState()
+	for (const event of before.events()) evolve(state, { ...event, at: event.at - age })
+	const { journal } = before
+	return simulatedRelay(oneServer + relayServers, { journal: journal.restart(), state })
+}
+
+test('a session without accounting for 24 hours ends', async () => {
+	const relay = await restartedAfter(day - 10_000)
+	relay.pass(9000)
+	assert.is(sessions(relay).length, 1)
+	relay.pass(3000)
+	assert.equal(sessions(relay), [])
+	assert.is(ofType(relay, 'SubscriberTerminated')[0]!.data.cause, 'idle-timeout')
+})
+
+test('accounting resets the idle clock, a reauthentication does not', async () => {
+	const relay = await restartedAfter(day - 10_000)
+	relay.pass(5000)
+	authenticate(relay, firstWap)
+	relay.pass(7000)
+	assert.equal(sessions(relay), [])
+	const other = await restartedAfter(day - 10_000)
+	other.pass(5000)
+	account(other, 'interim', firstWap)
+	other.pass(100_000)
+	assert.is(sessions(other).length, 1)
+})
+
+test('many idle sessions end a thousand at a time', () => {
+	const state = initialState()
+	for (let i = 0; i < 2500; i++) {
+		const subscriber = `02-00-00-00-${String(i >> 8).padStart(2, '0')}-${i & 255}`
+		const { events } = decide(state, {
+			kind: 'accounting-request',
+			at: 1000,
+			router: 'default',
+			status: 'start',
+			accounting: { client: '10.0.0.1', mac: subscriber, wap: firstWap },
+			server: 'a',
+		})
+		for (const event of events) evolve(state, event)
+	}
+	const clock = { kind: 'clock', at: 1001 + day, router: 'default' } as const
+	for (const expected of [1000, 1000, 500, 0]) {
+		const { events } = decide(state, clock)
+		assert.is(events.length, expected)
+		for (const event of events) evolve(state, event)
+	}
+})
+
+/** Everything in the state, in the order in which it stands there. */
+function inOrder(state: State): unknown {
+	const routers = [...state.routers.values()].map(({ name, subscribersByWap }) => ({
+		name,
+		waps: [...subscribersByWap].map(([wap, macs]) => [wap, ...macs]),
+	}))
+	return { folded: stateToJson(state), routers }
+}
+
+test('deciding changes no state', () => {
+	const state = initialState()
+	decide(state, { kind: 'clock', at: 5, router: 'default' })
+	decide(state, {
+		kind: 'access-request',
+		at: 5,
+		router: 'other',
+		station: { client: '10.0.0.1', mac, wap: firstWap },
+		server: '',
+		firstMessageAuthenticator: false,
+	})
+	assert.equal(state, initialState())
+})
+
+test('a relay that only lets time pass has the state that its journal folds to', async () => {
+	const relay = await simulatedRelay()
+	relay.pass(5000)
+	const { journal } = relay
+	assert.equal(inOrder(recoverState(journal, journal, () => {}).state()), inOrder(relay.state))
+})
+
+const seed = Number(process.env['SEED'] ?? 20250603)
+const replay = `replay: SEED=${seed} node_modules/.bin/node test/session.test.ts`
+
+const macs = fc.constantFrom('02-00-00-00-00-01', '02-00-00-00-00-02', '02-00-00-00-00-03')
+const waps = fc.constantFrom(firstWap, otherWap, '00-11-22-33-44-77')
+const steps = fc.oneof(
+	fc.record({
+		kind: fc.constant('access' as const),
+		mac: macs,
+		wap: waps,
+		code: fc.constantFrom(2, 3, 11),
+	}),
+	fc.record({
+		kind: fc.constant('accounting' as const),
+		mac: macs,
+		wap: waps,
+		status: fc.constantFrom('start', 'interim', 'stop', 'on', 'off' as const),
+		session: fc.constantFrom('s1', 's2'),
+		answered: fc.boolean(),
+	}),
+	fc.record({ kind: fc.constant('pass' as const), ms: fc.constantFrom(50, 1000, 4000) }),
+	fc.record({ kind: fc.constant('restart' as const), snapshot: fc.boolean() }),
+)
+
+test('after any sequence, the journal folds to the very state that lived through it', async () => {
+	const property = fc.asyncProperty(fc.array(steps, { maxLength: 30 }), async sequence => {
+		let relay = await simulatedRelay()
+		for (const step of sequence) {
+			switch (step.kind) {
+				case 'access': {
+					const attributes = at(step.wap, step.mac)
+					const [forwarded] = relay.fromWap(requestPacket({ code: 1, ...next(), attributes }))
+					if (forwarded === undefined) break
+					relay.fromHome(forwarded, answerPacket(forwarded.bytes, { code: step.code }))
+					break
+				}
+				case 'accounting': {
+					const about = at(step.wap, step.mac)
+					const status = statuses[step.status]
+					const attributes: TestAttribute[] = [[40, u32(status)], ...about, [44, step.session]]
+					const [forwarded] = relay.fromWap(requestPacket({ code: 4, ...next(), attributes }))
+					if (forwarded === undefined || !step.answered) break
+					relay.fromHome(forwarded, answerPacket(forwarded.bytes, { code: 5 }))
+					break
+				}
+				case 'pass':
+					relay.pass(step.ms)
+					break
+				default: {
+					relay.pass(50)
+					const journal = relay.journal.restart()
+					const following = recoverState(journal, journal, () => {})
+					if (step.snapshot) following.save()
+					relay = await simulatedRelay(oneServer + relayServers, {
+						journal,
+						state: following.state(),
+					})
+				}
+			}
+			assertInvariants(relay)
+			assertIndexed(relay.state)
+		}
+		const folded = initialState()
+		for (const event of relay.events()) evolve(folded, event)
+		assert.equal(folded, relay.state)
+		assert.equal(stateToJson(folded), stateToJson(relay.state))
+	})
+	await fc.assert(property, { seed, numRuns: 150 }).catch(error => {
+		throw new Error(`${replay}\n${error}`)
+	})
+})
+
+/** The index by WAP has each session once, where it is. */
+function assertIndexed(state: State): void {
+	for (const { sessions, subscribersByWap } of state.routers.values()) {
+		let indexed = 0
+		for (const [wap, macs] of subscribersByWap) {
+			assert.ok(macs.size > 0)
+			indexed += macs.size
+			for (const subscriber of macs) assert.is(sessions.get(subscriber)?.wap, wap)
+		}
+		assert.is(indexed, sessions.size)
+		let heardAt = 0
+		for (const session of sessions.values()) {
+			assert.ok(session.heardAt >= heardAt, 'the longest silent session stands first')
+			heardAt = session.heardAt
+		}
+	}
+}
+
+test.run()
