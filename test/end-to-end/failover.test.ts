@@ -54,7 +54,8 @@ if (canRun('fail-over', 'freeradius', 'eapol_test', 'openssl')) {
 			first = await startFreeRadius(upstreamSecret, '127.0.0.1')
 			second = await startFreeRadius(upstreamSecret, '127.0.0.2')
 			const upstream = ['timeout 1', 'retransmit 1']
-			relay = await startRelay({ servers: [first, second], upstream })
+			const flags = ['--watchdog-seconds', '6']
+			relay = await startRelay({ servers: [first, second], upstream, flags })
 			wap = await openWap(relay.authentication)
 			accountingWap = await openWap(relay.accounting)
 		}),
@@ -109,7 +110,7 @@ if (canRun('fail-over', 'freeradius', 'eapol_test', 'openssl')) {
 		const serversOf = (mac: string) => [
 			...new Set(asked.filter(e => e.data['mac'] === mac).map(e => e.data['server'])),
 		]
-		const [one, other] = [serversOf('02-00-00-00-00-0a'), serversOf('02-00-00-00-00-0b')]
+		const [one, other] = [serversOf('02-00-00-00-00-0A'), serversOf('02-00-00-00-00-0B')]
 		assert.is(one.length, 1)
 		assert.is(other.length, 1)
 		assert.not.equal(one, other)

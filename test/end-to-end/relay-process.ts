@@ -31,6 +31,10 @@ export type RelayOptions = {
 	readonly clients?: string
 	/** Folder for the journal; one of its own unless told otherwise. */
 	readonly data?: string
+	/** Further flags of `serve`. */
+	readonly flags?: readonly string[]
+	/** A command that runs the relay, such as `nsenter` with its arguments. */
+	readonly within?: readonly string[]
 }
 
 export type RecordedEvent = {
@@ -114,7 +118,10 @@ export async function startRelay(options: RelayOptions): Promise<RelayProcess> {
 	writeFileSync(config, configurationText(options, authentication, accounting))
 	let program: Program
 	async function launch(): Promise<void> {
-		program = start(process.execPath, [main, 'serve', '--config', config, '--data', data])
+		const flags = ['--config', config, '--data', data, ...(options.flags ?? [])]
+		const serve = [process.execPath, main, 'serve', ...flags]
+		const [command, ...args] = [...(options.within ?? []), ...serve] as [string, ...string[]]
+		program = start(command, args)
 		await until('the relay is ready', 15_000, () => {
 			if (!program.running()) throw new Error(`The relay ended:\n${program.output()}`)
 			return /"msg":"[^"]*ready/.test(program.output())
