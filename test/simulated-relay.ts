@@ -151,7 +151,7 @@ export type SimulatedRelay = {
 	fromHome(forwarded: Left, bytes: Uint8Array): Left[]
 	/** Lets milliseconds pass, a tick at a time; what left the relay meanwhile. */
 	pass(ms: number): Left[]
-	/** One turn, with whatever has arrived. */
+	/** One turn, with whatever has arrived, and those that it asks for. */
 	turn(): Left[]
 	/** Everything recorded so far, on disk or in the batch. */
 	events(): RecordedEvent[]
@@ -252,7 +252,8 @@ export async function simulatedRelay(
 			code: bytes[0]!,
 		}))
 	const oneTurn = (): Left[] => {
-		turn(engine, transport.ready())
+		// As a transport does: again at once while answers wait for what else arrives.
+		while (turn(engine, transport.ready())) {}
 		return takeSent()
 	}
 	return {
