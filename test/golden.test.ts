@@ -1,0 +1,73 @@
+/**
+ * Events as every release wrote them are folded for ever. A file here is never changed: a new
+ * version of an event, or a new event, comes in a new file.
+ */
+import { readdirSync, readFileSync } from 'node:fs'
+import { isRight } from 'fp-ts/lib/Either.js'
+import { test } from 'uvu'
+import * as assert from 'uvu/assert'
+import { catalogue, type RecordedEvent } from '../domain/event.ts'
+import { decodeEvents, encodeEvents } from '../domain/event-text.ts'
+import { evolve, initialState } from '../domain/state.ts'
+import { authenticationRow, relayStatistics, routerStatistics } from '../projections/statistics.ts'
+
+const folder = new URL('./golden/', import.meta.url)
+const files = readdirSync(folder).sort()
+const lines = files.flatMap(file =>
+	readFileSync(new URL(file, folder), 'utf8').trimEnd().split('\n'),
+)
+const events: RecordedEvent[] = decodeEvents(`[${lines.join(',')}]`, 1)
+
+test('every event type, in every version up to today, has stood in a golden file', () => {
+	const written = new Set(
+		lines.map(line => {
+			const { type, v } = JSON.parse(line) as { type: string; v: number }
+			return `${type} ${v}`
+		}),
+	)
+	for (const [type, { version }] of Object.entries(catalogue)) {
+		for (let v = 1; v <= version; v++) assert.ok(written.has(`${type} ${v}`), `${type} ${v}`)
+	}
+})
+
+test('every golden event reads as an event of today', () => {
+	for (const event of events) {
+		const { version, data } = catalogue[event.type]
+		assert.is(event.v, version, event.type)
+		assert.ok(isRight(data.decode(event.data)), `${event.type} at ${event.position}`)
+	}
+})
+
+test('golden events are written again as they were read', () => {
+	assert.equal(decodeEvents(encodeEvents(events), 1), events)
+})
+
+test('golden events fold to the state and the statistics that they always folded to', () => {
+	const state = initialState()
+	const statistics = relayStatistics.initial()
+	for (const event of events) {
+		evolve(state, event)
+		relayStatistics.fold(statistics, event)
+	}
+	assert.is(state.position, lines.length)
+	const router = state.routers.get('default')!
+	assert.is(router.sessions.size, 0)
+	assert.equal([...router.messageAuthenticatorSeen], [0x0a000001])
+	const { authentication } = routerStatistics(statistics, 'default')!.total
+	assert.is(authentication[authenticationRow.requests], 5)
+	assert.is(authentication[authenticationRow.accepts], 2)
+	assert.is(authentication[authenticationRow.pending], 0)
+})
+
+test('a golden session lives from its Accept to its Stop, whatever a reauthentication says', () => {
+	const state = initialState()
+	for (const event of events) {
+		evolve(state, event)
+		const session = state.routers.get('default')?.sessions.get('02-00-00-00-00-01')
+		const live = event.position >= 13 && event.position < 21
+		assert.is(session !== undefined, live, `at ${event.position}`)
+		if (session !== undefined) assert.is(session.user, 'alice')
+	}
+})
+
+test.run()
