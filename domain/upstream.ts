@@ -82,6 +82,8 @@ export function watchdogHeard(
 	}
 	switch (w.state) {
 		case 'okay':
+			// Any answer shows that it lives: a Status-Server lost on the way must not count later.
+			w.pending = false
 			setTimer(w, now, settings, random)
 			return nothing
 		case 'suspect':
@@ -115,7 +117,8 @@ export function watchdogTimer(
 	switch (w.state) {
 		case 'okay':
 			if (w.pending && w.answersStatusServer) {
-				return change(w, 'suspect', 'It does not answer Status-Server.', false)
+				// Unlike RFC 3539's connections, UDP may have lost that one: a second decides.
+				return change(w, 'suspect', 'It does not answer Status-Server.', true)
 			}
 			w.pending = true
 			return ask
