@@ -60,10 +60,16 @@ function receiveAnswer(
 		countDiscarded(upstream, verdict)
 		return
 	}
-	if (engine.index.first[attribute.messageAuthenticator] !== 0) {
+	const toStatusServer = socket.packets[slot]![0] === codes.statusServer
+	const { first } = engine.index
+	if (
+		first[attribute.messageAuthenticator] !== 0 &&
+		// These are signed by servers that sign nothing else (RFC 3579 §3.1, RFC 5997 §3).
+		first[attribute.eapMessage] === 0 &&
+		!toStatusServer
+	) {
 		upstream.messageAuthenticatorSeen = true
 	}
-	const toStatusServer = socket.packets[slot]![0] === codes.statusServer
 	const random = engine.parts.entropy.random()
 	const settings = watchdogSettings(engine, upstream)
 	followWatchdog(
