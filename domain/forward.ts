@@ -26,6 +26,7 @@ import {
 import { type AttributeIndex, indexAttributes } from './request.ts'
 
 const messageAuthenticatorSize = 18
+export const radiusClientAddressSize = 12
 /** Offset of the value of a Message-Authenticator that is the first attribute. */
 const signatureValueAt = headerLength + 2
 
@@ -113,8 +114,8 @@ export function forwardAccessRequest(
 
 /**
  * Writes the Accounting-Request for the next hop and returns its length, or 0 when it would be too
- * long. Radius-Client-Address [26-52] is added with `relayAddress`, unless that is undefined (the
- * packet has it already, as when it rolls over from one server to the next).
+ * long. Radius-Client-Address [26-52] is appended with `relayAddress`: its last
+ * `radiusClientAddressSize` octets.
  */
 export function forwardAccountingRequest(
 	bytes: Uint8Array,
@@ -123,13 +124,11 @@ export function forwardAccountingRequest(
 	target: Uint8Array,
 	identifier: number,
 	toKey: Md5Key,
-	relayAddress: number | undefined,
+	relayAddress: number,
 ): number {
 	const oldSignatureAt = index.first[attribute.messageAuthenticator]!
 	const total =
-		length -
-		(oldSignatureAt === 0 ? 0 : messageAuthenticatorSize) +
-		(relayAddress === undefined ? 0 : 12)
+		length - (oldSignatureAt === 0 ? 0 : messageAuthenticatorSize) + radiusClientAddressSize
 	if (total > maximumLength) return 0
 
 	target[0] = codes.accountingRequest
@@ -145,14 +144,14 @@ export function forwardAccountingRequest(
 		copy(target, at, bytes, rest, length - rest)
 		at += length - rest
 	}
-	if (relayAddress !== undefined) writeRadiusClientAddress(target, at, relayAddress)
+	writeRadiusClientAddress(target, at, relayAddress)
 	signAccountingRequest(target, total, toKey)
 	return total
 }
 
 function writeRadiusClientAddress(target: Uint8Array, at: number, address: number): void {
 	target[at] = attribute.vendorSpecific
-	target[at + 1] = 12
+	target[at + 1] = radiusClientAddressSize
 	target[at + 2] = 0
 	target[at + 3] = 0
 	target[at + 4] = vendor.juniperErx >>> 8

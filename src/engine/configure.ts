@@ -59,7 +59,7 @@ function routerOf(engine: Engine, settings: VirtualRouter): Router {
 			listeners: {},
 			upstreams: { authentication: [], accounting: [] },
 			discards: createDiscards(),
-			turns: 0,
+			turns: { authentication: 0, accounting: 0 },
 			conversations: new Map(),
 		}
 		engine.routers.set(settings.name, router)

@@ -10,6 +10,7 @@ import { type Engine, nextAuthenticator, type Router, record, touchUpstream } fr
 import type { Exchange, Peer } from './exchange.ts'
 import { pendingLimit } from './requests.ts'
 import {
+	freeSlot,
 	quarantineSlot,
 	sendSlot,
 	socketWithFreeSlot,
@@ -30,10 +31,12 @@ export function chooseServer(
 ): Upstream | undefined | 'full' {
 	const { service } = peer.listener
 	const upstreams = router.upstreams[service]
-	const start = nextStart(router.settings.algorithm, router.turns++, upstreams.length)
 	let chosen = serverOfConversation(engine, router, bytes)
 	let full = false
 	if (chosen === undefined) {
+		// Only a request that is free to go anywhere takes a turn.
+		const turn = router.turns[service]++
+		const start = nextStart(router.settings.algorithm, turn, upstreams.length)
 		const choice = chooseUpstream(upstreams, start, [])
 		if (choice === -1) return undefined
 		full = choice === -2
@@ -92,7 +95,6 @@ export function forward(
 	}
 	const slot = takeSlot(socket, 1)
 	const packet = socket.packets[slot]!
-	const rolledOver = exchange.tried.length > 0
 	const written =
 		exchange.status === undefined
 			? forwardAccessRequest(
@@ -113,7 +115,7 @@ export function forward(
 					packet,
 					slot,
 					upstream.key,
-					rolledOver ? undefined : socket.socket.address,
+					socket.socket.address,
 				)
 	exchange.upstream = upstream
 	exchange.socket = socket
@@ -137,11 +139,12 @@ export function transmit(engine: Engine, exchange: Exchange, socket: UpstreamSoc
 	touchUpstream(engine, socket)
 }
 
-/** Takes the exchange off its server; the slot waits until no late answer can come. */
+/** Takes the exchange off its server; a slot that was sent from waits out late answers. */
 export function detach(engine: Engine, exchange: Exchange): void {
 	const { socket, upstream } = exchange
 	if (socket !== undefined && upstream !== undefined) {
-		quarantineSlot(socket, exchange.slot, engine.now)
+		if (exchange.transmissions > 0) quarantineSlot(socket, exchange.slot, engine.now)
+		else freeSlot(socket, exchange.slot)
 		upstream.inFlight--
 	}
 	exchange.socket = undefined

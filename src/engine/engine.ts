@@ -68,8 +68,8 @@ export type Router = {
 	readonly listeners: Partial<Record<Service, Listener>>
 	readonly upstreams: Record<Service, Upstream[]>
 	readonly discards: Discards
-	/** Counts requests for `radius algorithm round-robin`. */
-	turns: number
+	/** Counts the requests that had a choice, for `radius algorithm round-robin`. */
+	readonly turns: Record<Service, number>
 	/** The server that began an EAP conversation, by the State it gave (RFC 3579 §2.1). */
 	readonly conversations: Map<string, Conversation>
 }

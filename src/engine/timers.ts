@@ -3,6 +3,7 @@
 import type { Service } from '../../domain/configuration.ts'
 import { decide } from '../../domain/decide.ts'
 import { type NewEvent, relayStream } from '../../domain/event.ts'
+import { radiusClientAddressSize } from '../../domain/forward.ts'
 import { packetLength } from '../../domain/radius/packet.ts'
 import { indexAttributes } from '../../domain/request.ts'
 import { chooseUpstream, watchdogSilence, watchdogTimer } from '../../domain/upstream.ts'
@@ -84,7 +85,7 @@ function takeResponseDiscards(router: Router, at: number): NewEvent[] {
 }
 
 function tickUpstream(engine: Engine, router: Router, upstream: Upstream): void {
-	noticeRefusals(engine, upstream)
+	noticeRefusals(engine, router, upstream)
 	tickSlots(engine, router, upstream)
 	const { watchdog } = upstream
 	if (engine.now >= watchdog.timerAt && upstream.sockets.length > 0) {
@@ -96,7 +97,7 @@ function tickUpstream(engine: Engine, router: Router, upstream: Upstream): void 
 }
 
 /** ICMP said that nobody listens there: as good as silence, and sooner known. */
-function noticeRefusals(engine: Engine, upstream: Upstream): void {
+function noticeRefusals(engine: Engine, router: Router, upstream: Upstream): void {
 	let refused = 0
 	for (const socket of upstream.sockets) refused += socket.socket.takeRefused()
 	if (refused === 0) return
@@ -105,10 +106,17 @@ function noticeRefusals(engine: Engine, upstream: Upstream): void {
 	const settings = watchdogSettings(engine, upstream)
 	const reason = 'Its host refuses the port.'
 	followWatchdog(engine, upstream, watchdogSilence(watchdog, engine.now, settings, random, reason))
-	// What awaits an answer there is worth another server at once, where there is one.
+	const others = router.upstreams[upstream.service].filter(
+		other => other !== upstream && other.ready && other.watchdog.state === 'okay',
+	)
+	if (others.length === 0) return
+	// What awaits an answer there is worth another server at once. Without one it keeps its time: a
+	// server that is being restarted refuses for seconds, and transmitting at once wins nothing.
 	for (const socket of upstream.sockets) {
 		for (const exchange of socket.exchanges) {
-			if (exchange !== undefined) exchange.deadline = Math.min(exchange.deadline, engine.now)
+			if (exchange === undefined) continue
+			const untried = others.some(other => exchange.tried.every(t => t.upstream !== other))
+			if (untried) exchange.deadline = Math.min(exchange.deadline, engine.now)
 		}
 	}
 }
@@ -187,7 +195,9 @@ function rollOver(
 	to: Upstream,
 ): void {
 	const packet = socket.packets[exchange.slot]!
-	const length = packetLength(packet)
+	// Radius-Client-Address is made anew: another address may face the next server.
+	const added = exchange.status === undefined ? 0 : radiusClientAddressSize
+	const length = packetLength(packet) - added
 	exchange.tried.push({ upstream: from, transmissions: exchange.transmissions })
 	detach(engine, exchange)
 	indexAttributes(engine.index, packet, length)

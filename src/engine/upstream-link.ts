@@ -56,7 +56,7 @@ export type Upstream = {
 	ready: boolean
 	inFlight: number
 	maxSessions: number
-	/** It has signed an answer with Message-Authenticator: from then on it must. */
+	/** It has signed an answer that it need not have signed: from then on it must. */
 	messageAuthenticatorSeen: boolean
 	/** A further socket is being opened. */
 	opening: boolean
@@ -137,6 +137,8 @@ export function socketWithFreeSlot(upstream: Upstream): UpstreamSocket | undefin
 /** Whether a further socket should be opened: late answers of a silent server hold slots, too. */
 export function needsSocket(upstream: Upstream): boolean {
 	if (upstream.opening || upstream.retired || upstream.address === 0) return false
+	// JunosE: without a key a server is not used.
+	if (upstream.settings.key === undefined) return false
 	let free = 0
 	let count = 0
 	for (const socket of upstream.sockets) {
