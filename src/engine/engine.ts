@@ -125,8 +125,8 @@ const batchLimit = 4096
  * While datagrams keep coming, answers wait for each other: a commit costs the same for one as for
  * many. As soon as nothing comes, or at these limits, they leave.
  */
-const answersPerCommit = 64
-const answerDelayMs = 1
+const answersPerCommit = 256
+const answerDelayMs = 2
 /** Datagrams taken from one socket in one turn, in batches: the others get their turn, too. */
 const batchesPerSocket = 4
 
