@@ -560,4 +560,13 @@ test('an unusable snapshot is ignored with a warning that names the file', () =>
 	journal.close()
 })
 
+test('a data folder that cannot be made is refused, also where the system gives no good reason', () => {
+	if (process.platform !== 'linux') {
+		console.log('left out: only Linux has /proc')
+		return
+	}
+	const sentence = failureOf(() => openJournal({ folder: '/proc/radledger/data' }))
+	assert.match(sentence, 'The data folder /proc/radledger/data cannot be made: ')
+})
+
 test.run()

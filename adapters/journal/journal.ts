@@ -4,8 +4,8 @@
  * (checkpoints, the index by stream) is done behind it by the keeper's thread.
  */
 import { randomUUID } from 'node:crypto'
-import { closeSync, fsyncSync, mkdirSync, openSync } from 'node:fs'
-import { resolve } from 'node:path'
+import { closeSync, fsyncSync, mkdirSync, openSync, statSync } from 'node:fs'
+import { dirname, resolve } from 'node:path'
 import type { DatabaseSync } from 'node:sqlite'
 import { Worker } from 'node:worker_threads'
 import type { NewEvent } from '../../domain/event.ts'
@@ -84,10 +84,20 @@ function assemble(
 	}
 }
 
+/**
+ * Makes the folder and what is missing above it, one by one: `recursive` never returns where the
+ * file system refuses with ENOENT although the folder above is there, as /proc does.
+ */
+function makeMissing(folder: string): void {
+	if (statSync(folder, { throwIfNoEntry: false })?.isDirectory()) return
+	makeMissing(dirname(folder))
+	mkdirSync(folder, { mode: 0o700 })
+}
+
 function makeFolder(folder: string): void {
 	try {
 		// What is in it is about persons.
-		mkdirSync(folder, { recursive: true, mode: 0o700 })
+		makeMissing(folder)
 	} catch (error) {
 		throw new JournalFailure(
 			`The data folder ${folder} cannot be made: ${reason(error)}. Name a folder that can.`,
