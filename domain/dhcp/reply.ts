@@ -275,7 +275,7 @@ function placeOptions(message: DhcpMessage, room: number): Placement {
 function splitOverFields(fields: readonly Field[], option: DhcpOption): boolean {
 	const { code, value } = option
 	const room = fields.reduce((sum, field) => sum + valueRoom(field.room), 0)
-	if (room < value.length) return false
+	if (value.length === 0 || room < value.length) return false
 	let done = 0
 	for (const field of fields) {
 		const size = Math.min(valueRoom(field.room), value.length - done)
