@@ -550,6 +550,42 @@ test('a name is resolved anew: requests go to the new address, old ones are answ
 	assert.is(ofType(relay, 'AccessRequested')[1]!.data.server, 'radius.example')
 })
 
+test('until the new address has a socket, requests go to the old one', async () => {
+	let addresses: readonly number[] = [0xc0000201]
+	const relay = await simulatedRelay(servers({ 'radius.example': plain }) + relayServers, {
+		resolve: async () => addresses,
+	})
+	addresses = [0xc0000202]
+	const { connect } = relay.transport
+	let tried = 0
+	Object.assign(relay.transport, {
+		connect: async () => {
+			tried++
+			throw Object.assign(new Error('no route leads there'), { code: 'ENETUNREACH' })
+		},
+	})
+	await resolveUpstreams(relay.engine)
+	assert.is(tried, 2)
+	assert.is(host(relay.fromWap(accessRequest({ identifier: 1 }))[0]), first)
+	Object.assign(relay.transport, { connect })
+	await resolveUpstreams(relay.engine)
+	assert.is(host(relay.fromWap(accessRequest({ identifier: 2 }))[0]), second)
+	assertInvariants(relay)
+})
+
+test('refusals from an address that a name no longer has say nothing about the new one', async () => {
+	let addresses: readonly number[] = [0xc0000201]
+	const relay = await simulatedRelay(servers({ 'radius.example': plain }) + relayServers, {
+		resolve: async () => addresses,
+	})
+	const [old] = relay.fromWap(accessRequest())
+	addresses = [0xc0000202]
+	await resolveUpstreams(relay.engine)
+	relay.transport.refuse(relay.transport.sockets.get(old!.from)!)
+	relay.pass(100)
+	assert.is(stateOf(relay), 'okay')
+})
+
 test('an address that still serves is kept while the name has it, or has none', async () => {
 	let addresses: readonly number[] = [0xc0000201]
 	const relay = await simulatedRelay(servers({ 'radius.example': plain }) + relayServers, {

@@ -252,12 +252,24 @@ async function resolve(engine: Engine, upstream: Upstream): Promise<void> {
 	if (parseIpv4(upstream.name) === undefined) {
 		const address = await lookUp(engine, upstream)
 		if (address !== undefined && address !== upstream.address) {
-			for (const socket of upstream.sockets) socket.retired = true
-			upstream.address = address
+			await moveUpstream(engine, upstream, address)
+			return
 		}
 	}
 	const open = upstream.sockets.some(socket => !socket.retired)
 	if (upstream.address !== 0 && !open) await addSocket(engine, upstream)
+}
+
+/** The server's name has another address: the old one serves until there is a socket to the new. */
+async function moveUpstream(engine: Engine, upstream: Upstream, address: number): Promise<void> {
+	const old = { address: upstream.address, sockets: [...upstream.sockets] }
+	upstream.address = address
+	await addSocket(engine, upstream)
+	if (upstream.sockets.length > old.sockets.length) {
+		for (const socket of old.sockets) socket.retired = true
+	} else {
+		upstream.address = old.address
+	}
 }
 
 async function lookUp(engine: Engine, upstream: Upstream): Promise<number | undefined> {

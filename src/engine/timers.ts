@@ -100,7 +100,11 @@ function tickUpstream(engine: Engine, router: Router, upstream: Upstream): void 
 /** ICMP said that nobody listens there: as good as silence, and sooner known. */
 function noticeRefusals(engine: Engine, router: Router, upstream: Upstream): void {
 	let refused = 0
-	for (const socket of upstream.sockets) refused += socket.socket.takeRefused()
+	for (const { socket, retired } of upstream.sockets) {
+		const count = socket.takeRefused()
+		// Of an address that the server's name no longer has: it says nothing about the server.
+		if (!retired) refused += count
+	}
 	if (refused === 0) return
 	const { watchdog } = upstream
 	const random = engine.parts.entropy.random()
