@@ -573,6 +573,29 @@ test('until the new address has a socket, requests go to the old one', async () 
 	assertInvariants(relay)
 })
 
+test('a socket that cannot be opened is tried again every few seconds, not at every tick', async () => {
+	const relay = await simulatedRelay(relayServers)
+	const { connect } = relay.transport
+	let tried = 0
+	Object.assign(relay.transport, {
+		connect: async () => {
+			tried++
+			throw Object.assign(new Error('no route leads there'), { code: 'ENETUNREACH' })
+		},
+	})
+	await relay.configure(oneServer + relayServers)
+	for (let second = 0; second < 20; second++) {
+		relay.pass(1000)
+		await settled()
+	}
+	assert.ok(tried >= 4 && tried <= 12, `${tried} attempts for two servers in 20 s`)
+	assert.is(relay.warnings.length, tried)
+	Object.assign(relay.transport, { connect })
+	relay.pass(5100)
+	await settled()
+	assert.is(host(relay.fromWap(accessRequest())[0]), first)
+})
+
 test('refusals from an address that a name no longer has say nothing about the new one', async () => {
 	let addresses: readonly number[] = [0xc0000201]
 	const relay = await simulatedRelay(servers({ 'radius.example': plain }) + relayServers, {

@@ -265,11 +265,9 @@ async function moveUpstream(engine: Engine, upstream: Upstream, address: number)
 	const old = { address: upstream.address, sockets: [...upstream.sockets] }
 	upstream.address = address
 	await addSocket(engine, upstream)
-	if (upstream.sockets.length > old.sockets.length) {
-		for (const socket of old.sockets) socket.retired = true
-	} else {
-		upstream.address = old.address
-	}
+	const opened = upstream.sockets.some(socket => !old.sockets.includes(socket))
+	if (opened) for (const socket of old.sockets) socket.retired = true
+	else if (old.address !== 0) upstream.address = old.address
 }
 
 async function lookUp(engine: Engine, upstream: Upstream): Promise<number | undefined> {

@@ -26,6 +26,8 @@ import { followWatchdog, watchdogSettings } from './watchdog.ts'
 
 /** How often deadlines are looked at. */
 export const tickMs = 50
+/** After a socket could not be opened the next attempt waits this long. */
+const openAgainMs = 5000
 /** An unanswered Status-Server gives its slot back after this long. */
 const statusServerLifeMs = 10_000
 /** Client ports and EAP conversations are forgotten after this long without a packet. */
@@ -94,7 +96,7 @@ function tickUpstream(engine: Engine, router: Router, upstream: Upstream): void 
 		const settings = watchdogSettings(engine, upstream)
 		followWatchdog(engine, upstream, watchdogTimer(watchdog, engine.now, settings, random))
 	}
-	if (needsSocket(upstream)) void addSocket(engine, upstream)
+	if (needsSocket(upstream, engine.now)) void addSocket(engine, upstream)
 }
 
 /** ICMP said that nobody listens there: as good as silence, and sooner known. */
@@ -221,6 +223,7 @@ export async function addSocket(engine: Engine, upstream: Upstream): Promise<voi
 		engine.sockets.set(socket.socket, socket)
 		upstream.ready = true
 	} catch (error) {
+		upstream.openAgainAt = engine.now + openAgainMs
 		engine.parts.log.warn(
 			'upstream-socket-failed',
 			{ server: upstream.name, error: String(error) },

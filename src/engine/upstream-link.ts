@@ -60,6 +60,8 @@ export type Upstream = {
 	messageAuthenticatorSeen: boolean
 	/** A further socket is being opened. */
 	opening: boolean
+	/** Monotonic milliseconds before which none is, because the last attempt failed. */
+	openAgainAt: number
 	retired: boolean
 	readonly discarded: Map<ResponseDiscardReason, number>
 }
@@ -88,6 +90,7 @@ export function newUpstream(
 		maxSessions: settings.maxSessions,
 		messageAuthenticatorSeen: false,
 		opening: false,
+		openAgainAt: 0,
 		retired: false,
 		discarded: new Map(),
 	}
@@ -135,8 +138,9 @@ export function socketWithFreeSlot(upstream: Upstream): UpstreamSocket | undefin
 }
 
 /** Whether a further socket should be opened: late answers of a silent server hold slots, too. */
-export function needsSocket(upstream: Upstream): boolean {
+export function needsSocket(upstream: Upstream, now: number): boolean {
 	if (upstream.opening || upstream.retired || upstream.address === 0) return false
+	if (now < upstream.openAgainAt) return false
 	// JunosE: without a key a server is not used.
 	if (upstream.settings.key === undefined) return false
 	let free = 0
