@@ -26,9 +26,10 @@ import { createEngine, type Engine, recordDurably, turn } from './engine/engine.
 import { tickMs } from './engine/timers.ts'
 import { openLog } from './log.ts'
 import { openOperator } from './operate.ts'
-import { recoverState } from './recover.ts'
+import { recoverState, saveState } from './recover.ts'
 import { release } from './release.ts'
 import { type ServeSettings, UsageError } from './settings.ts'
+import { openSnapshooter } from './snapshot.ts'
 
 /** How often names of upstream servers are looked up anew, and projections are saved. */
 const resolveMs = 60_000
@@ -44,7 +45,7 @@ export async function serve(settings: ServeSettings): Promise<number> {
 
 	const journal = openJournal({ folder: settings.data, onWarning })
 	const startedAt = Date.now()
-	const recovered = recoverState(journal, journal, onWarning)
+	const state = recoverState(journal, journal, onWarning)
 	const views = [
 		follow({ reader: journal, snapshots: journal, projection: relayStatistics, onWarning }),
 		follow({ reader: journal, snapshots: journal, projection: upstreamStatistics, onWarning }),
@@ -74,7 +75,7 @@ export async function serve(settings: ServeSettings): Promise<number> {
 			watchdogSeconds: settings.watchdogSeconds,
 			hidden,
 		},
-		recovered.state(),
+		state,
 		{ hostname: loaded.configuration.hostname, virtualRouters: [] },
 	)
 	const refused = await configure(engine, loaded.configuration)
@@ -95,13 +96,18 @@ export async function serve(settings: ServeSettings): Promise<number> {
 	const shell = await serveShell(settings.data, operator, {
 		onError: error => log.warn('shell', { error: String(error) }, 'A shell session failed.'),
 	})
+	const snapshooter = openSnapshooter(settings.data, journal.last(), onWarning)
 	const timers = [
 		setInterval(() => void resolveUpstreams(engine), resolveMs),
 		setInterval(() => {
 			for (const view of views) view.save()
+			snapshooter.at(journal.last())
 		}, saveMs),
 	]
+	let stopping = false
 	const stop = (signal: string) => {
+		if (stopping) return
+		stopping = true
 		log.info('stopping', { signal }, `The relay stops: ${signal}.`)
 		void stopEngine(engine, signal).then(() => ended.resolve(0))
 	}
@@ -113,9 +119,11 @@ export async function serve(settings: ServeSettings): Promise<number> {
 	for (const timer of timers) clearInterval(timer)
 	transport.stop()
 	await shell.close()
+	await snapshooter.close()
 	if (code === 0) {
 		for (const view of views) view.save()
-		recovered.save()
+		// Everything in it is on disk: the engine has stopped with its last commit.
+		saveState(journal, state)
 	}
 	transport.close()
 	journal.close()

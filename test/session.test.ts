@@ -4,7 +4,7 @@ import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { decide } from '../domain/decide.ts'
 import { evolve, initialState, type Session, type State, stateToJson } from '../domain/state.ts'
-import { recoverState } from '../src/recover.ts'
+import { recoverState, saveState } from '../src/recover.ts'
 import { assertInvariants, ofType } from './relay-invariants.ts'
 import {
 	accessRequest,
@@ -283,7 +283,7 @@ test('a relay that only lets time pass has the state that its journal folds to',
 	const relay = await simulatedRelay()
 	relay.pass(5000)
 	const { journal } = relay
-	assert.equal(inOrder(recoverState(journal, journal, () => {}).state()), inOrder(relay.state))
+	assert.equal(inOrder(recoverState(journal, journal, () => {})), inOrder(relay.state))
 })
 
 const seed = Number(process.env['SEED'] ?? 20250603)
@@ -337,12 +337,9 @@ test('after any sequence, the journal folds to the very state that lived through
 				default: {
 					relay.pass(50)
 					const journal = relay.journal.restart()
-					const following = recoverState(journal, journal, () => {})
-					if (step.snapshot) following.save()
-					relay = await simulatedRelay(oneServer + relayServers, {
-						journal,
-						state: following.state(),
-					})
+					const state = recoverState(journal, journal, () => {})
+					if (step.snapshot) saveState(journal, state)
+					relay = await simulatedRelay(oneServer + relayServers, { journal, state })
 				}
 			}
 			assertInvariants(relay)

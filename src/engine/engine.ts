@@ -95,6 +95,8 @@ export type Engine = {
 	/** Answers that rest on the batch and leave when it is on disk, and when that is at the latest. */
 	answersQueued: number
 	answersDue: number
+	/** Monotonic milliseconds of the last commit. */
+	committedAt: number
 	readonly touchedListeners: Listener[]
 	readonly touchedUpstreams: UpstreamSocket[]
 	/** Those who wait for the present batch to be on disk. */
@@ -126,6 +128,8 @@ const batchLimit = 4096
  * many. As soon as nothing comes, or at these limits, they leave.
  */
 const answersPerCommit = 256
+/** Where datagrams come one by one, commits keep this distance; the first after a pause does not wait. */
+const commitSpacingMs = 0.4
 const answerDelayMs = 2
 /** Datagrams taken from one socket in one turn, in batches: the others get their turn, too. */
 const batchesPerSocket = 4
@@ -148,6 +152,7 @@ export function createEngine(
 		batchDue: 0,
 		answersQueued: 0,
 		answersDue: 0,
+		committedAt: Number.NEGATIVE_INFINITY,
 		touchedListeners: [],
 		touchedUpstreams: [],
 		waiting: [],
@@ -165,27 +170,32 @@ export function createEngine(
 }
 
 /**
- * One turn of the loop: `ready` are the sockets that have something. True when another turn should
- * follow at once: answers wait for the commit, which takes in what arrives meanwhile.
+ * One turn of the loop: `ready` are the sockets that have something. A number when another turn
+ * should follow, after that many microseconds at most: answers wait for a commit that takes in what
+ * arrives meanwhile.
  */
-export function turn(engine: Engine, ready: readonly DatagramSocket[]): boolean {
-	if (engine.stopped) return false
+export function turn(engine: Engine, ready: readonly DatagramSocket[]): number | undefined {
+	if (engine.stopped) return undefined
 	engine.at = engine.parts.clock.wall()
 	engine.now = engine.parts.clock.monotonic()
 	let received = 0
 	for (let i = 0; i < ready.length; i++) received += receive(engine, ready[i]!)
 	if (engine.now >= engine.nextTickAt) tick(engine)
-	const more =
-		received > 0 &&
-		engine.answersQueued > 0 &&
-		engine.answersQueued < answersPerCommit &&
-		engine.now < engine.answersDue
-	if (more) {
-		flushUpstreams(engine)
-		return true
+	const waitUs = commitWaitUs(engine, received > 0)
+	if (waitUs === undefined) endTurn(engine)
+	else flushUpstreams(engine)
+	return waitUs
+}
+
+/** How long queued answers wait for others to share a commit with; undefined: not at all. */
+function commitWaitUs(engine: Engine, busy: boolean): number | undefined {
+	const { answersQueued, now } = engine
+	if (answersQueued === 0 || answersQueued >= answersPerCommit || now >= engine.answersDue) {
+		return undefined
 	}
-	endTurn(engine)
-	return false
+	const pause = engine.committedAt + commitSpacingMs - now
+	if (pause > 0) return pause * 1000
+	return busy ? 0 : undefined
 }
 
 /** Takes what a socket has, and tells how many datagrams that was. */
@@ -247,6 +257,7 @@ function commit(engine: Engine): boolean {
 	}
 	engine.batch = []
 	engine.answersQueued = 0
+	engine.committedAt = engine.parts.clock.monotonic()
 	engine.waiting = []
 	engine.parts.committed(first, batch)
 	for (const { resolve } of waiting) resolve()
