@@ -519,6 +519,30 @@ test('a relay server that is removed and configured again at once goes on at its
 	assertInvariants(relay)
 })
 
+test('two removed relay servers at one port both answer what they have', async () => {
+	const relay = await simulatedRelay()
+	const [first] = relay.fromWap(accessRequest({ identifier: 1 }))
+	await relay.configure(oneServer)
+	await relay.configure(oneServer + relayServers)
+	const [second] = relay.fromWap(accessRequest({ identifier: 2 }))
+	await relay.configure(oneServer)
+	assert.is(relay.fromHome(second!, answerPacket(second!.bytes, { code: 2 })).length, 1)
+	relay.pass(1100)
+	assert.is(relay.fromHome(first!, answerPacket(first!.bytes, { code: 2 })).length, 1)
+	relay.pass(1100)
+	assert.not(relay.transport.sockets.has(1812))
+	assertInvariants(relay)
+})
+
+test('an answer that waits for company leaves before its socket is replaced', async () => {
+	const { relay, arrive, once } = await withWaiting(1)
+	arrive(0)
+	assert.equal(once(), { waits: true, answers: [] })
+	const narrow = relayServers.replaceAll('server\n', 'server\n listen-address 127.0.0.1\n')
+	assert.is(await relay.configure(oneServer + narrow), undefined)
+	assert.equal(once(), { waits: false, answers: [0] })
+})
+
 test('a port that is changed to and fro within a second stays in service', async () => {
 	const relay = await simulatedRelay()
 	const moved = relayServers.replace('server\n', 'server\n udp-port 1912\n')
