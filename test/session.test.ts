@@ -9,7 +9,9 @@ import { assertInvariants, ofType } from './relay-invariants.ts'
 import {
 	accessRequest,
 	answerPacket,
+	called,
 	oneServer,
+	type PacketOptions,
 	relayServers,
 	requestPacket,
 	type SimulatedRelay,
@@ -404,7 +406,10 @@ test('a session knows the SSID and the user of its request, and the user of the 
 	const [second] = relay.fromWap(request)
 	const named = { code: 2, attributes: [[1, 'robert@home']] } as PacketOptions
 	relay.fromHome(second!, answerPacket(second!.bytes, named))
-	assert.is(relay.state.routers.get('default')!.sessions.get('02-00-00-00-00-02')!.user, 'robert@home')
+	assert.is(
+		relay.state.routers.get('default')!.sessions.get('02-00-00-00-00-02')!.user,
+		'robert@home',
+	)
 })
 
 test.run()
