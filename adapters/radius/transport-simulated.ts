@@ -80,6 +80,7 @@ export function openSimulatedTransport(): SimulatedTransport {
 				return received
 			},
 			send(memory: Memory, offset, length, toAddress, toPort) {
+				if (sockets.get(port) !== socket) return
 				const to = peer ?? { address: toAddress, port: toPort }
 				queued.push({ ...to, memory, offset, length })
 			},
