@@ -1021,4 +1021,18 @@ test('stopping records everything in flight as unanswered', async () => {
 	assertInvariants(relay)
 })
 
+test('a burst of more requests than one socket has identifiers is forwarded whole', async () => {
+	const wide = oneServer.replace('key home-secret', 'key home-secret\n max-sessions 2000')
+	const relay = await simulatedRelay(wide + relayServers)
+	let forwarded = 0
+	for (let n = 0; n < 1000; n++) {
+		const request = accessRequest({ identifier: n & 255, nonce: n >> 8 })
+		forwarded += relay.fromWap(request, { port: 5000 + (n >> 8) }).length
+		// A socket opens between turns, as it does in Node's loop.
+		if (n % 64 === 63) await Promise.resolve().then(() => undefined)
+	}
+	assert.is(forwarded, 1000)
+	assert.ok(relay.upstreamSockets().length >= 5)
+})
+
 test.run()

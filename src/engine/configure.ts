@@ -13,11 +13,11 @@ import {
 	type UpstreamServer,
 	type VirtualRouter,
 } from '../../domain/configuration.ts'
+import { addSocket } from './add-socket.ts'
 import { createDiscards } from './discards.ts'
 import { release } from './dispatch.ts'
 import { type Engine, endTurn, type Router } from './engine.ts'
 import { type Listener, newListener } from './listener.ts'
-import { addSocket } from './timers.ts'
 import { isIdle, newUpstream, type Upstream } from './upstream-link.ts'
 
 /** A listener whose socket had to be closed for a new one at the same port. */

@@ -112,6 +112,7 @@ export type Engine = {
 
 	nextTickAt: number
 	nextSecondAt: number
+	nextSlowReportAt: number
 	stopped: boolean
 	/** Why the engine stopped, when it was the journal. */
 	failure: Error | undefined
@@ -123,6 +124,9 @@ export type Engine = {
  */
 const commitDelayMs = 5
 const batchLimit = 4096
+/** A commit that takes longer than this is told of, though not more often than that. */
+const slowCommitMs = 100
+const slowReportEveryMs = 10_000
 /**
  * While datagrams keep coming, answers wait for each other: a commit costs the same for one as for
  * many. As soon as nothing comes, or at these limits, they leave.
@@ -164,6 +168,7 @@ export function createEngine(
 		entropyAt: 8192,
 		nextTickAt: 0,
 		nextSecondAt: 0,
+		nextSlowReportAt: 0,
 		stopped: false,
 		failure: undefined,
 	}
@@ -245,6 +250,8 @@ export function endTurn(engine: Engine): void {
 /** Puts the batch on disk. False when that failed: then nothing more is sent, ever. */
 function commit(engine: Engine): boolean {
 	const { batch, waiting } = engine
+	const { clock } = engine.parts
+	const begun = clock.monotonic()
 	let first: number
 	try {
 		first = engine.parts.journal.append(batch)
@@ -257,11 +264,24 @@ function commit(engine: Engine): boolean {
 	}
 	engine.batch = []
 	engine.answersQueued = 0
-	engine.committedAt = engine.parts.clock.monotonic()
+	engine.committedAt = clock.monotonic()
 	engine.waiting = []
+	if (engine.committedAt - begun > slowCommitMs)
+		reportSlowCommit(engine, engine.committedAt - begun)
 	engine.parts.committed(first, batch)
 	for (const { resolve } of waiting) resolve()
 	return true
+}
+
+/** Everybody waits while the disk does; whoever runs the relay should know that it is the disk. */
+function reportSlowCommit(engine: Engine, ms: number): void {
+	if (engine.now < engine.nextSlowReportAt) return
+	engine.nextSlowReportAt = engine.now + slowReportEveryMs
+	engine.parts.log.warn(
+		'journal-slow',
+		{ ms: Math.round(ms) },
+		`The disk took ${Math.round(ms)} ms for one commit; every answer waited for it. Look for what else uses that disk.`,
+	)
 }
 
 /** Folds events into the state and puts them into the batch. */
@@ -277,6 +297,7 @@ export function record(engine: Engine, events: readonly NewEvent[]): void {
 /** Records events and resolves when they are on disk; rejects when the journal fails. */
 export async function recordDurably(engine: Engine, events: readonly NewEvent[]): Promise<void> {
 	if (engine.failure !== undefined) throw engine.failure
+	if (events.length === 0 && engine.batch.length === 0) return
 	const durable = Promise.withResolvers<void>()
 	engine.waiting.push(durable)
 	record(engine, events)

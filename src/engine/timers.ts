@@ -7,6 +7,7 @@ import { radiusClientAddressSize } from '../../domain/forward.ts'
 import { packetLength } from '../../domain/radius/packet.ts'
 import { indexAttributes } from '../../domain/request.ts'
 import { chooseUpstream, watchdogSilence, watchdogTimer } from '../../domain/upstream.ts'
+import { addSocket } from './add-socket.ts'
 import { closeRetired } from './configure.ts'
 import { countDiscard, otherClients, takeDiscards } from './discards.ts'
 import { detach, forward, release, transmit } from './dispatch.ts'
@@ -16,7 +17,6 @@ import { forgetPeers } from './listener.ts'
 import {
 	freeSlot,
 	needsSocket,
-	openUpstreamSocket,
 	purpose,
 	quarantineSlot,
 	type Upstream,
@@ -26,8 +26,6 @@ import { followWatchdog, watchdogSettings } from './watchdog.ts'
 
 /** How often deadlines are looked at. */
 export const tickMs = 50
-/** After a socket could not be opened the next attempt waits this long. */
-const openAgainMs = 5000
 /** An unanswered Status-Server gives its slot back after this long. */
 const statusServerLifeMs = 10_000
 /** Client ports and EAP conversations are forgotten after this long without a packet. */
@@ -209,27 +207,4 @@ function rollOver(
 	detach(engine, exchange)
 	indexAttributes(engine.index, packet, length)
 	forward(engine, exchange, to, packet, length, from.key)
-}
-
-export async function addSocket(engine: Engine, upstream: Upstream): Promise<void> {
-	upstream.opening = true
-	try {
-		const socket = await openUpstreamSocket(engine.parts.transport, upstream)
-		if (upstream.retired || engine.stopped) {
-			socket.socket.close()
-			return
-		}
-		upstream.sockets.push(socket)
-		engine.sockets.set(socket.socket, socket)
-		upstream.ready = true
-	} catch (error) {
-		upstream.openAgainAt = engine.now + openAgainMs
-		engine.parts.log.warn(
-			'upstream-socket-failed',
-			{ server: upstream.name, error: String(error) },
-			`No socket for the server ${upstream.name} could be opened; the relay tries again.`,
-		)
-	} finally {
-		upstream.opening = false
-	}
 }

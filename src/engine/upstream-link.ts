@@ -17,9 +17,6 @@ const slotCount = 256
 /** A late answer may come this long after the last transmission. */
 const quarantineMs = 10_000
 
-/** When fewer slots than this are free, one more socket is opened ahead of need. */
-const lowWater = 64
-
 export const purpose = { free: 0, request: 1, statusServer: 2, quarantine: 3 } as const
 
 export type UpstreamSocket = {
@@ -150,7 +147,9 @@ export function needsSocket(upstream: Upstream, now: number): boolean {
 		free += socket.freeCount
 		count++
 	}
-	return free < lowWater && count * slotCount < upstream.maxSessions * 4 + slotCount
+	// A turn can take a whole socket's worth of requests, and a new socket is there after the turn.
+	const wanted = Math.min(slotCount, upstream.maxSessions - upstream.inFlight)
+	return free < wanted && count * slotCount < upstream.maxSessions * 4 + slotCount
 }
 
 export function takeSlot(socket: UpstreamSocket, use: 1 | 2): number {
