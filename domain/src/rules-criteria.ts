@@ -5,7 +5,7 @@ import { type Condition, type Criterion, type TextField, textFields } from './ru
 import { RulesFault, type Word } from './rules-words.ts'
 import { type TimeWindow, utcClock, type WeekClock, weekClock } from './week-time.ts'
 
-const dayNames = ['mon', 'tue', 'wed', 'thu', 'fri', 'sat', 'sun'] as const
+const dayNames: readonly string[] = ['mon', 'tue', 'wed', 'thu', 'fri', 'sat', 'sun']
 const everyDay: readonly boolean[] = dayNames.map(() => true)
 
 /** Names that mean the same whatever the case of their letters. */
@@ -142,8 +142,8 @@ function readDays(text: string): readonly boolean[] | undefined {
 	const days = dayNames.map(() => false)
 	for (const part of text.toLowerCase().split(',')) {
 		const [first, last = first, ...rest] = part.split('-')
-		const from = dayNames.findIndex(name => name === first)
-		const until = dayNames.findIndex(name => name === last)
+		const from = dayNames.indexOf(first!)
+		const until = dayNames.indexOf(last!)
 		if (from < 0 || until < 0 || rest.length > 0) return undefined
 		for (let day = from; ; day = (day + 1) % 7) {
 			days[day] = true

@@ -54,6 +54,8 @@ type RuleSection = {
 	/** First words of the lines so far: most may stand only once. */
 	readonly seen: Set<string>
 	reject: { reason?: string } | undefined
+	/** What one of its lines was to be is not known, so neither is what the section lacks. */
+	broken: boolean
 }
 type ServiceSection = { readonly kind: 'service'; readonly name: string }
 /** Below a line that could not be read: what follows is checked no further. */
@@ -119,11 +121,11 @@ function readLine(reading: Reading, line: string, number: number): void {
 		throw new RulesFault(1, `A line has at most ${maximumLineLength} characters; shorten it.`)
 	}
 	const indented = line[0] === ' ' || line[0] === '\t'
-	const words = catchHeader(reading, indented, () => readWords(line))
+	const words = withinSection(reading, indented, () => readWords(line))
 	const first = words[0]
 	if (first === undefined) return
 	if (!indented) {
-		catchHeader(reading, indented, () => {
+		withinSection(reading, indented, () => {
 			reading.current = readHeader(reading, words, first, number)
 		})
 		return
@@ -136,24 +138,31 @@ function readLine(reading: Reading, line: string, number: number): void {
 	switch (section.kind) {
 		case 'rule':
 		case 'default':
-			return readStatement(reading, section, words, number)
+			readStatement(reading, section, words, number)
+			return
 		case 'service':
-			return readServiceStatement(reading, section, words)
+			readServiceStatement(reading, section, words)
+			return
 		case 'lost':
 			return
 		default:
-			return section satisfies never
+			section satisfies never
 	}
 }
 
-/** A header that cannot be read loses the lines below it: they are nobody's fault. */
-function catchHeader<T>(reading: Reading, indented: boolean, read: () => T): T {
+/** What cannot be read must not make another line, or the lack of one, look wrong. */
+function withinSection<T>(reading: Reading, indented: boolean, read: () => T): T {
 	try {
 		return read()
 	} catch (error) {
 		if (!indented) reading.current = { kind: 'lost' }
+		else if (isRule(reading.current)) reading.current.broken = true
 		throw error
 	}
+}
+
+function isRule(section: Section | undefined): section is RuleSection {
+	return section?.kind === 'rule' || section?.kind === 'default'
 }
 
 function readHeader(
@@ -232,6 +241,7 @@ function newRule(
 		options: {},
 		seen: new Set(),
 		reject: undefined,
+		broken: false,
 	}
 	reading.sections.push(section)
 	return section
@@ -278,7 +288,7 @@ function readStatement(
 ): void {
 	const first = words[0]!
 	if (!ruleStatements.includes(first.text)) {
-		section.seen.add(first.text) // the rule is not empty, whatever this was to be
+		section.broken = true
 		const mend = `write ${list(ruleStatements)}`
 		throw new RulesFault(first.column, `A rule has no "${first.text}"; ${mend}.`)
 	}
@@ -307,7 +317,8 @@ function readStatement(
 			section.values.leaseTime = readNumber(oneValue(words), 1, 2 ** 32 - 1, 'seconds')
 			return
 		case 'option':
-			return readOption(section, words)
+			readOption(section, words)
+			return
 		case 'reject':
 			noMore(words, 2)
 			section.reject = words[1] === undefined ? {} : { reason: words[1].text }
@@ -414,6 +425,7 @@ function checkClass({ text, column }: Word): void {
 function checkWhole(reading: Reading, lines: number): void {
 	const { errors, sections, services } = reading
 	for (const section of sections) {
+		if (section.broken) continue
 		const begin = { line: section.line, column: 1 }
 		const given = [...section.seen].filter(word => word !== 'match')
 		if (given.length === 0) {

@@ -12,7 +12,7 @@ export type TimeWindow = {
 	readonly until: number
 }
 
-const dayNames = ['Mon', 'Tue', 'Wed', 'Thu', 'Fri', 'Sat', 'Sun'] as const
+const dayNames: readonly string[] = ['Mon', 'Tue', 'Wed', 'Thu', 'Fri', 'Sat', 'Sun']
 const minuteMs = 60_000
 const dayMinutes = 24 * 60
 
@@ -36,7 +36,7 @@ export function weekClock(zone: string): WeekClock | undefined {
 		let hour = 0
 		let minute = 0
 		for (const { type, value } of format.formatToParts(nowMs)) {
-			if (type === 'weekday') day = dayNames.findIndex(name => name === value)
+			if (type === 'weekday') day = dayNames.indexOf(value)
 			else if (type === 'hour') hour = Number(value)
 			else if (type === 'minute') minute = Number(value)
 		}
