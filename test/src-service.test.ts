@@ -211,7 +211,7 @@ test('a Stop has its cause and its length; a class of octets comes as octets', (
 	assert.match(text, /Acct-Terminate-Cause = User-Request/)
 	assert.match(text, /Acct-Delay-Time = 4/)
 	// Nothing says who it was: the MAC address stands in.
-	assert.match(text, /User-Name= 02-00-00-00-00-01/)
+	assert.match(text, /User-Name = 02-00-00-00-00-01/)
 	assert.ok(Buffer.from(packet).includes(Buffer.from([25, 4, 0, 255])))
 })
 
