@@ -2,6 +2,7 @@
  * The adapter's side of the SRC protocol over NATS: questions are shared among all copies that are
  * members of the queue group, checked, answered, and while the service stops, answered to the end.
  */
+import { setTimeout as sleep } from 'node:timers/promises'
 import { connect, type Msg, type NatsConnection } from 'nats'
 import {
 	type Answers,
@@ -48,28 +49,55 @@ export type SrcService = {
 }
 
 const reconnectMs = 500
+const attemptMs = 5000
+/** How long questions that are here may take to be answered at the end. */
+const drainMs = 5000
+/** What a server that is not there yet looks like; everything else waits for somebody's mend. */
+const passing: readonly string[] = [
+	'CONNECTION_REFUSED',
+	'CONNECTION_CLOSED',
+	'DISCONNECT',
+	'TIMEOUT',
+	'ECONNRESET',
+	'EHOSTUNREACH',
+	'ENETUNREACH',
+	'ENOTFOUND',
+	'EAI_AGAIN',
+]
 
-/** Resolves when connected; a server that is not there yet is waited for, until `signal` aborts. */
+/**
+ * Resolves when connected; a server that is not there yet is waited for, until `signal` aborts.
+ * Rejects with what has to be mended: a login that is refused, a certificate, a file.
+ */
 export async function startSrcService(
 	settings: SrcServiceSettings,
-	signal?: AbortSignal,
+	signal: AbortSignal,
 ): Promise<SrcService | undefined> {
 	const { security = {}, name = 'radledger src-adapter', servers } = settings
-	const connecting = connect({
-		...connectionOptions(name, security),
-		servers: [...servers],
-		waitOnFirstConnect: true,
-		maxReconnectAttempts: -1,
-		reconnectTimeWait: reconnectMs,
+	const aborted = new Promise<undefined>(resolve => {
+		signal.addEventListener('abort', () => resolve(undefined), { once: true })
 	})
-	const aborted = Promise.withResolvers<undefined>()
-	signal?.addEventListener('abort', () => aborted.resolve(undefined), { once: true })
-	const connection = await Promise.race([connecting, aborted.promise])
-	if (connection === undefined) {
-		connecting.then(late => late.close()).catch(() => {})
-		return undefined
+	for (let attempt = 1; !signal.aborted; attempt++) {
+		const connecting = connect({
+			...connectionOptions(name, security),
+			servers: [...servers],
+			timeout: attemptMs,
+			maxReconnectAttempts: -1,
+			reconnectTimeWait: reconnectMs,
+		})
+		try {
+			const connection = await Promise.race([connecting, aborted])
+			if (connection !== undefined) return serve(connection, settings)
+			connecting.then(late => late.close()).catch(() => {})
+		} catch (error) {
+			const { code, message } = error as NodeJS.ErrnoException
+			if (code === undefined || !passing.includes(code)) throw error
+			const sentence = `No NATS server can be reached (${message}); they are tried again.`
+			if (attempt === 1) settings.onTrouble('connection', sentence)
+			await Promise.race([sleep(reconnectMs), aborted])
+		}
 	}
-	return serve(connection, settings)
+	return undefined
 }
 
 function serve(connection: NatsConnection, settings: SrcServiceSettings): SrcService {
@@ -86,27 +114,35 @@ function serve(connection: NatsConnection, settings: SrcServiceSettings): SrcSer
 			})
 		}
 	}
-	void watchStatus(connection, settings)
+	const state = { connected: true }
+	void watchStatus(connection, state, settings)
 	return {
 		counts: () => ({ ...counts }),
 		ended: connection.closed().then(error => (error ? error.message : undefined)),
 		async stop() {
-			// Without a connection there is nothing to drain.
-			await connection.drain().catch(() => connection.close())
+			// Without a connection there is nothing to drain, and draining would wait for one.
+			if (state.connected) {
+				const drained = connection.drain().catch(() => {})
+				await Promise.race([drained, sleep(drainMs, undefined, { ref: false })])
+			}
+			await connection.close()
 		},
 	}
 }
 
 async function watchStatus(
 	connection: NatsConnection,
+	state: { connected: boolean },
 	{ onTrouble }: SrcServiceSettings,
 ): Promise<void> {
 	for await (const { type, data } of connection.status()) {
 		switch (type) {
 			case 'disconnect':
+				state.connected = false
 				onTrouble('connection', `The NATS server ${data} is gone; it is tried again.`)
 				break
 			case 'reconnect':
+				state.connected = true
 				onTrouble('connection', `The NATS server ${data} is connected again.`)
 				break
 			case 'error':

@@ -378,6 +378,23 @@ if (canRun('the SRC bridge', 'nats-server')) {
 		await secured.program().end()
 	})
 
+	test('an adapter waits for its NATS server, and can be stopped while it does', async () => {
+		const away = await startNats()
+		await away.program().end('SIGKILL')
+		const waiting = await startAdapter(away.port, onlyPool('a'), { wait: false })
+		await until('it says so', 10_000, () =>
+			waiting.program.output().includes('No NATS server can be reached'),
+		)
+		await away.revive()
+		await until('it is ready', 10_000, () => waiting.program.output().includes('"id":"ready"'))
+		await away.program().end('SIGKILL')
+		await until('it has noticed', 10_000, () => waiting.program.output().includes('is gone'))
+		assert.is((await waiting.program.end('SIGTERM')).code, 0)
+		const other = await startAdapter(away.port, onlyPool('a'), { wait: false })
+		await until('it waits', 10_000, () => other.program.output().includes('can be reached'))
+		assert.is((await other.program.end('SIGTERM')).code, 0)
+	})
+
 	test('bad rules, a missing file and bad flags: nothing starts', async () => {
 		const bad = await startAdapter(nats.port, 'default\n  pol x\n', { wait: false })
 		assert.is((await bad.program.exited).code, 1)
