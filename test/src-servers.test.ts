@@ -42,7 +42,7 @@ function scenario(count = 3) {
 			}
 			return scene
 		},
-		then(state: Rotation['state'], current: number, effects: string) {
+		expect(state: Rotation['state'], current: number, effects: string) {
 			assert.is(scene.effects(), effects)
 			assert.is(rotation.state, state)
 			assert.is(rotation.current, current)
@@ -61,29 +61,29 @@ const nobody = (server: number): RotationInput => ({ kind: 'unanswered', server,
 
 test('the primary is tried first, and asked once it is connected', () => {
 	scenario()
-		.then('NoConnection', -1, '')
+		.expect('NoConnection', -1, '')
 		.when(start)
-		.then('trying', 0, 'connect 0')
+		.expect('trying', 0, 'connect 0')
 		.when(connected(0))
-		.then('connected', 0, '')
+		.expect('connected', 0, '')
 })
 
 test('without a server there is nothing to try', () => {
-	scenario(0).when(start).after(retryMs).then('NoConnection', -1, '')
+	scenario(0).when(start).after(retryMs).expect('NoConnection', -1, '')
 })
 
 test('servers that fail are passed by; then comes a pause, which doubles up to the retry timer', () => {
 	const scene = scenario().when(start, failed(0), failed(1))
-	scene.then('trying', 2, 'connect 0, connect 1, connect 2')
-	scene.when(failed(2)).then('NoConnection', -1, '')
-	scene.after(firstPauseMs - 1).then('NoConnection', -1, '')
-	scene.after(1).then('trying', 0, 'connect 0')
+	scene.expect('trying', 2, 'connect 0, connect 1, connect 2')
+	scene.when(failed(2)).expect('NoConnection', -1, '')
+	scene.after(firstPauseMs - 1).expect('NoConnection', -1, '')
+	scene.after(1).expect('trying', 0, 'connect 0')
 	let pause = firstPauseMs
 	for (let round = 0; round < 12; round++) {
-		scene.when(failed(0), failed(1), failed(2)).then('NoConnection', -1, 'connect 1, connect 2')
+		scene.when(failed(0), failed(1), failed(2)).expect('NoConnection', -1, 'connect 1, connect 2')
 		pause = Math.min(pause * 2, retryMs)
-		scene.after(pause - 1).then('NoConnection', -1, '')
-		scene.after(1).then('trying', 0, 'connect 0')
+		scene.after(pause - 1).expect('NoConnection', -1, '')
+		scene.after(1).expect('trying', 0, 'connect 0')
 	}
 	assert.is(pause, retryMs)
 })
@@ -92,86 +92,88 @@ test('a server that accepts no connection in time is left', () => {
 	scenario()
 		.when(start)
 		.after(tryMs - 1)
-		.then('trying', 0, 'connect 0')
+		.expect('trying', 0, 'connect 0')
 		.after(1)
-		.then('trying', 1, 'close 0, connect 1')
+		.expect('trying', 1, 'close 0, connect 1')
 })
 
 test('a broken connection: the next server; a single one is tried again', () => {
 	scenario()
 		.when(start, connected(0), answered(0), failed(0))
-		.then('trying', 1, 'connect 0, connect 1')
+		.expect('trying', 1, 'connect 0, connect 1')
 		.when(failed(1), failed(2))
-		.then('trying', 0, 'connect 2, connect 0')
+		.expect('trying', 0, 'connect 2, connect 0')
 	scenario(1)
 		.when(start, connected(0), answered(0), failed(0))
-		.then('trying', 0, 'connect 0, connect 0')
+		.expect('trying', 0, 'connect 0, connect 0')
 		.when(failed(0))
-		.then('NoConnection', -1, '')
+		.expect('NoConnection', -1, '')
 })
 
 test('questions in a row without an answer move to the next server', () => {
 	const scene = scenario().when(start, connected(0))
 	scene.effects()
-	for (let i = 1; i < unansweredLimit; i++) scene.when(silent(0)).then('connected', 0, '')
+	for (let i = 1; i < unansweredLimit; i++) scene.when(silent(0)).expect('connected', 0, '')
 	// One answer, and the count begins anew.
 	scene.when(answered(0))
-	for (let i = 1; i < unansweredLimit; i++) scene.when(silent(0)).then('connected', 0, '')
-	scene.when(silent(0)).then('trying', 1, 'close 0, connect 1')
+	for (let i = 1; i < unansweredLimit; i++) scene.when(silent(0)).expect('connected', 0, '')
+	scene.when(silent(0)).expect('trying', 1, 'close 0, connect 1')
 	// What the server that was left still owes counts no more.
-	scene.when(silent(0), silent(0), silent(0)).then('trying', 1, '')
+	scene.when(silent(0), silent(0), silent(0)).expect('trying', 1, '')
 })
 
 test('where nobody listens, the first question is enough', () => {
-	scenario().when(start, connected(0), nobody(0)).then('trying', 1, 'connect 0, close 0, connect 1')
+	scenario()
+		.when(start, connected(0), nobody(0))
+		.expect('trying', 1, 'connect 0, close 0, connect 1')
 })
 
 test('servers that connect and never answer end in a pause, not in a circle', () => {
 	const scene = scenario(2).when(start, connected(0), nobody(0), connected(1), nobody(1))
-	scene.then('NoConnection', -1, 'connect 0, close 0, connect 1, close 1')
+	scene.expect('NoConnection', -1, 'connect 0, close 0, connect 1, close 1')
 })
 
 test('the return: the primary is tried beside, and its first answer takes over', () => {
 	const scene = scenario().when(start, failed(0), connected(1), answered(1))
 	scene.effects()
-	scene.after(retryMs - 1).then('connected', 1, '')
-	scene.after(1).then('connected', 1, 'connect 0')
-	scene.when(connected(0)).then('connected', 1, '')
+	scene.after(retryMs - 1).expect('connected', 1, '')
+	scene.after(1).expect('connected', 1, 'connect 0')
+	scene.when(connected(0)).expect('connected', 1, '')
 	assert.ok(scene.rotation().probeConnected)
 	// However long no question comes.
-	scene.after(10 * retryMs).then('connected', 1, '')
-	scene.when(answered(1)).then('connected', 1, '')
-	scene.when(answered(0)).then('connected', 0, 'close 1')
-	scene.after(10 * retryMs).then('connected', 0, '')
+	scene.after(10 * retryMs).expect('connected', 1, '')
+	scene.when(answered(1)).expect('connected', 1, '')
+	scene.when(answered(0)).expect('connected', 0, 'close 1')
+	scene.after(10 * retryMs).expect('connected', 0, '')
 })
 
 test('a primary that connects and does not answer takes nothing away', () => {
 	for (const silence of [silent(0), nobody(0)]) {
 		const scene = scenario().when(start, failed(0), connected(1), answered(1)).after(retryMs)
 		scene.effects()
-		scene.when(connected(0), silence).then('connected', 1, 'close 0')
-		scene.after(retryMs).then('connected', 1, 'connect 0')
+		scene.when(connected(0), silence).expect('connected', 1, 'close 0')
+		scene.after(retryMs).expect('connected', 1, 'connect 0')
 	}
 })
 
 test('the tertiary may return to the secondary while the primary stays away', () => {
 	const scene = scenario().when(start, failed(0), failed(1), connected(2), answered(2))
 	scene.effects()
-	scene.after(retryMs).then('connected', 2, 'connect 0')
-	scene.after(tryMs).then('connected', 2, 'close 0, connect 1')
-	scene.when(connected(1), answered(1)).then('connected', 1, 'close 2')
+	scene.after(retryMs).expect('connected', 2, 'connect 0')
+	scene.after(tryMs).expect('connected', 2, 'close 0, connect 1')
+	scene.when(connected(1), answered(1)).expect('connected', 1, 'close 2')
 	// And from there to the primary.
-	scene.after(retryMs).when(failed(0)).then('connected', 1, 'connect 0')
-	scene.after(retryMs).when(connected(0), answered(0)).then('connected', 0, 'connect 0, close 1')
+	scene.after(retryMs).when(failed(0)).expect('connected', 1, 'connect 0')
+	scene.after(retryMs).when(connected(0), answered(0)).expect('connected', 0, 'connect 0, close 1')
 })
 
 test('where the current server fails, one that is tried beside it takes its place', () => {
 	const ready = scenario().when(start, failed(0), connected(1), answered(1)).after(retryMs)
 	ready.effects()
-	ready.when(connected(0), failed(1)).then('connected', 0, '')
+	ready.when(connected(0), failed(1)).expect('connected', 0, '')
 	const trying = scenario().when(start, failed(0), connected(1), answered(1)).after(retryMs)
 	trying.effects()
-	trying.when(failed(1)).then('trying', 0, '').when(connected(0)).then('connected', 0, '')
+	trying.when(failed(1)).expect('trying', 0, '').when(connected(0)).expect('connected', 0, '')
 })
 
 test('a connection that lasted makes the next pause short again', () => {
@@ -183,15 +185,15 @@ test('a connection that lasted makes the next pause short again', () => {
 		.after(retryMs)
 		.when(failed(0))
 	scene.effects()
-	scene.after(firstPauseMs).then('trying', 0, 'connect 0')
+	scene.after(firstPauseMs).expect('trying', 0, 'connect 0')
 })
 
 test('restart and stop let go of every connection', () => {
 	const scene = scenario().when(start, failed(0), connected(1), answered(1)).after(retryMs)
 	scene.effects()
-	scene.when(start).then('trying', 0, 'close 1, close 0, connect 0')
-	scene.when({ kind: 'stop' }).then('NoConnection', -1, 'close 0')
-	scene.after(10 * retryMs).then('NoConnection', -1, '')
+	scene.when(start).expect('trying', 0, 'close 1, close 0, connect 0')
+	scene.when({ kind: 'stop' }).expect('NoConnection', -1, 'close 0')
+	scene.after(10 * retryMs).expect('NoConnection', -1, '')
 })
 
 test('whatever happens: a connection has one owner, and there is always a way on', () => {
