@@ -127,7 +127,7 @@ test('after kill -9 every acknowledged event is there, and the folder is free ag
 
 test('whatever happens to the end of the log, whole batches without a gap are read', () => {
 	const folder = newFolder()
-	const journal = openJournal({ folder })
+	const journal = openJournal({ folder, reserveLog: false })
 	const ends = [0]
 	const logBytes: number[] = []
 	for (let batch = 1; batch <= 12; batch++) {
@@ -166,7 +166,7 @@ test('whatever happens to the end of the log, whole batches without a gap are re
 
 test('a journal with a torn log is opened, goes on at the next position, and stays whole', () => {
 	const folder = newFolder()
-	const journal = openJournal({ folder })
+	const journal = openJournal({ folder, reserveLog: false })
 	for (let batch = 0; batch < 5; batch++) journal.append(numberedEvents(journal.last() + 1, 7))
 	const copy = newFolder()
 	mkdirSync(copy)
@@ -226,6 +226,31 @@ function alter(file: string, sql: string): void {
 }
 
 // Failure
+
+test('the log has its full length from the beginning, and a torn one of that length is whole again', () => {
+	const folder = newFolder()
+	const logBytesMax = 2 ** 20
+	const journal = openJournal({ folder, logBytesMax })
+	const log = join(folder, 'journal.db-wal')
+	assert.is(statSync(log).size, logBytesMax)
+	journal.append(numberedEvents(1, 7))
+	journal.append(numberedEvents(8, 7))
+	assert.is(statSync(log).size, logBytesMax)
+	const copy = newFolder()
+	mkdirSync(copy)
+	cpSync(join(folder, 'journal.db'), join(copy, 'journal.db'))
+	// What the disk keeps of a frame that was being written: its first half.
+	const torn = readFileSync(log)
+	const end = torn.findLastIndex(octet => octet !== 0)
+	torn.fill(0, end - 2000)
+	writeFileSync(join(copy, 'journal.db-wal'), torn)
+	journal.close()
+	const restarted = openJournal({ folder: copy, logBytesMax })
+	assert.is(restarted.last(), 7)
+	assert.is(restarted.append(numberedEvents(8, 1)), 8)
+	restarted.close()
+	assert.equal(checkPositions(copy).faults, [])
+})
 
 test('a full disk: the append says so, later ones are refused, acknowledged events stay', () => {
 	const disk = newFolder()
