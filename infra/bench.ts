@@ -135,7 +135,7 @@ async function warmUp(
 	for (const relay of relays) {
 		let answered = true
 		for (const kind of kinds) {
-			const load: Load = { kind, window: 64, seconds: 0.7, warmupSeconds: 0 }
+			const load: Load = { kind, window: 64, seconds: 2, warmupSeconds: 0 }
 			const result = await measure(radload, relay.ports[kind], load, relay.pid, helpers)
 			if (result.answered === 0) answered = false
 		}

@@ -21,7 +21,11 @@ async function main(args: readonly string[]): Promise<number> {
 	switch (command) {
 		case 'serve': {
 			const { serve } = await import('./serve.ts')
-			const { serveSettings } = await import('./settings.ts')
+			const { serveSettings, serveUsage } = await import('./settings.ts')
+			if (rest.includes('--help')) {
+				console.log(serveUsage)
+				return 0
+			}
 			return serve(serveSettings(rest, process.env))
 		}
 		case 'shell': {

@@ -191,6 +191,8 @@ type Log = ReturnType<typeof openLog>
 const frameBytes = 4096
 /** The keeper is asked to checkpoint whenever about so much was added: small enough to sync fast. */
 const checkpointFrames = 256
+/** Under full load larger ones, at this distance: each costs the appends beside it some time. */
+const askEveryMs = 100
 /** What the writer may be left to checkpoint itself when it begins the log anew. */
 const restartFrames = 64
 
@@ -215,6 +217,7 @@ function openLog(
 	/** The log's length when the keeper was last asked, and what was added since: both estimated. */
 	let before = 0
 	let added = 0
+	let askAgainAt = 0
 	let warned = false
 
 	return {
@@ -238,7 +241,8 @@ function openLog(
 		if (isLong && (rest <= restartFrames || known + added >= 2 * framesMax)) {
 			if (beginAnew()) return
 		}
-		if (added < step && !isLong) return
+		if (!isLong && (added < step || performance.now() < askAgainAt)) return
+		askAgainAt = performance.now() + askEveryMs
 		before = known + added
 		added = 0
 		Atomics.store(signal, keeper.checkpoint, keeper.checkpointAsked)
