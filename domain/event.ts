@@ -73,6 +73,34 @@ const upstreamState = t.union([
 	t.literal('reopen'),
 ])
 
+const disconnectRequest = t.union([t.literal('disconnect'), t.literal('change-of-authorization')])
+
+/** Who chose a pool, in JunosE's order of preference; `standalone` servers use the last two only. */
+const poolSelector = t.union([
+	t.literal('src'),
+	t.literal('framed-address'),
+	t.literal('pool-name'),
+	t.literal('domain-name'),
+	t.literal('giaddr'),
+	t.literal('interface'),
+])
+export type PoolSelector = t.TypeOf<typeof poolSelector>
+
+/** `client`: the DHCP client identity (RFC 2131 §4.2), as hexadecimal digits. Times in ms. */
+const lease = t.intersection([
+	t.type({
+		mac: t.string,
+		client: t.string,
+		pool: t.string,
+		address: t.string,
+		/** 0: infinite. */
+		leaseSeconds: t.number,
+		/** 0: never. */
+		expiresAt: t.number,
+	}),
+	optional({ giaddr: t.string, interface: t.string, hostname: t.string }),
+])
+
 /** Where and as whom a subscriber is seen. `wap` is Called-Station-Id's MAC, `ssid` what follows. */
 const station = t.intersection([
 	t.type({ client: t.string, mac: t.string, wap: t.string }),
@@ -194,10 +222,123 @@ export const catalogue = {
 				t.literal('accounting-on'),
 				t.literal('accounting-off'),
 				t.literal('idle-timeout'),
+				/** A RADIUS server asked for it (RFC 5176). */
+				t.literal('disconnect'),
+				/** `clear subscriber`. */
+				t.literal('operator'),
 			]),
 			/** When the session began, in milliseconds. */
 			since: t.number,
 		}),
+	},
+	/** A RADIUS server asks to end a session or to change its authorization (RFC 5176). */
+	DisconnectRequested: {
+		version: 1,
+		personal: ['mac', 'user'],
+		data: t.intersection([
+			t.type({ server: t.string, mac: t.string, request: disconnectRequest }),
+			optional({ session: t.string, multiSession: t.string, user: t.string }),
+		]),
+	},
+	/** What it was told, and what the WAP said where it was asked first. */
+	DisconnectAnswered: {
+		version: 1,
+		personal: [],
+		data: t.intersection([
+			t.type({
+				exchange: t.number,
+				server: t.string,
+				request: disconnectRequest,
+				accepted: t.boolean,
+			}),
+			/** RFC 5176 §3.5 of a refusal; `accessPoint`: `ack`, `nak` or `silent`. */
+			optional({ errorCause: t.number, accessPoint: t.string }),
+		]),
+	},
+	/** The pool for a subscriber's address was chosen: by whom, and why. */
+	PoolSelected: {
+		version: 1,
+		personal: ['mac', 'address'],
+		data: t.intersection([
+			t.type({
+				mac: t.string,
+				client: t.string,
+				by: poolSelector,
+				pool: t.string,
+				reason: t.string,
+			}),
+			/** An address that was asked for by name rather than taken as the next free one. */
+			optional({ address: t.string }),
+		]),
+	},
+	LeaseOffered: { version: 1, personal: ['mac', 'address', 'client'], data: lease },
+	/** From here on nobody else may have the address until `expiresAt`. */
+	LeaseGranted: { version: 1, personal: ['mac', 'address', 'client'], data: lease },
+	LeaseRenewed: { version: 1, personal: ['mac', 'address', 'client'], data: lease },
+	/** A DHCPNAK, or no answer at all where `silent`. */
+	LeaseRefused: {
+		version: 1,
+		personal: ['mac', 'address', 'client'],
+		data: t.intersection([
+			t.type({ mac: t.string, client: t.string, reason: t.string }),
+			optional({ address: t.string, silent: t.literal(true) }),
+		]),
+	},
+	/** The client found somebody else at the address: nobody gets it until `until`. */
+	LeaseDeclined: {
+		version: 1,
+		personal: ['mac', 'address', 'client'],
+		data: t.type({
+			mac: t.string,
+			client: t.string,
+			pool: t.string,
+			address: t.string,
+			until: t.number,
+		}),
+	},
+	LeaseReleased: {
+		version: 1,
+		personal: ['mac', 'address', 'client'],
+		data: t.type({
+			mac: t.string,
+			client: t.string,
+			pool: t.string,
+			address: t.string,
+			cause: t.union([
+				/** DHCPRELEASE. */
+				t.literal('client'),
+				/** The session ended. */
+				t.literal('session'),
+				t.literal('operator'),
+				/** The client took another address. */
+				t.literal('moved'),
+			]),
+			/** Held back until then for its last holder (grace period); milliseconds. */
+			heldUntil: t.number,
+		}),
+	},
+	LeaseExpired: {
+		version: 1,
+		personal: ['mac', 'address', 'client'],
+		data: t.type({
+			mac: t.string,
+			client: t.string,
+			pool: t.string,
+			address: t.string,
+			heldUntil: t.number,
+		}),
+	},
+	/** A pool's use crossed its warning threshold (`high`), or fell below the lower one again. */
+	PoolWarningChanged: {
+		version: 1,
+		personal: [],
+		data: t.type({ pool: t.string, high: t.boolean, inUse: t.number, size: t.number }),
+	},
+	/** DHCP messages that nothing came of, gathered: by message and reason. */
+	DhcpDiscarded: {
+		version: 1,
+		personal: [],
+		data: t.type({ message: t.string, reason: t.string, count: t.number }),
 	},
 	RelayStarted: {
 		version: 1,
