@@ -3,7 +3,7 @@
  * version of an event, or a new event, comes in a new file.
  */
 import { readdirSync, readFileSync } from 'node:fs'
-import { isRight } from 'fp-ts/lib/Either.js'
+import { type Either, isRight } from 'fp-ts/lib/Either.js'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { catalogue, type RecordedEvent } from '../domain/event.ts'
@@ -34,7 +34,8 @@ test('every golden event reads as an event of today', () => {
 	for (const event of events) {
 		const { version, data } = catalogue[event.type]
 		assert.is(event.v, version, event.type)
-		assert.ok(isRight(data.decode(event.data)), `${event.type} at ${event.position}`)
+		const decoded: Either<unknown, unknown> = data.decode(event.data)
+		assert.ok(isRight(decoded), `${event.type} at ${event.position}`)
 	}
 })
 

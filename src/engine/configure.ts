@@ -7,6 +7,7 @@ import { parseIpv4 } from '../../domain/address.ts'
 import { clientsOf } from '../../domain/client.ts'
 import {
 	type Configuration,
+	type RelayServer,
 	type Service,
 	services,
 	type UpstreamServer,
@@ -14,22 +15,26 @@ import {
 } from '../../domain/configuration.ts'
 import { createDiscards } from './discards.ts'
 import { release } from './dispatch.ts'
-import type { Engine, Router } from './engine.ts'
+import { type Engine, endTurn, type Router } from './engine.ts'
 import { type Listener, newListener } from './listener.ts'
 import { addSocket } from './timers.ts'
 import { isIdle, newUpstream, type Upstream } from './upstream-link.ts'
 
+/** A listener whose socket had to be closed for a new one at the same port. */
+type Displaced = { readonly listener: Listener; readonly closed: DatagramSocket }
+
 /** Brings `next` into force; a sentence when it cannot be, and then everything is as before. */
 export async function configure(engine: Engine, next: Configuration): Promise<string | undefined> {
 	const opened: DatagramSocket[] = []
+	const displaced: Displaced[] = []
 	const plan: (() => void)[] = []
 	for (const settings of next.virtualRouters) {
 		const router = engine.routers.get(settings.name)
 		for (const service of services) {
-			const refused = await planListener(engine, router, settings, service, plan, opened)
+			const refused = await planListener(engine, router, settings, service, plan, opened, displaced)
 			if (refused !== undefined) {
 				for (const socket of opened) closeSocket(engine, socket)
-				await reopenClosed(engine)
+				await restore(engine, displaced)
 				return refused
 			}
 		}
@@ -80,6 +85,7 @@ async function planListener(
 	service: Service,
 	plan: (() => void)[],
 	opened: DatagramSocket[],
+	displaced: Displaced[],
 ): Promise<string | undefined> {
 	// Without a client network nothing could be answered: the port stays free.
 	const configured = settings.relay[service]
@@ -104,11 +110,11 @@ async function planListener(
 	}
 	const address = parseIpv4(server.listenAddress)
 	if (address === undefined) return `${server.listenAddress} is not an IPv4 address.`
-	const bound = await bindListener(engine, listener, address, server.udpPort)
+	const bound = await bindListener(engine, listener, server, address, displaced)
 	if (typeof bound === 'string') {
 		return `The ${service} relay server cannot listen on ${server.listenAddress} port ${server.udpPort}: ${bound}`
 	}
-	opened.push(bound)
+	if (!engine.sockets.has(bound)) opened.push(bound)
 	plan.push(() => {
 		const owner = routerOf(engine, settings)
 		if (listener !== undefined) retireListener(engine, owner, listener)
@@ -119,32 +125,38 @@ async function planListener(
 	return undefined
 }
 
-const closedForRebind = new WeakMap<Engine, Listener[]>()
-
 /** A socket at the address, or the reason why there is none. */
 async function bindListener(
 	engine: Engine,
 	old: Listener | undefined,
+	server: RelayServer,
 	address: number,
-	port: number,
+	displaced: Displaced[],
 ): Promise<DatagramSocket | string> {
 	const { transport } = engine.parts
+	const retired = [...engine.retiring].filter(each => 'peers' in each)
+	const there = (old === undefined ? retired : [old, ...retired]).filter(
+		({ socket }) => socket.port === server.udpPort,
+	)
+	// Removed a moment ago and configured again: the socket is open still, and two cannot be.
+	const same = there.find(({ socket }) => socket.address === address)
+	if (same !== undefined) return same.socket
 	try {
-		return await transport.bind(address, port)
+		return await transport.bind(address, server.udpPort)
 	} catch (error) {
-		const overlaps =
-			(error as NodeJS.ErrnoException).code === 'EADDRINUSE' && old?.settings.udpPort === port
-		if (!overlaps || old === undefined) return bindFailure(error)
+		const taken = (error as NodeJS.ErrnoException).code === 'EADDRINUSE'
+		if (!taken || there.length === 0) return bindFailure(error)
 	}
-	// The relay's own old socket is in the way (0.0.0.0 overlaps every address): it goes first, and
+	// The relay's own socket is in the way (0.0.0.0 overlaps every address): it goes first, and
 	// answers in flight leave through the new one.
-	closeSocket(engine, old.socket)
+	endTurn(engine)
+	for (const { socket } of there) closeSocket(engine, socket)
+	displaced.push(...there.map(listener => ({ listener, closed: listener.socket })))
 	try {
-		const socket = await transport.bind(address, port)
-		old.socket = socket
+		const socket = await transport.bind(address, server.udpPort)
+		for (const listener of there) listener.socket = socket
 		return socket
 	} catch (error) {
-		closedForRebind.set(engine, [...(closedForRebind.get(engine) ?? []), old])
 		return bindFailure(error)
 	}
 }
@@ -163,14 +175,18 @@ function bindFailure(error: unknown): string {
 	}
 }
 
-/** After a refused change: a listener whose socket had to go gets one at its old place. */
-async function reopenClosed(engine: Engine): Promise<void> {
-	for (const listener of closedForRebind.get(engine) ?? []) {
-		const address = parseIpv4(listener.settings.listenAddress) ?? 0
-		listener.socket = await engine.parts.transport.bind(address, listener.settings.udpPort)
-		engine.sockets.set(listener.socket, listener)
+/** After a refused change: listeners whose socket had to go get one at their old place. */
+async function restore(engine: Engine, displaced: readonly Displaced[]): Promise<void> {
+	const successors = new Map<DatagramSocket, DatagramSocket>()
+	for (const { listener, closed } of displaced) {
+		let socket = successors.get(closed)
+		if (socket === undefined) {
+			socket = await engine.parts.transport.bind(closed.address, closed.port)
+			engine.sockets.set(socket, listener)
+			successors.set(closed, socket)
+		}
+		listener.socket = socket
 	}
-	closedForRebind.delete(engine)
 }
 
 function applyRouter(engine: Engine, settings: VirtualRouter): void {
@@ -276,8 +292,7 @@ export function closeRetired(engine: Engine): void {
 	for (const retiring of engine.retiring) {
 		if ('peers' in retiring) {
 			if (retiring.pending > 0) continue
-			// The socket may serve a successor, where both had the same port.
-			if (engine.sockets.get(retiring.socket) === retiring) closeSocket(engine, retiring.socket)
+			leaveSocket(engine, retiring)
 		} else {
 			if (retiring.inFlight > 0) continue
 			for (const socket of retiring.sockets) closeSocket(engine, socket.socket)
@@ -291,6 +306,17 @@ export function closeRetired(engine: Engine): void {
 		const busy = [...engine.retiring].some(retiring => retiring.router === router.name)
 		if (!configured && !busy) engine.routers.delete(router.name)
 	}
+}
+
+/** Closes a retired listener's socket, unless another listener at the same place needs it. */
+function leaveSocket(engine: Engine, retired: Listener): void {
+	const { socket } = retired
+	if (engine.sockets.get(socket) !== retired) return
+	const heir = [...engine.retiring].find(
+		other => other !== retired && 'peers' in other && other.socket === socket,
+	)
+	if (heir !== undefined && 'peers' in heir) engine.sockets.set(socket, heir)
+	else closeSocket(engine, socket)
 }
 
 /** Sockets to an address that the server's name no longer has. */

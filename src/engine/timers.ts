@@ -1,6 +1,6 @@
 /** What happens because time has passed: retransmission, fail-over, watchdogs, gathered counts. */
 
-import type { Service } from '../../domain/configuration.ts'
+import { services } from '../../domain/configuration.ts'
 import { decide } from '../../domain/decide.ts'
 import { type NewEvent, relayStream } from '../../domain/event.ts'
 import { radiusClientAddressSize } from '../../domain/forward.ts'
@@ -34,10 +34,7 @@ const forgetMs = 60_000
 export function tick(engine: Engine): void {
 	engine.nextTickAt = engine.now + tickMs
 	const everySecond = engine.now >= engine.nextSecondAt
-	if (everySecond) {
-		engine.nextSecondAt = engine.now + 1000
-		closeRetired(engine)
-	}
+	if (everySecond) engine.nextSecondAt = engine.now + 1000
 	for (const router of engine.routers.values()) {
 		for (const upstream of router.upstreams.authentication) tickUpstream(engine, router, upstream)
 		for (const upstream of router.upstreams.accounting) tickUpstream(engine, router, upstream)
@@ -47,6 +44,8 @@ export function tick(engine: Engine): void {
 		const router = engine.routers.get(retiring.router)
 		if ('watchdog' in retiring && router !== undefined) tickSlots(engine, router, retiring)
 	}
+	// Last: what a virtual router counted is recorded before it goes.
+	if (everySecond) closeRetired(engine)
 }
 
 function tickRouter(engine: Engine, router: Router): void {
@@ -57,7 +56,7 @@ function tickRouter(engine: Engine, router: Router): void {
 		countDiscard(router.discards, listener.service, 'queue-full', otherClients, lost)
 	}
 	record(engine, takeDiscards(router.discards, router.name, engine.at))
-	record(engine, takeResponseDiscards(router, engine.at))
+	record(engine, takeResponseDiscards(engine, router))
 	record(engine, decide(engine.state, { kind: 'clock', at: engine.at, router: router.name }).events)
 	for (const listener of Object.values(router.listeners)) {
 		forgetPeers(listener, engine.now - forgetMs)
@@ -69,17 +68,19 @@ function tickRouter(engine: Engine, router: Router): void {
 	}
 }
 
-function takeResponseDiscards(router: Router, at: number): NewEvent[] {
+function takeResponseDiscards({ at, retiring }: Engine, router: Router): NewEvent[] {
 	const events: NewEvent[] = []
 	const stream = relayStream(router.name)
-	for (const service of ['authentication', 'accounting'] satisfies Service[]) {
-		for (const upstream of router.upstreams[service]) {
-			for (const [reason, count] of upstream.discarded) {
-				const data = { service, server: upstream.name, reason, count }
-				events.push({ stream, type: 'ResponsesDiscarded', v: 1, at, data })
-			}
-			upstream.discarded.clear()
+	const take = ({ service, name, discarded }: Upstream) => {
+		for (const [reason, count] of discarded) {
+			const data = { service, server: name, reason, count }
+			events.push({ stream, type: 'ResponsesDiscarded', v: 1, at, data })
 		}
+		discarded.clear()
+	}
+	for (const service of services) router.upstreams[service].forEach(take)
+	for (const each of retiring) {
+		if ('watchdog' in each && each.router === router.name) take(each)
 	}
 	return events
 }

@@ -2,7 +2,7 @@
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { type FreeRadius, startFreeRadius } from './freeradius.ts'
-import { aloud, canRun } from './processes.ts'
+import { aloud, canRun, endAll } from './processes.ts'
 import { type RelayProcess, startRelay, upstreamSecret, wapSecret } from './relay-process.ts'
 import { calledStation, radclient } from './wap.ts'
 
@@ -26,10 +26,7 @@ if (canRun('accounting', 'freeradius', 'radclient', 'openssl')) {
 			relay = await startRelay({ servers: [home] })
 		}),
 	)
-	test.after(async () => {
-		await relay?.stop()
-		await home?.stop()
-	})
+	test.after(endAll)
 
 	test('On, Start, Interim-Update, Stop and Off are relayed and answered', async () => {
 		const counters = ['Acct-Input-Octets = 5', 'Acct-Input-Gigawords = 2']

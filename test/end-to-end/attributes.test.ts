@@ -2,7 +2,7 @@
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { type HomeServer, startHomeServer } from './home-server.ts'
-import { aloud } from './processes.ts'
+import { aloud, endAll } from './processes.ts'
 import { type RelayProcess, startRelay, upstreamSecret, wapSecret } from './relay-process.ts'
 import { openWap, subscriber, type Wap } from './wap.ts'
 import {
@@ -57,11 +57,7 @@ test.before(
 test.before.each(() => {
 	reply = []
 })
-test.after(async () => {
-	wap?.close()
-	await relay?.stop()
-	await home?.close()
-})
+test.after(endAll)
 
 test('unknown, vendor and extended attributes reach the server untouched and in order', async () => {
 	const sent = [...subscriber(1), ...foreign, attribute(type.state, Buffer.from([0, 255, 0]))]

@@ -2,7 +2,7 @@
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { type HomeServer, startHomeServer } from './home-server.ts'
-import { aloud, pause, until } from './processes.ts'
+import { aloud, endAll, pause, until } from './processes.ts'
 import {
 	figureIn,
 	type RelayProcess,
@@ -61,12 +61,7 @@ test.before(
 		accountingWap = await openWap(relay.accounting)
 	}),
 )
-test.after(async () => {
-	wap?.close()
-	accountingWap?.close()
-	await relay?.stop()
-	await home?.close()
-})
+test.after(endAll)
 
 const good = (identifier: number) => accessRequest(wapSecret, identifier, subscriber(1))
 const accountingStart = [attribute(type.acctStatusType, 1), attribute(type.acctSessionId, '1')]

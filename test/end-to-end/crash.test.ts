@@ -6,7 +6,7 @@ import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { type HomeServer, startHomeServer } from './home-server.ts'
 import { type Load, startLoad } from './load.ts'
-import { aloud, canRun, pause, until } from './processes.ts'
+import { aloud, canRun, endAll, pause, until } from './processes.ts'
 import {
 	figureIn,
 	type RecordedEvent,
@@ -28,10 +28,7 @@ test.before(
 		relay = await startRelay({ servers: [server] })
 	}),
 )
-test.after(async () => {
-	await relay?.stop()
-	await home?.close()
-})
+test.after(endAll)
 
 /** The numbers of the requests whose answer stands in the journal. */
 function answeredIn(events: readonly RecordedEvent[], outcome: string, field: string): Set<string> {

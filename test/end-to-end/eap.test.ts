@@ -2,7 +2,7 @@
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { certificateFolder, type FreeRadius, password, startFreeRadius } from './freeradius.ts'
-import { aloud, canRun } from './processes.ts'
+import { aloud, canRun, endAll } from './processes.ts'
 import { type RelayProcess, startRelay, upstreamSecret, wapSecret } from './relay-process.ts'
 import { eapolTest } from './wap.ts'
 
@@ -39,10 +39,7 @@ if (canRun('802.1X logins', 'freeradius', 'eapol_test', 'openssl')) {
 			relay = await startRelay({ servers: [home] })
 		}),
 	)
-	test.after(async () => {
-		await relay?.stop()
-		await home?.stop()
-	})
+	test.after(endAll)
 
 	for (const method of methods) {
 		test(`${method.name} succeeds${method.keys === false ? '' : ' and its MPPE keys match'}`, async () => {

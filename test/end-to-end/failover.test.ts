@@ -2,7 +2,7 @@
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { certificateFolder, type FreeRadius, password, startFreeRadius } from './freeradius.ts'
-import { aloud, canRun, until } from './processes.ts'
+import { aloud, canRun, endAll, until } from './processes.ts'
 import { type RelayProcess, startRelay, upstreamSecret, wapSecret } from './relay-process.ts'
 import { eapolTest, openWap, subscriber, type Wap } from './wap.ts'
 import {
@@ -60,13 +60,7 @@ if (canRun('fail-over', 'freeradius', 'eapol_test', 'openssl')) {
 			accountingWap = await openWap(relay.accounting)
 		}),
 	)
-	test.after(async () => {
-		wap?.close()
-		accountingWap?.close()
-		await relay?.stop()
-		await first?.stop()
-		await second?.stop()
-	})
+	test.after(endAll)
 
 	test('the first server gets everything while it answers', async () => {
 		for (let i = 0; i < 5; i++) await askBoth()

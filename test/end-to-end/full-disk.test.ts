@@ -6,7 +6,7 @@ import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { startHomeServer } from './home-server.ts'
 import { startLoad } from './load.ts'
-import { leaveOut, start, temporaryFolder, until } from './processes.ts'
+import { endAll, leaveOut, start, temporaryFolder, until } from './processes.ts'
 import { readEvents, startRelay, upstreamSecret, wapSecret } from './relay-process.ts'
 
 type SmallDisk = {
@@ -16,7 +16,6 @@ type SmallDisk = {
 	readonly within: readonly string[]
 	/** Copies the disk's content to a folder out here. */
 	copy(): string
-	remove(): Promise<unknown>
 }
 
 /**
@@ -38,12 +37,13 @@ async function startSmallDisk(mebibytes: number): Promise<SmallDisk> {
 			cpSync(fromHere, copy, { recursive: true, filter: file => !statSync(file).isSocket() })
 			return copy
 		},
-		remove: () => holder.end(),
 	}
 }
 
 const mayMount =
 	spawnSync('unshare', ['--mount', 'sh', '-c', 'mount -t tmpfs tmpfs /mnt']).status === 0
+
+test.after(endAll)
 
 if (!mayMount) leaveOut('full disk', 'this user may not mount a file system (run as root)')
 else {
@@ -78,8 +78,6 @@ else {
 		)
 		for (const n of load.accepted) assert.ok(recorded.has(`user${n}`), `login ${n}`)
 		for (const n of load.accounted) assert.ok(recorded.has(String(n)), `accounting ${n}`)
-		await disk.remove()
-		await home.close()
 	})
 }
 

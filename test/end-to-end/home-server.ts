@@ -29,7 +29,7 @@ export async function startHomeServer(
 	address = '127.0.0.1',
 	port = 0,
 ): Promise<HomeServer> {
-	const socket = createSocket({ type: 'udp4', recvBufferSize: 1 << 20 })
+	const socket = createSocket({ type: 'udp4', recvBufferSize: 1 << 20 }).unref()
 	const requests: Packet[] = []
 	const watchdogs: Packet[] = []
 	socket.on('message', (bytes, from) => {

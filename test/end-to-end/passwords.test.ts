@@ -2,7 +2,7 @@
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { type FreeRadius, password, startFreeRadius } from './freeradius.ts'
-import { aloud, canRun } from './processes.ts'
+import { aloud, canRun, endAll } from './processes.ts'
 import { type RelayProcess, startRelay, upstreamSecret, wapSecret } from './relay-process.ts'
 import { calledStation, radclient } from './wap.ts'
 
@@ -20,10 +20,7 @@ if (canRun('PAP, CHAP and MS-CHAPv2', 'freeradius', 'radclient', 'openssl')) {
 			relay = await startRelay({ servers: [home] })
 		}),
 	)
-	test.after(async () => {
-		await relay?.stop()
-		await home?.stop()
-	})
+	test.after(endAll)
 
 	test('PAP: the password arrives, whatever its length', async () => {
 		const right = await auth(`User-Name = "bob"\nUser-Password = "${password}"`)

@@ -74,6 +74,18 @@ export function start(command: string, args: readonly string[], input?: string):
 	}
 }
 
+/** Ends whatever this test file started and has not ended: its `after` hook. */
+export async function endAll(): Promise<void> {
+	for (const child of children) {
+		const ended = new Promise(resolve => child.once('close', resolve))
+		child.kill('SIGCONT') // a stopped one could not end
+		child.kill('SIGTERM')
+		const impatience = setTimeout(() => child.kill('SIGKILL'), 10_000)
+		await ended
+		clearTimeout(impatience)
+	}
+}
+
 /** Runs a program to its end, or kills it after `limitMs`. */
 export async function run(
 	command: string,

@@ -7,6 +7,7 @@ import { certificateFolder, type FreeRadius, password, startFreeRadius } from '.
 import {
 	aloud,
 	canRun,
+	endAll,
 	freePorts,
 	type Program,
 	start,
@@ -77,11 +78,7 @@ if (
 			await startRadsecproxy()
 		}),
 	)
-	test.after(async () => {
-		await proxy?.end()
-		await relay?.stop()
-		await home?.stop()
-	})
+	test.after(endAll)
 
 	test('PEAP/MSCHAPv2 succeeds across three hops and its MPPE keys match', async () => {
 		const network = [

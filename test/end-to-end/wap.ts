@@ -28,7 +28,7 @@ export type Wap = {
 
 /** A socket on `address` that talks to a port of the relay. */
 export async function openWap(relayPort: number, address = '127.0.0.1'): Promise<Wap> {
-	const socket = createSocket('udp4')
+	const socket = createSocket('udp4').unref() // a test that fails leaves it open
 	const received: Buffer[] = []
 	let arrived = () => {}
 	socket.on('message', bytes => {
