@@ -11,7 +11,6 @@ import {
 	type Service,
 	type UpstreamServer,
 	upstreamServerDefaults,
-	type VirtualRouter,
 } from '../configuration.ts'
 import {
 	type Command,
@@ -30,6 +29,20 @@ import {
 	pathsOf,
 	prefixed,
 } from './command.ts'
+import {
+	baseline,
+	changeRouter,
+	delta,
+	global,
+	move,
+	privileged,
+	refused,
+	setting,
+	show,
+	showModes,
+	statistics,
+	virtualRouterOf,
+} from './command-parts.ts'
 import { configurationModes, isConfiguring, type Mode, type ModeKind, modePath } from './mode.ts'
 import {
 	addressNumber,
@@ -49,12 +62,8 @@ import { relayServersTable } from './tables.ts'
 /** Upper bounds of what can be configured. */
 export const limits = { virtualRouters: 256, clientNetworks: 10_000, upstreamServers: 64 } as const
 
-const global: readonly ModeKind[] = ['configuration']
 const upstream: readonly ModeKind[] = ['radius']
 const relay: readonly ModeKind[] = ['radius-relay']
-const privileged: readonly ModeKind[] = ['privileged-exec']
-/** The router takes `show` in every mode but User Exec. */
-const showModes: readonly ModeKind[] = ['privileged-exec', ...configurationModes]
 const everyMode: readonly ModeKind[] = ['user-exec', ...showModes]
 
 // Words that several commands share, so that each is described once.
@@ -65,8 +74,6 @@ const service = choice('service', {
 	authentication: 'RADIUS authentication',
 	accounting: 'RADIUS accounting',
 })
-const show = keyword('show', 'Show what is configured and what happens')
-const delta = choice('delta', { delta: 'Count from the baseline on' })
 const keyWord = keyword('key', 'Secret shared with the other side')
 const udpPortWord = keyword('udp-port', 'UDP port')
 const udpPort = parameter('value', numberBetween(1, 65535, 'A UDP port'), 'UDP port')
@@ -77,48 +84,6 @@ const virtualRouterName = parameter(
 	'Name of the virtual router',
 	context => context.configuration.virtualRouters.map(router => router.name),
 )
-
-function refused(why: string): Outcome {
-	return { kind: 'refused', why }
-}
-
-/** The virtual router that the command works on; a session is moved when it is deleted. */
-export function virtualRouterOf(context: Context): VirtualRouter {
-	const found = context.configuration.virtualRouters.find(r => r.name === context.virtualRouter)
-	return found ?? context.configuration.virtualRouters[0]!
-}
-
-function changeRouter(context: Context, router: VirtualRouter, mode = context.mode): Outcome {
-	const virtualRouters = context.configuration.virtualRouters.map(other =>
-		other.name === router.name ? router : other,
-	)
-	const configuration = { ...context.configuration, virtualRouters }
-	return { kind: 'configure', configuration, mode, virtualRouter: context.virtualRouter }
-}
-
-/** A command that sets one value; its `no` form restores the initial one. */
-function setting<T>(spec: {
-	readonly modes: readonly ModeKind[]
-	readonly words: readonly Element<unknown>[]
-	readonly value: Element<{ readonly value: T }>
-	/** Undefined where there is nothing that could have the value. */
-	get(context: Context): T | undefined
-	initial(context: Context): T
-	set(context: Context, value: T): Outcome
-}): Command {
-	const { modes, words, get, initial, set } = spec
-	return command({
-		modes,
-		syntax: [...words, spec.value],
-		run: (context, { value }) => set(context, value),
-		no: words,
-		undo: context => set(context, initial(context)),
-		current: context => {
-			const value = get(context)
-			return value === undefined || value === initial(context) ? [] : [{ value }]
-		},
-	})
-}
 
 // ---- RADIUS relay servers ----
 
@@ -495,10 +460,6 @@ const execVirtualRouter = command({
 
 // ---- Moving between modes, and the terminal ----
 
-function move(context: Context, mode: Mode): Outcome {
-	return { kind: 'move', mode, virtualRouter: context.virtualRouter }
-}
-
 function leave(context: Context): Outcome {
 	switch (context.mode.kind) {
 		case 'user-exec':
@@ -574,8 +535,6 @@ function terminalCommands(): readonly Command[] {
 }
 
 // ---- show and baseline ----
-
-const statistics = keyword('statistics', 'What was counted')
 
 const showCommands: readonly Command[] = [
 	command({
@@ -666,7 +625,6 @@ const showCommands: readonly Command[] = [
 	}),
 ]
 
-const baseline = keyword('baseline', 'Set a baseline to count from')
 const baselineCommands: readonly Command[] = [
 	command({
 		modes: privileged,
