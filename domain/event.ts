@@ -356,7 +356,9 @@ export const catalogue = {
 	BaselineSet: {
 		version: 1,
 		personal: [],
-		data: t.type({ scope: t.union([t.literal('radius relay'), t.literal('radius')]) }),
+		data: t.type({
+			scope: t.union([t.literal('radius relay'), t.literal('radius'), t.literal('ip dhcp-local')]),
+		}),
 	},
 	UpstreamChanged: {
 		version: 1,

@@ -445,6 +445,18 @@ function foldUpstreamStatistics(
 		case 'RelayStopped':
 		case 'ConfigurationChanged':
 		case 'MessageAuthenticatorSeen':
+		case 'DisconnectRequested':
+		case 'DisconnectAnswered':
+		case 'PoolSelected':
+		case 'LeaseOffered':
+		case 'LeaseGranted':
+		case 'LeaseRenewed':
+		case 'LeaseRefused':
+		case 'LeaseDeclined':
+		case 'LeaseReleased':
+		case 'LeaseExpired':
+		case 'PoolWarningChanged':
+		case 'DhcpDiscarded':
 			break
 		default:
 			event satisfies never

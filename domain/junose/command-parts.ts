@@ -21,6 +21,7 @@ export const showModes: readonly ModeKind[] = ['privileged-exec', ...configurati
 
 export const show = keyword('show', 'Show what is configured and what happens')
 export const baseline = keyword('baseline', 'Set a baseline to count from')
+export const clear = keyword('clear', 'Give up what is kept of subscribers and clients')
 export const statistics = keyword('statistics', 'What was counted')
 export const delta = choice('delta', { delta: 'Count from the baseline on' })
 

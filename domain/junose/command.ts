@@ -23,11 +23,15 @@ export type Outcome =
 			readonly configuration: Configuration
 			readonly mode: Mode
 			readonly virtualRouter: string
+			/** What is accepted but may not be meant; told once the change is made. */
+			readonly warning?: string
 	  }
 	| { readonly kind: 'move'; readonly mode: Mode; readonly virtualRouter: string }
 	| { readonly kind: 'print'; readonly lines: readonly string[] }
 	| { readonly kind: 'show'; readonly what: Show }
 	| { readonly kind: 'baseline'; readonly scope: BaselineScope }
+	/** DHCP bindings to be given up: of one address, or all of the virtual router's. */
+	| { readonly kind: 'clear-bindings'; readonly address?: string }
 	/** Undefined: as long as the terminal is. */
 	| { readonly kind: 'page-length'; readonly rows: number | undefined }
 	| { readonly kind: 'history' }

@@ -43,6 +43,12 @@ import {
 	statistics,
 	virtualRouterOf,
 } from './command-parts.ts'
+import {
+	dhcpBaselineCommand,
+	dhcpClearCommands,
+	dhcpCommands,
+	dhcpShowCommands,
+} from './dhcp-commands.ts'
 import { configurationModes, isConfiguring, type Mode, type ModeKind, modePath } from './mode.ts'
 import {
 	addressNumber,
@@ -469,6 +475,7 @@ function leave(context: Context): Outcome {
 			return move(context, { kind: 'privileged-exec' })
 		case 'radius':
 		case 'radius-relay':
+		case 'dhcp-pool':
 			return move(context, { kind: 'configuration' })
 		default:
 			return context.mode satisfies never
@@ -647,10 +654,14 @@ export const commands: readonly Command[] = [
 	...radiusCommands,
 	...upstreamCommands,
 	...relayCommands,
+	...dhcpCommands,
 	execVirtualRouter,
 	...sessionCommands,
 	...baselineCommands,
+	dhcpBaselineCommand,
+	...dhcpClearCommands,
 	...showCommands,
+	...dhcpShowCommands,
 ]
 
 // ---- The table, by mode ----
@@ -682,6 +693,7 @@ const paths: Readonly<Record<ModeKind, readonly Path[]>> = {
 	configuration: pathsIn('configuration'),
 	radius: pathsIn('radius'),
 	'radius-relay': pathsIn('radius-relay'),
+	'dhcp-pool': pathsIn('dhcp-pool'),
 }
 
 /** Where a line may be understood: the mode's own commands first, then Global Configuration's. */

@@ -6,6 +6,7 @@
 import {
 	type Configuration,
 	initialConfiguration,
+	newDhcpPool,
 	newVirtualRouter,
 	relayServerDefaults,
 	upstreamServerDefaults,
@@ -142,6 +143,7 @@ function applyOutcome(
 		case 'print':
 		case 'show':
 		case 'baseline':
+		case 'clear-bindings':
 		case 'page-length':
 		case 'history':
 		case 'configuration':
@@ -155,9 +157,10 @@ function applyOutcome(
 const scratchModes: readonly Mode[] = [
 	{ kind: 'radius-relay', service: 'authentication' },
 	{ kind: 'radius', service: 'authentication', server: 'scratch' },
+	{ kind: 'dhcp-pool', pool: 'scratch' },
 ]
 
-/** Servers for the commands below one that failed, so that their own errors are found as well. */
+/** Servers and a pool for the commands below one that failed, so that their own errors are found as well. */
 const scratchContext: Omit<Context, 'mode'> = {
 	configuration: {
 		...initialConfiguration(),
@@ -169,6 +172,7 @@ const scratchContext: Omit<Context, 'mode'> = {
 					authentication: [{ address: 'scratch', ...upstreamServerDefaults.authentication }],
 					accounting: [],
 				},
+				dhcpLocal: { ...newVirtualRouter('default').dhcpLocal, pools: [newDhcpPool('scratch')] },
 			},
 		],
 	},

@@ -1,5 +1,6 @@
 /** The modes of the command line, and what the prompt says about them. */
 import type { Service } from '../configuration.ts'
+import { quoteWord } from './command.ts'
 
 export type Mode =
 	| { readonly kind: 'user-exec' }
@@ -9,10 +10,17 @@ export type Mode =
 	| { readonly kind: 'radius'; readonly service: Service; readonly server: string }
 	/** RADIUS Relay Configuration. */
 	| { readonly kind: 'radius-relay'; readonly service: Service }
+	/** DHCP Local Pool Configuration. */
+	| { readonly kind: 'dhcp-pool'; readonly pool: string }
 
 export type ModeKind = Mode['kind']
 
-export const configurationModes: readonly ModeKind[] = ['configuration', 'radius', 'radius-relay']
+export const configurationModes: readonly ModeKind[] = [
+	'configuration',
+	'radius',
+	'radius-relay',
+	'dhcp-pool',
+]
 
 export function isConfiguring(mode: Mode): boolean {
 	return configurationModes.includes(mode.kind)
@@ -29,6 +37,8 @@ export function modePath(mode: Mode): string {
 			return `radius ${mode.service} server ${mode.server}`
 		case 'radius-relay':
 			return `radius relay ${mode.service} server`
+		case 'dhcp-pool':
+			return `ip dhcp-local pool ${quoteWord(mode.pool)}`
 		default:
 			return mode satisfies never
 	}
@@ -52,6 +62,8 @@ function promptEnd(mode: Mode): string {
 			return '(config-radius)#'
 		case 'radius-relay':
 			return '(config-radius-relay)#'
+		case 'dhcp-pool':
+			return '(config-dhcp-local)#'
 		default:
 			return mode satisfies never
 	}

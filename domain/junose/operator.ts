@@ -16,9 +16,17 @@ export type Show =
 	| { readonly kind: 'udp-checksum' }
 	| { readonly kind: 'radius-servers' }
 	| { readonly kind: 'radius-statistics'; readonly delta: boolean }
+	| {
+			readonly kind: 'dhcp-bindings'
+			/** One address as dotted text, or one MAC in normal form; all where both are left out. */
+			readonly address?: string
+			readonly mac?: string
+	  }
+	| { readonly kind: 'dhcp-pools'; readonly pool?: string }
+	| { readonly kind: 'dhcp-statistics'; readonly delta: boolean }
 	| { readonly kind: 'version' }
 
-export type BaselineScope = 'radius relay' | 'radius'
+export type BaselineScope = 'radius relay' | 'radius' | 'ip dhcp-local'
 
 /** Where a change was typed, and the command in full, every secret replaced by `<secret>`. */
 export type Change = {
@@ -34,6 +42,8 @@ export type Operator = {
 	configure(next: Configuration, change: Change): Promise<string | undefined>
 	/** Sets a baseline; a sentence when refused. */
 	baseline(virtualRouter: string, scope: BaselineScope): Promise<string | undefined>
+	/** Ends the lease of an address, or every one; recorded when it resolves, a sentence if refused. */
+	clearBindings(virtualRouter: string, address: string | undefined): Promise<string | undefined>
 	/** The lines that a `show` command prints. */
 	show(virtualRouter: string, what: Show): Promise<readonly string[]>
 }
