@@ -34,6 +34,8 @@ type Running = {
 	readonly traffic: Traffic
 	readonly reader: Reader
 	readonly view: JournalView
+	/** Position of the run's first event, which says that the relay has started. */
+	readonly firstPosition: number
 	readonly startedAt: number
 }
 
@@ -72,7 +74,9 @@ async function demo(options: Options, ending: AbortController): Promise<number> 
 		const reader = openReader(resolve(root, data))
 		try {
 			const view = newJournalView()
-			const running = { relay, points, traffic, reader, view, startedAt: Date.now() }
+			const firstPosition = reader.last()
+			const startedAt = Date.now()
+			const running = { relay, points, traffic, reader, view, firstPosition, startedAt }
 			for (const text of introduction(data, ports, running)) console.log(text)
 			return await run(running, options, ending)
 		} finally {
@@ -92,23 +96,31 @@ async function run(
 	ending: AbortController,
 ): Promise<number> {
 	const { relay, points, traffic, startedAt } = running
-	const timer = setTimeout(() => ending.abort(), (seconds ?? 0) * 1000)
-	if (seconds === undefined) clearTimeout(timer)
+	const timer = seconds === undefined ? undefined : setTimeout(() => ending.abort(), seconds * 1000)
 	let stopping = false
+	let endedEarly = false
 	relay.ended.then(why => {
 		if (stopping) return
+		endedEarly = true
 		fail(traffic, why ?? 'The relay has ended by itself.')
 		ending.abort()
 		// Nobody answers any more: waiting would be in vain.
 		for (const point of points) point.close()
 	})
-	const shown = showFigures(running, ending.signal)
-	await runCampus({ points, traffic, ending: ending.signal, startedAt }, subscribers)
-	clearTimeout(timer)
-	await shown
-	stopping = true
+	const shown = showFigures(running, ending.signal).catch(error => {
+		fail(traffic, (error as Error).message)
+		ending.abort()
+	})
+	try {
+		await runCampus({ points, traffic, ending: ending.signal, startedAt }, subscribers)
+	} finally {
+		clearTimeout(timer)
+		ending.abort()
+		await shown
+		stopping = true
+	}
 	const why = await relay.stop()
-	if (why !== undefined) fail(traffic, why)
+	if (why !== undefined && !endedEarly) fail(traffic, why)
 	return conclude(running)
 }
 
@@ -121,8 +133,8 @@ async function showFigures(running: Running, ending: AbortSignal): Promise<void>
 	}
 }
 
-function look({ relay, points, traffic, reader, view, startedAt }: Running): Sight {
-	catchUp(view, reader, relay.firstPosition)
+function look({ points, traffic, reader, view, firstPosition, startedAt }: Running): Sight {
+	catchUp(view, reader, firstPosition)
 	const names = whoIsWhere(view)
 	return {
 		elapsedMs: Date.now() - startedAt,
@@ -134,11 +146,11 @@ function look({ relay, points, traffic, reader, view, startedAt }: Running): Sig
 }
 
 function conclude(running: Running): number {
-	const { relay, traffic, view } = running
+	const { traffic, view, firstPosition } = running
 	const sight = look(running)
 	const missing = missingOutcomes(traffic.received, view.outcomes)
 	console.log('')
-	for (const text of summary(sight, relay.firstPosition, missing)) console.log(text)
+	for (const text of summary(sight, firstPosition, missing)) console.log(text)
 	if (traffic.forged > 0) fail(traffic, `${traffic.forged} answers were signed wrongly.`)
 	if (traffic.failureCount > 0) {
 		console.log(`${traffic.failureCount} things did not go as they were to go, among them:`)
@@ -150,11 +162,11 @@ function conclude(running: Running): number {
 function introduction(
 	data: string,
 	ports: { readonly authentication: number; readonly accounting: number },
-	{ relay, points }: Running,
+	{ points, firstPosition }: Running,
 ): string[] {
 	const folder = shellWord(data)
 	const radledger = 'npm run -s radledger --'
-	const past = relay.firstPosition > 1 ? `continued from position ${relay.firstPosition}` : 'new'
+	const past = firstPosition > 1 ? `continued from position ${firstPosition}` : 'new'
 	return [
 		`The relay listens on 127.0.0.1, UDP ports ${ports.authentication} and ${ports.accounting}, between ${points.length} access points`,
 		`with ${subscribers.length} subscribers and a home server.`,

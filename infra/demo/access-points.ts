@@ -40,7 +40,7 @@ export type AccessPoint = {
 		subscriber: string | undefined,
 		build: BuildRequest,
 	): Promise<Uint8Array | undefined>
-	/** Gives up whatever is unanswered, which then counts neither as answered nor as unanswered. */
+	/** Gives up whatever is unanswered; nothing is sent any more. May be called again. */
 	close(): void
 }
 
@@ -66,6 +66,7 @@ type Channel = {
 	readonly traffic: Traffic
 	readonly pending: Map<number, Pending>
 	nextIdentifier: number
+	closed: boolean
 }
 
 const relayAddress = '127.0.0.1'
@@ -141,13 +142,16 @@ async function openChannel(plan: Plan, port: number, traffic: Traffic): Promise<
 	socket.bind(0, plan.address)
 	await once(socket, 'listening')
 	const key = createMd5Key(Buffer.from(plan.secret))
-	const channel = { socket, key, plan, port, traffic, pending: new Map(), nextIdentifier: 0 }
+	const pending = new Map<number, Pending>()
+	const channel = { socket, key, plan, port, traffic, pending, nextIdentifier: 0, closed: false }
 	socket.on('error', () => {}) // a relay that is gone shows as requests without an answer
 	socket.on('message', datagram => receive(channel, datagram))
 	return channel
 }
 
 function closeChannel(channel: Channel): void {
+	if (channel.closed) return
+	channel.closed = true
 	for (const { timer, settle } of channel.pending.values()) {
 		clearInterval(timer)
 		settle(undefined)
@@ -162,6 +166,7 @@ function ask(
 	build: BuildRequest,
 ): Promise<Uint8Array | undefined> {
 	const { pending, traffic } = channel
+	if (channel.closed) return Promise.resolve(undefined)
 	while (pending.has(channel.nextIdentifier)) {
 		if (pending.size === 256) throw new Error('An access point has all its identifiers in use.')
 		channel.nextIdentifier = (channel.nextIdentifier + 1) & 255

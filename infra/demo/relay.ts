@@ -2,8 +2,8 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { createSocket } from 'node:dgram'
 import { once } from 'node:events'
-import { existsSync, mkdirSync, writeFileSync } from 'node:fs'
-import { join, relative, resolve } from 'node:path'
+import { existsSync, mkdirSync, statSync, writeFileSync } from 'node:fs'
+import { dirname, join, relative, resolve } from 'node:path'
 import { createInterface } from 'node:readline'
 import { ownFolder } from '../../adapters/journal/owner.ts'
 import type { AccessPoint } from './access-points.ts'
@@ -30,8 +30,6 @@ export type RelayPlan = {
 }
 
 export type Relay = {
-	/** Position of the run's first event. */
-	readonly firstPosition: number
 	/** Resolves when the process has ended: undefined after exit code 0, else the reason. */
 	readonly ended: Promise<string | undefined>
 	/** Has it end, and waits for that. */
@@ -52,7 +50,7 @@ export function dataFolder(folder: string): string {
 		)
 	}
 	try {
-		mkdirSync(path, { recursive: true })
+		makeMissing(path)
 	} catch (error) {
 		const why = (error as Error).message
 		throw new DemoError(`${shown} cannot be made (${why}): name another folder with --data.`)
@@ -60,6 +58,13 @@ export function dataFolder(folder: string): string {
 	// Before its configuration is replaced: a running demo or relay keeps what it has.
 	ownFolder(path).release()
 	return shown
+}
+
+/** One by one: `recursive` never returns where /proc refuses. */
+function makeMissing(folder: string): void {
+	if (statSync(folder, { throwIfNoEntry: false })?.isDirectory()) return
+	makeMissing(dirname(folder))
+	mkdirSync(folder, { mode: 0o700 })
 }
 
 /** The configuration that this run begins with; the shell may change it while the relay runs. */
@@ -98,14 +103,15 @@ export async function startRelay(plan: RelayPlan): Promise<Relay> {
 	const timer = setTimeout(() => late.resolve('late'), startLimitMs)
 	const first = await Promise.race([log.ready, ended, late.promise])
 	clearTimeout(timer)
-	if (typeof first !== 'number') {
+	if (first !== 'ready') {
 		child.kill('SIGKILL')
 		await ended
 		throw new DemoError(`The relay did not start. ${log.lastWords() || 'It left no reason.'}`)
 	}
-	const reason = ended.then(why => (why === undefined ? undefined : `${why} ${log.lastWords()}`))
+	const reason = ended.then(why =>
+		why === undefined ? undefined : `${why} ${log.lastWords()}`.trim(),
+	)
 	return {
-		firstPosition: first,
 		ended: reason,
 		async stop() {
 			child.kill('SIGTERM')
@@ -140,12 +146,12 @@ async function endOf(child: ChildProcess): Promise<string | undefined> {
 }
 
 /** Follows the relay's log: when it is ready, and what it said last that mattered. */
-function readLog(child: ChildProcess): { ready: Promise<number>; lastWords(): string } {
-	const ready = Promise.withResolvers<number>()
+function readLog(child: ChildProcess): { ready: Promise<'ready'>; lastWords(): string } {
+	const ready = Promise.withResolvers<'ready'>()
 	let words: string[] = []
 	createInterface({ input: child.stderr! }).on('line', line => {
 		const entry = logEntry(line)
-		if (entry.id === 'ready') ready.resolve(entry.position)
+		if (entry.id === 'ready') ready.resolve('ready')
 		if (entry.level >= warning) words = [...words, entry.msg].slice(-5)
 	})
 	return { ready: ready.promise, lastWords: () => words.join('\n') }
@@ -154,8 +160,8 @@ function readLog(child: ChildProcess): { ready: Promise<number>; lastWords(): st
 const warning = 40
 
 /** A line of the log; what is no JSON is a sentence for the user. */
-function logEntry(line: string): { id: string; level: number; msg: string; position: number } {
-	const sentence = { id: '', level: warning, msg: line, position: 0 }
+function logEntry(line: string): { id: string; level: number; msg: string } {
+	const sentence = { id: '', level: warning, msg: line }
 	try {
 		return { ...sentence, ...JSON.parse(line) }
 	} catch {

@@ -30,7 +30,9 @@ export function openScreen(output: NodeJS.WriteStream): Screen {
 				output.write(`${line(sight, rates)}\n`)
 				return
 			}
-			const { columns = 80, rows = 24 } = output
+			// A terminal that does not know its size says 0.
+			const columns = output.columns || 80
+			const rows = output.rows || 24
 			// What has scrolled off the top cannot be drawn again, nor a line that takes two rows.
 			const lines = table(sight, rates).slice(0, rows - 1)
 			const text = lines.map(row => `${row.slice(0, columns - 1)}\x1b[K\n`).join('')

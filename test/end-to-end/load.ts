@@ -14,7 +14,8 @@ export type Load = {
 	/** Numbers `n` of the requests that got a good answer: `user<n>`, or Acct-Session-Id `<n>`. */
 	readonly accepted: ReadonlySet<number>
 	readonly accounted: ReadonlySet<number>
-	sent(): number
+	/** Resolves at the very moment when the `count`th answer has come. */
+	answers(count: number): Promise<void>
 	stop(): void
 }
 
@@ -31,6 +32,7 @@ export async function startLoad(
 	const accounted = new Set<number>()
 	let sequence = 0
 	let stopped = false
+	let awaited = { count: Number.POSITIVE_INFINITY, reached: () => {} }
 
 	async function worker(accounting: boolean): Promise<void> {
 		const wap = await openWap(accounting ? relay.accounting : relay.authentication)
@@ -41,6 +43,7 @@ export async function startLoad(
 			if (!answer) break
 			if (faultOf(answer, request, secret) !== undefined) throw new Error('a forged answer')
 			;(accounting ? accounted : accepted).add(n)
+			if (accepted.size + accounted.size >= awaited.count) awaited.reached()
 		}
 		wap.close()
 	}
@@ -61,7 +64,10 @@ export async function startLoad(
 	return {
 		accepted,
 		accounted,
-		sent: () => sequence,
+		answers: count =>
+			new Promise(reached => {
+				awaited = { count, reached }
+			}),
 		stop: () => {
 			stopped = true
 		},
