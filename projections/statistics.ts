@@ -378,6 +378,8 @@ function foldRelayStatistics(state: RelayStatistics, event: RecordedEvent): Rela
 		case 'MessageAuthenticatorSeen':
 		case 'DisconnectRequested':
 		case 'DisconnectAnswered':
+		case 'DynamicRequestsDiscarded':
+		case 'DisconnectAnswersDiscarded':
 		case 'PoolSelected':
 		case 'LeaseOffered':
 		case 'LeaseGranted':

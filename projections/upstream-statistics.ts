@@ -447,6 +447,8 @@ function foldUpstreamStatistics(
 		case 'MessageAuthenticatorSeen':
 		case 'DisconnectRequested':
 		case 'DisconnectAnswered':
+		case 'DynamicRequestsDiscarded':
+		case 'DisconnectAnswersDiscarded':
 		case 'PoolSelected':
 		case 'LeaseOffered':
 		case 'LeaseGranted':

@@ -3,7 +3,8 @@ import fc from 'fast-check'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { decide } from '../domain/decide.ts'
-import { evolve, initialState, type Session, type State, stateToJson } from '../domain/state.ts'
+import type { Session } from '../domain/session-table.ts'
+import { evolve, initialState, type State, stateToJson } from '../domain/state.ts'
 import { recoverState } from '../src/recover.ts'
 import { assertInvariants, ofType } from './relay-invariants.ts'
 import {
@@ -248,7 +249,7 @@ test('many idle sessions end a thousand at a time', () => {
 		})
 		for (const event of events) evolve(state, event)
 	}
-	const clock = { kind: 'clock', at: 1001 + day, router: 'default' } as const
+	const clock = { kind: 'clock', at: 1001 + day, router: 'default', idleTimeoutMs: day } as const
 	for (const expected of [1000, 1000, 500, 0]) {
 		const { events } = decide(state, clock)
 		assert.is(events.length, expected)
@@ -267,7 +268,7 @@ function inOrder(state: State): unknown {
 
 test('deciding changes no state', () => {
 	const state = initialState()
-	decide(state, { kind: 'clock', at: 5, router: 'default' })
+	decide(state, { kind: 'clock', at: 5, router: 'default', idleTimeoutMs: day })
 	decide(state, {
 		kind: 'access-request',
 		at: 5,

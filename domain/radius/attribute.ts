@@ -32,12 +32,14 @@ export const attribute = {
 	acctMultiSessionId: 50,
 	acctInputGigawords: 52,
 	acctOutputGigawords: 53,
+	eventTimestamp: 55,
 	chapChallenge: 60,
 	tunnelPassword: 69,
 	eapMessage: 79,
 	messageAuthenticator: 80,
 	nasPortId: 87,
 	framedPool: 88,
+	errorCause: 101,
 } as const
 
 export const vendor = { microsoft: 311, juniperErx: 4874 } as const

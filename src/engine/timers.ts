@@ -57,7 +57,9 @@ function tickRouter(engine: Engine, router: Router): void {
 	}
 	record(engine, takeDiscards(router.discards, router.name, engine.at))
 	record(engine, takeResponseDiscards(engine, router))
-	record(engine, decide(engine.state, { kind: 'clock', at: engine.at, router: router.name }).events)
+	const idleTimeoutMs = router.settings.idleTimeoutSeconds * 1000
+	const clock = { kind: 'clock', at: engine.at, router: router.name, idleTimeoutMs } as const
+	record(engine, decide(engine.state, clock).events)
 	for (const listener of Object.values(router.listeners)) {
 		forgetPeers(listener, engine.now - forgetMs)
 	}
