@@ -106,7 +106,10 @@ const poolSelector = t.union([
 ])
 export type PoolSelector = t.TypeOf<typeof poolSelector>
 
-/** `client`: the DHCP client identity (RFC 2131 §4.2), as hexadecimal digits. Times in ms. */
+/**
+ * `client`: the DHCP client identity (RFC 2131 §4.2): `id:` or `hw:` and hexadecimal digits. Of an
+ * offer, `expiresAt` is when it lapses, and `leaseSeconds` what is offered. Times in ms.
+ */
 const lease = t.intersection([
 	t.type({
 		mac: t.string,
@@ -200,6 +203,11 @@ export const catalogue = {
 				framedPool: t.string,
 				/** Address-Pool [26-2]. */
 				addressPool: t.string,
+				/** Primary and secondary DNS [26-4, 26-5] and WINS [26-6, 26-7]. */
+				dns: t.array(t.string),
+				wins: t.array(t.string),
+				/** DHCP-Options [26-55]: DHCP options as they are sent, in hexadecimal digits. */
+				dhcpOptions: t.string,
 			}),
 		]),
 	},
@@ -326,13 +334,17 @@ export const catalogue = {
 	LeaseDeclined: {
 		version: 1,
 		personal: ['mac', 'address', 'client'],
-		data: t.type({
-			mac: t.string,
-			client: t.string,
-			pool: t.string,
-			address: t.string,
-			until: t.number,
-		}),
+		data: t.intersection([
+			t.type({
+				mac: t.string,
+				client: t.string,
+				pool: t.string,
+				address: t.string,
+				until: t.number,
+			}),
+			/** The server itself found somebody there, before it offered the address to this client. */
+			optional({ ping: t.literal(true) }),
+		]),
 	},
 	LeaseReleased: {
 		version: 1,
@@ -377,6 +389,15 @@ export const catalogue = {
 		version: 1,
 		personal: [],
 		data: t.type({ message: t.string, reason: t.string, count: t.number }),
+	},
+	/**
+	 * The wall clock moved by this much without time having passed, or the relay was not there to see
+	 * it pass (`stopped`): deadlines move with it, so that nothing ends early.
+	 */
+	ClockStepped: {
+		version: 1,
+		personal: [],
+		data: t.type({ byMs: t.number, reason: t.union([t.literal('step'), t.literal('stopped')]) }),
 	},
 	RelayStarted: {
 		version: 1,

@@ -23,7 +23,21 @@ export type Session = {
 	readonly ssid: string | undefined
 	readonly class: string | undefined
 	readonly serviceBundle: string | undefined
+	/** What the Access-Accept says about the subscriber's address; undefined: nothing. */
+	readonly addressing: Addressing | undefined
 }
+
+type AddressingField =
+	| 'framedAddress'
+	| 'framedNetmask'
+	| 'framedPool'
+	| 'addressPool'
+	| 'sessionTimeoutSeconds'
+	| 'dns'
+	| 'wins'
+	| 'dhcpOptions'
+/** As in the event; the DHCP server goes by it. */
+export type Addressing = Readonly<Pick<EventData<'AccessAccepted'>, AddressingField>>
 
 /** What is known of an access point while it has subscribers. */
 export type AccessPoint = {
@@ -102,9 +116,31 @@ function accessAccepted(table: SessionTable, data: EventData<'AccessAccepted'>, 
 			ssid: data.ssid,
 			class: data.class,
 			serviceBundle: data.serviceBundle,
+			addressing: addressingOf(data),
 		})
 	}
 	table.accessPoints.get(data.wap)!.client = data.client
+}
+
+const addressingFields: readonly AddressingField[] = [
+	'framedAddress',
+	'framedNetmask',
+	'framedPool',
+	'addressPool',
+	'sessionTimeoutSeconds',
+	'dns',
+	'wins',
+	'dhcpOptions',
+]
+
+function addressingOf(data: EventData<'AccessAccepted'>): Addressing | undefined {
+	let addressing: Record<string, unknown> | undefined
+	for (const field of addressingFields) {
+		if (data[field] === undefined) continue
+		addressing ??= {}
+		addressing[field] = data[field]
+	}
+	return addressing
 }
 
 function accountingStarted(
@@ -127,6 +163,7 @@ function accountingStarted(
 			ssid: data.ssid,
 			class: data.class,
 			serviceBundle: undefined,
+			addressing: undefined,
 		})
 	} else {
 		identify(table, session, data)
@@ -286,5 +323,6 @@ function restored(session: Session): Session {
 		ssid: session.ssid,
 		class: session.class,
 		serviceBundle: session.serviceBundle,
+		addressing: session.addressing,
 	}
 }

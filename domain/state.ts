@@ -6,6 +6,14 @@
 import { parseIpv4 } from './address.ts'
 import { type NewEvent, virtualRouterOf } from './event.ts'
 import {
+	foldLease,
+	type LeaseTable,
+	leasesToJson,
+	newLeaseTable,
+	restoreLeases,
+	type SavedLeases,
+} from './lease-state.ts'
+import {
 	foldSession,
 	newSessionTable,
 	restoreSessions,
@@ -18,23 +26,33 @@ export type RouterState = SessionTable & {
 	readonly name: string
 	/** Addresses of clients whose Access-Requests must carry Message-Authenticator from now on. */
 	readonly messageAuthenticatorSeen: Set<number>
+	readonly leases: LeaseTable
 }
 
 export type State = {
 	/** Position of the last event folded in. */
 	position: number
+	/** Wall-clock milliseconds of that event. */
+	lastAt: number
+	/** The sum of the recorded steps of the wall clock: `at - clockShiftMs` is steady time. */
+	clockShiftMs: number
 	readonly routers: Map<string, RouterState>
 }
 
 /** Raise it when a snapshot of the old shape cannot be read as the new one. */
-export const stateVersion = 2
+export const stateVersion = 3
 
 export function initialState(): State {
-	return { position: 0, routers: new Map() }
+	return { position: 0, lastAt: 0, clockShiftMs: 0, routers: new Map() }
 }
 
 function newRouterState(name: string): RouterState {
-	return { name, ...newSessionTable(), messageAuthenticatorSeen: new Set() }
+	return {
+		name,
+		...newSessionTable(),
+		messageAuthenticatorSeen: new Set(),
+		leases: newLeaseTable(),
+	}
 }
 
 /** Of a virtual router that no event has said anything about. Nothing is ever put into it. */
@@ -58,6 +76,7 @@ function ownRouterState(state: State, name: string): RouterState {
 /** Folds the next event into the state. */
 export function evolve(state: State, event: NewEvent): void {
 	state.position++
+	state.lastAt = event.at
 	switch (event.type) {
 		case 'AccessAccepted':
 		case 'AccountingStarted':
@@ -70,6 +89,23 @@ export function evolve(state: State, event: NewEvent): void {
 				parseIpv4(event.data.client) ?? 0,
 			)
 			return
+		case 'LeaseOffered':
+		case 'LeaseGranted':
+		case 'LeaseRenewed':
+		case 'LeaseDeclined':
+		case 'LeaseReleased':
+		case 'LeaseExpired':
+		case 'PoolWarningChanged': {
+			const { leases } = ownRouterState(state, virtualRouterOf(event.stream))
+			foldLease(leases, event, state.clockShiftMs)
+			return
+		}
+		case 'ClockStepped':
+			state.clockShiftMs += event.data.byMs
+			return
+		case 'PoolSelected':
+		case 'LeaseRefused':
+		case 'DhcpDiscarded':
 		case 'AccessRequested':
 		case 'AccessChallenged':
 		case 'AccessRejected':
@@ -101,10 +137,13 @@ export function evolve(state: State, event: NewEvent): void {
 export function stateToJson(state: State): unknown {
 	return {
 		position: state.position,
+		lastAt: state.lastAt,
+		clockShiftMs: state.clockShiftMs,
 		routers: [...state.routers.values()].map(router => ({
 			name: router.name,
 			...sessionsToJson(router),
 			messageAuthenticatorSeen: [...router.messageAuthenticatorSeen],
+			leases: leasesToJson(router.leases),
 		})),
 	}
 }
@@ -113,14 +152,23 @@ export function stateToJson(state: State): unknown {
 export function stateFromJson(json: unknown): State {
 	type Saved = {
 		position: number
-		routers: (SavedSessions & { name: string; messageAuthenticatorSeen: number[] })[]
+		lastAt: number
+		clockShiftMs: number
+		routers: (SavedSessions & {
+			name: string
+			messageAuthenticatorSeen: number[]
+			leases: SavedLeases
+		})[]
 	}
 	const saved = json as Saved
 	const state = initialState()
 	state.position = saved.position
+	state.lastAt = saved.lastAt
+	state.clockShiftMs = saved.clockShiftMs
 	for (const one of saved.routers) {
 		const router = ownRouterState(state, one.name)
 		restoreSessions(router, one)
+		restoreLeases(router.leases, one.leases)
 		for (const client of one.messageAuthenticatorSeen) router.messageAuthenticatorSeen.add(client)
 	}
 	return state

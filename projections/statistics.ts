@@ -390,6 +390,7 @@ function foldRelayStatistics(state: RelayStatistics, event: RecordedEvent): Rela
 		case 'LeaseExpired':
 		case 'PoolWarningChanged':
 		case 'DhcpDiscarded':
+		case 'ClockStepped':
 			break
 		default:
 			event satisfies never

@@ -459,6 +459,7 @@ function foldUpstreamStatistics(
 		case 'LeaseExpired':
 		case 'PoolWarningChanged':
 		case 'DhcpDiscarded':
+		case 'ClockStepped':
 			break
 		default:
 			event satisfies never
