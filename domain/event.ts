@@ -327,7 +327,14 @@ export const catalogue = {
 		personal: ['mac', 'address', 'client'],
 		data: t.intersection([
 			t.type({ mac: t.string, client: t.string, reason: t.string }),
-			optional({ address: t.string, silent: t.literal(true) }),
+			optional({
+				address: t.string,
+				silent: t.literal(true),
+				/** What it answers: a DHCPDISCOVER, where it is not a DHCPREQUEST. */
+				message: t.literal('discover'),
+				/** The pool that had no address left, where that is the reason. */
+				pool: t.string,
+			}),
 		]),
 	},
 	/** The client found somebody else at the address: nobody gets it until `until`. */
