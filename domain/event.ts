@@ -423,7 +423,12 @@ export const catalogue = {
 		version: 1,
 		personal: [],
 		data: t.type({
-			scope: t.union([t.literal('radius relay'), t.literal('radius'), t.literal('ip dhcp-local')]),
+			scope: t.union([
+				t.literal('radius relay'),
+				t.literal('radius'),
+				t.literal('radius dynamic-request'),
+				t.literal('ip dhcp-local'),
+			]),
 		}),
 	},
 	UpstreamChanged: {

@@ -46,6 +46,11 @@ export function fakeOperator(start: Configuration = initialConfiguration()): Fak
 			this.cleared.push(`${virtualRouter}: ${address ?? 'all'}`)
 			return undefined
 		},
+		async clearSubscriber(virtualRouter, mac) {
+			if (this.refusal !== undefined) return this.refusal
+			this.cleared.push(`${virtualRouter}: ${mac}`)
+			return undefined
+		},
 		async show(virtualRouter, what) {
 			this.shown.push([virtualRouter, what])
 			return this.output

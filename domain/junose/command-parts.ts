@@ -11,8 +11,10 @@ import {
 	type Element,
 	keyword,
 	type Outcome,
+	parameter,
 } from './command.ts'
-import { configurationModes, type Mode, type ModeKind } from './mode.ts'
+import { configurationModes, type Mode, type ModeKind, modePath } from './mode.ts'
+import { numberBetween } from './parameter.ts'
 
 export const global: readonly ModeKind[] = ['configuration']
 export const privileged: readonly ModeKind[] = ['privileged-exec']
@@ -24,6 +26,21 @@ export const baseline = keyword('baseline', 'Set a baseline to count from')
 export const clear = keyword('clear', 'Give up what is kept of subscribers and clients')
 export const statistics = keyword('statistics', 'What was counted')
 export const delta = choice('delta', { delta: 'Count from the baseline on' })
+
+export const radius = keyword('radius', 'RADIUS servers and the RADIUS relay')
+export const relayWord = keyword(
+	'relay',
+	'RADIUS relay servers, which wireless access points talk to',
+)
+export const server = keyword('server', 'RADIUS server')
+export const keyWord = keyword('key', 'Secret shared with the other side')
+export const udpPortWord = keyword('udp-port', 'UDP port')
+export const udpPort = parameter('value', numberBetween(1, 65535, 'A UDP port'), 'UDP port')
+
+/** For a command in the mode of a server that another session has deleted. */
+export function goneSentence(mode: Mode): string {
+	return `The server was deleted in the meantime; enter "${modePath(mode)}" to make it anew.`
+}
 
 export function refused(why: string): Outcome {
 	return { kind: 'refused', why }

@@ -32,6 +32,8 @@ export type Outcome =
 	| { readonly kind: 'baseline'; readonly scope: BaselineScope }
 	/** DHCP bindings to be given up: of one address, or all of the virtual router's. */
 	| { readonly kind: 'clear-bindings'; readonly address?: string }
+	/** A subscriber's session to be ended; the MAC in normal form. */
+	| { readonly kind: 'clear-subscriber'; readonly mac: string }
 	/** Undefined: as long as the terminal is. */
 	| { readonly kind: 'page-length'; readonly rows: number | undefined }
 	| { readonly kind: 'history' }

@@ -34,13 +34,20 @@ import {
 	changeRouter,
 	delta,
 	global,
+	goneSentence,
+	keyWord,
 	move,
 	privileged,
+	radius,
 	refused,
+	relayWord,
+	server,
 	setting,
 	show,
 	showModes,
 	statistics,
+	udpPort,
+	udpPortWord,
 	virtualRouterOf,
 } from './command-parts.ts'
 import {
@@ -49,7 +56,12 @@ import {
 	dhcpCommands,
 	dhcpShowCommands,
 } from './dhcp-commands.ts'
-import { configurationModes, isConfiguring, type Mode, type ModeKind, modePath } from './mode.ts'
+import {
+	dynamicRequestBaselineCommand,
+	dynamicRequestCommands,
+	dynamicRequestShowCommands,
+} from './dynamic-request-commands.ts'
+import { configurationModes, isConfiguring, type Mode, type ModeKind } from './mode.ts'
 import {
 	addressNumber,
 	addressText,
@@ -63,6 +75,7 @@ import {
 	secretText,
 	unicastAddress,
 } from './parameter.ts'
+import { subscriberCommands, subscriberExecCommands } from './subscriber-commands.ts'
 import { relayServersTable } from './tables.ts'
 
 /** Upper bounds of what can be configured. */
@@ -73,16 +86,10 @@ const relay: readonly ModeKind[] = ['radius-relay']
 const everyMode: readonly ModeKind[] = ['user-exec', ...showModes]
 
 // Words that several commands share, so that each is described once.
-const radius = keyword('radius', 'RADIUS servers and the RADIUS relay')
-const relayWord = keyword('relay', 'RADIUS relay servers, which wireless access points talk to')
-const server = keyword('server', 'RADIUS server')
 const service = choice('service', {
 	authentication: 'RADIUS authentication',
 	accounting: 'RADIUS accounting',
 })
-const keyWord = keyword('key', 'Secret shared with the other side')
-const udpPortWord = keyword('udp-port', 'UDP port')
-const udpPort = parameter('value', numberBetween(1, 65535, 'A UDP port'), 'UDP port')
 const virtualRouterWord = keyword('virtual-router', 'Virtual router')
 const virtualRouterName = parameter(
 	'name',
@@ -108,10 +115,6 @@ function currentRelay(
 	if (context.mode.kind !== 'radius-relay') return undefined
 	const found = virtualRouterOf(context).relay[context.mode.service]
 	return found === undefined ? undefined : { service: context.mode.service, server: found }
-}
-
-function goneSentence(mode: Mode): string {
-	return `The server was deleted in the meantime; enter "${modePath(mode)}" to make it anew.`
 }
 
 function relaySetting<F extends Exclude<keyof RelayServer, 'clients'>>(
@@ -475,6 +478,7 @@ function leave(context: Context): Outcome {
 			return move(context, { kind: 'privileged-exec' })
 		case 'radius':
 		case 'radius-relay':
+		case 'radius-dynamic-request':
 		case 'dhcp-pool':
 			return move(context, { kind: 'configuration' })
 		default:
@@ -654,13 +658,18 @@ export const commands: readonly Command[] = [
 	...radiusCommands,
 	...upstreamCommands,
 	...relayCommands,
+	...subscriberCommands,
+	...dynamicRequestCommands,
 	...dhcpCommands,
 	execVirtualRouter,
 	...sessionCommands,
 	...baselineCommands,
+	dynamicRequestBaselineCommand,
 	dhcpBaselineCommand,
 	...dhcpClearCommands,
+	...subscriberExecCommands,
 	...showCommands,
+	...dynamicRequestShowCommands,
 	...dhcpShowCommands,
 ]
 
@@ -693,6 +702,7 @@ const paths: Readonly<Record<ModeKind, readonly Path[]>> = {
 	configuration: pathsIn('configuration'),
 	radius: pathsIn('radius'),
 	'radius-relay': pathsIn('radius-relay'),
+	'radius-dynamic-request': pathsIn('radius-dynamic-request'),
 	'dhcp-pool': pathsIn('dhcp-pool'),
 }
 

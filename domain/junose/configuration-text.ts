@@ -5,6 +5,7 @@
  */
 import {
 	type Configuration,
+	dynamicRequestServerDefaults,
 	initialConfiguration,
 	newDhcpPool,
 	newVirtualRouter,
@@ -144,6 +145,7 @@ function applyOutcome(
 		case 'show':
 		case 'baseline':
 		case 'clear-bindings':
+		case 'clear-subscriber':
 		case 'page-length':
 		case 'history':
 		case 'configuration':
@@ -157,6 +159,7 @@ function applyOutcome(
 const scratchModes: readonly Mode[] = [
 	{ kind: 'radius-relay', service: 'authentication' },
 	{ kind: 'radius', service: 'authentication', server: 'scratch' },
+	{ kind: 'radius-dynamic-request', server: 'scratch' },
 	{ kind: 'dhcp-pool', pool: 'scratch' },
 ]
 
@@ -172,6 +175,7 @@ const scratchContext: Omit<Context, 'mode'> = {
 					authentication: [{ address: 'scratch', ...upstreamServerDefaults.authentication }],
 					accounting: [],
 				},
+				dynamicRequest: [{ address: 'scratch', ...dynamicRequestServerDefaults }],
 				dhcpLocal: { ...newVirtualRouter('default').dhcpLocal, pools: [newDhcpPool('scratch')] },
 			},
 		],

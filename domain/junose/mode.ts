@@ -10,6 +10,8 @@ export type Mode =
 	| { readonly kind: 'radius'; readonly service: Service; readonly server: string }
 	/** RADIUS Relay Configuration. */
 	| { readonly kind: 'radius-relay'; readonly service: Service }
+	/** RADIUS Configuration as well: one server that may send Disconnect- and CoA-Requests. */
+	| { readonly kind: 'radius-dynamic-request'; readonly server: string }
 	/** DHCP Local Pool Configuration. */
 	| { readonly kind: 'dhcp-pool'; readonly pool: string }
 
@@ -19,6 +21,7 @@ export const configurationModes: readonly ModeKind[] = [
 	'configuration',
 	'radius',
 	'radius-relay',
+	'radius-dynamic-request',
 	'dhcp-pool',
 ]
 
@@ -37,6 +40,8 @@ export function modePath(mode: Mode): string {
 			return `radius ${mode.service} server ${mode.server}`
 		case 'radius-relay':
 			return `radius relay ${mode.service} server`
+		case 'radius-dynamic-request':
+			return `radius dynamic-request server ${mode.server}`
 		case 'dhcp-pool':
 			return `ip dhcp-local pool ${quoteWord(mode.pool)}`
 		default:
@@ -59,6 +64,7 @@ function promptEnd(mode: Mode): string {
 		case 'configuration':
 			return '(config)#'
 		case 'radius':
+		case 'radius-dynamic-request':
 			return '(config-radius)#'
 		case 'radius-relay':
 			return '(config-radius-relay)#'

@@ -24,9 +24,12 @@ export type Show =
 	  }
 	| { readonly kind: 'dhcp-pools'; readonly pool?: string }
 	| { readonly kind: 'dhcp-statistics'; readonly delta: boolean }
+	| { readonly kind: 'dynamic-request-statistics'; readonly delta: boolean }
+	/** `mac` in normal form; every subscriber where it is left out. */
+	| { readonly kind: 'subscribers'; readonly mac?: string }
 	| { readonly kind: 'version' }
 
-export type BaselineScope = 'radius relay' | 'radius' | 'ip dhcp-local'
+export type BaselineScope = 'radius relay' | 'radius' | 'radius dynamic-request' | 'ip dhcp-local'
 
 /** Where a change was typed, and the command in full, every secret replaced by `<secret>`. */
 export type Change = {
@@ -44,6 +47,8 @@ export type Operator = {
 	baseline(virtualRouter: string, scope: BaselineScope): Promise<string | undefined>
 	/** Ends the lease of an address, or every one; recorded when it resolves, a sentence if refused. */
 	clearBindings(virtualRouter: string, address: string | undefined): Promise<string | undefined>
+	/** Ends a subscriber's session; recorded when it resolves, a sentence when there is none. */
+	clearSubscriber(virtualRouter: string, mac: string): Promise<string | undefined>
 	/** The lines that a `show` command prints. */
 	show(virtualRouter: string, what: Show): Promise<readonly string[]>
 }

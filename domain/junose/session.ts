@@ -132,6 +132,10 @@ async function carryOut(
 			const why = await operator.clearBindings(session.virtualRouter, outcome.address)
 			return why === undefined ? done(session, []) : refuse(session, why)
 		}
+		case 'clear-subscriber': {
+			const why = await operator.clearSubscriber(session.virtualRouter, outcome.mac)
+			return why === undefined ? done(session, []) : refuse(session, why)
+		}
 		case 'page-length': {
 			const { pageLength: _, ...rest } = session
 			return done(outcome.rows === undefined ? rest : { ...rest, pageLength: outcome.rows }, [])
