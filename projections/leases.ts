@@ -336,7 +336,7 @@ function decline(router: RouterLeases, data: EventData<'LeaseDeclined'>, at: num
 	router.since[row] = at
 }
 
-/** What has an end has it as far away as before: times here are those that the clock shows now. */
+/** What has an end has it as far away as before, by the clock as it shows the time now. */
 function step({ until }: RouterLeases, byMs: number): void {
 	for (let row = 0; row < until.length; row++) if (until[row] !== 0) until[row]! += byMs
 }
@@ -358,7 +358,7 @@ function foldLeases(state: Leases, event: RecordedEvent): Leases {
 			decline(routerFor(state, event.stream), event.data, event.at)
 			break
 		case 'ClockStepped':
-			step(routerFor(state, event.stream), event.data.byMs)
+			for (const router of state.routers) step(router, event.data.byMs)
 			break
 		// Whatever is refused leaves every lease as it was.
 		case 'LeaseRefused':

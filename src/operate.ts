@@ -1,10 +1,18 @@
 /** What an operator asks of the running relay, carried out: the shell's commands end here. */
 import { arch, platform } from 'node:os'
-import type { Configuration } from '../domain/configuration.ts'
-import { type NewEvent, relayStream } from '../domain/event.ts'
+import { formatIpv4, parseIpv4 } from '../domain/address.ts'
+import type { Configuration, DhcpLocal, DhcpPool } from '../domain/configuration.ts'
+import { type NewEvent, relayStream, subscriberStream } from '../domain/event.ts'
 import type { BaselineScope, Change, Operator, Show } from '../domain/junose/operator.ts'
 import { upstreamServersTable } from '../domain/junose/tables.ts'
+import { type Lease, newLeaseTable } from '../domain/lease-state.ts'
+import { createPools, isTaken } from '../domain/pool.ts'
+import { routerState } from '../domain/state.ts'
+import type { DhcpStatistics } from '../projections/dhcp-statistics.ts'
+import { bindingsText, dhcpStatisticsText, poolsText } from '../projections/dhcp-text.ts'
 import type { Following } from '../projections/follow.ts'
+import type { Leases } from '../projections/leases.ts'
+import type { Pools } from '../projections/pools.ts'
 import type { RelayStatistics } from '../projections/statistics.ts'
 import { relayStatisticsText, upstreamStatisticsText } from '../projections/statistics-text.ts'
 import type { UpstreamStatistics } from '../projections/upstream-statistics.ts'
@@ -18,6 +26,9 @@ export type Operated = {
 	readonly configurationFile: string
 	readonly relayStatistics: Following<RelayStatistics>
 	readonly upstreamStatistics: Following<UpstreamStatistics>
+	readonly leases: Following<Leases>
+	readonly pools: Following<Pools>
+	readonly dhcpStatistics: Following<DhcpStatistics>
 	/** Wall-clock milliseconds. */
 	readonly startedAt: number
 }
@@ -33,6 +44,8 @@ export function openOperator(operated: Operated): Operator {
 			return done
 		},
 		baseline: (virtualRouter, scope) => orSentence(setBaseline(operated, virtualRouter, scope)),
+		clearBindings: (virtualRouter, address) =>
+			orSentence(clearBindings(operated, virtualRouter, address)),
 		async show(virtualRouter, what) {
 			return show(operated, virtualRouter, what)
 		},
@@ -98,6 +111,54 @@ async function setBaseline(
 	return undefined
 }
 
+/** So many leases end in one commit: others are served between them. */
+const clearedPerCommit = 1024
+
+async function clearBindings(
+	{ engine }: Operated,
+	virtualRouter: string,
+	address: string | undefined,
+): Promise<string | undefined> {
+	const { byAddress } = routerState(engine.state, virtualRouter).leases
+	const named = address === undefined ? [...byAddress.keys()] : [parseIpv4(address) ?? 0]
+	const steadyNow = () => engine.parts.clock.wall() - engine.state.clockShiftMs
+	if (address !== undefined && !isTaken(byAddress.get(named[0]!), steadyNow())) {
+		return `Nobody has ${address}; "show ip dhcp-local binding" lists the addresses in use.`
+	}
+	for (let i = 0; i < named.length; i += clearedPerCommit) {
+		const at = engine.parts.clock.wall()
+		const events = named.slice(i, i + clearedPerCommit).flatMap((number): NewEvent[] => {
+			const lease = byAddress.get(number)
+			return lease !== undefined && isTaken(lease, steadyNow())
+				? [cleared(virtualRouter, lease, at)]
+				: []
+		})
+		if (events.length > 0) await recordDurably(engine, events)
+	}
+	return undefined
+}
+
+function cleared(virtualRouter: string, lease: Lease, at: number): NewEvent {
+	const { mac, client, pool } = lease
+	const address = formatIpv4(lease.address)
+	return {
+		stream: subscriberStream(virtualRouter, mac),
+		type: 'LeaseReleased',
+		v: 1,
+		at,
+		data: { mac, client, pool, address, cause: 'operator', heldUntil: at },
+	}
+}
+
+/** Sizes of the pools, found when the first one is asked for. */
+function poolSizes(local: DhcpLocal): (pool: DhcpPool) => number {
+	let pools: ReturnType<typeof createPools> | undefined
+	return ({ name }) => {
+		pools ??= createPools(local, [], newLeaseTable(), 0)
+		return pools.byName.get(name)?.size ?? 0
+	}
+}
+
 function show(operated: Operated, virtualRouter: string, what: Show): readonly string[] {
 	const { engine } = operated
 	const settings = engine.configuration.virtualRouters.find(({ name }) => name === virtualRouter)
@@ -122,6 +183,24 @@ function show(operated: Operated, virtualRouter: string, what: Show): readonly s
 			return upstreamStatisticsText(operated.upstreamStatistics.state(), {
 				virtualRouter,
 				configuration: settings,
+				delta: what.delta,
+			})
+		case 'dhcp-bindings': {
+			const { address, mac } = what
+			const query = { virtualRouter, address, mac, now: engine.parts.clock.wall() }
+			return bindingsText(operated.leases.state(), query)
+		}
+		case 'dhcp-pools':
+			return poolsText(operated.leases.state(), operated.pools.state(), {
+				virtualRouter,
+				pools: settings.dhcpLocal.pools,
+				sizeOf: poolSizes(settings.dhcpLocal),
+				pool: what.pool,
+				now: engine.parts.clock.wall(),
+			})
+		case 'dhcp-statistics':
+			return dhcpStatisticsText(operated.dhcpStatistics.state(), {
+				virtualRouter,
 				delta: what.delta,
 			})
 		case 'version':

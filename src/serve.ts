@@ -17,7 +17,10 @@ import {
 	hiddenAttributes,
 } from '../domain/radius/dictionary.ts'
 import { parseDictionary } from '../domain/radius/dictionary-file.ts'
+import { dhcpStatistics } from '../projections/dhcp-statistics.ts'
 import { follow } from '../projections/follow.ts'
+import { leases } from '../projections/leases.ts'
+import { pools } from '../projections/pools.ts'
 import { relayStatistics } from '../projections/statistics.ts'
 import { upstreamStatistics } from '../projections/upstream-statistics.ts'
 import { loadConfiguration } from './configuration-file.ts'
@@ -48,6 +51,9 @@ export async function serve(settings: ServeSettings): Promise<number> {
 	const views = [
 		follow({ reader: journal, snapshots: journal, projection: relayStatistics, onWarning }),
 		follow({ reader: journal, snapshots: journal, projection: upstreamStatistics, onWarning }),
+		follow({ reader: journal, snapshots: journal, projection: leases, onWarning }),
+		follow({ reader: journal, snapshots: journal, projection: pools, onWarning }),
+		follow({ reader: journal, snapshots: journal, projection: dhcpStatistics, onWarning }),
 	] as const
 	for (const view of views) view.catchUp()
 
@@ -90,6 +96,9 @@ export async function serve(settings: ServeSettings): Promise<number> {
 		configurationFile: settings.config,
 		relayStatistics: views[0],
 		upstreamStatistics: views[1],
+		leases: views[2],
+		pools: views[3],
+		dhcpStatistics: views[4],
 		startedAt,
 	})
 	const shell = await serveShell(settings.data, operator, {
@@ -98,7 +107,8 @@ export async function serve(settings: ServeSettings): Promise<number> {
 	const timers = [
 		setInterval(() => void resolveUpstreams(engine), resolveMs),
 		setInterval(() => {
-			for (const view of views) view.save()
+			// With a million leases that view takes a second to save: packets must not wait for it.
+			for (const view of views) if (view !== views[2]) view.save()
 		}, saveMs),
 	]
 	const stop = (signal: string) => {
