@@ -163,6 +163,8 @@ export type AccessPointAnswer =
 	/** Undefined where the access point gave no Error-Cause. */
 	| { readonly kind: 'nak'; readonly errorCause: number | undefined }
 	| { readonly kind: 'silent' }
+	/** It could not be asked, because too many are being asked. */
+	| { readonly kind: 'unasked' }
 
 export type AccessPointInput = Asker & {
 	/** Position and stream of the DisconnectRequested. */
@@ -203,6 +205,7 @@ function refusal(
 		case 'nak':
 			return answer.errorCause ?? errorCause.sessionContextNotRemovable
 		case 'silent':
+		case 'unasked':
 			return errorCause.resourcesUnavailable
 		default:
 			return answer satisfies never
@@ -250,6 +253,6 @@ function disconnectAnswered(
 		accepted: verdict.accepted,
 	}
 	if (!verdict.accepted) data.errorCause = verdict.errorCause
-	if (accessPoint !== undefined) data.accessPoint = accessPoint
+	if (accessPoint !== undefined && accessPoint !== 'unasked') data.accessPoint = accessPoint
 	return { stream, type: 'DisconnectAnswered', v: 1, at, data }
 }

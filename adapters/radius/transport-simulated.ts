@@ -116,7 +116,8 @@ export function openSimulatedTransport(): SimulatedTransport {
 		sent,
 		sockets,
 		allocate: octets => ({ bytes: new Uint8Array(octets) }),
-		async bind(address, port) {
+		async bind(address, wantedPort) {
+			const port = wantedPort === 0 ? nextPort++ : wantedPort
 			if (sockets.has(port)) {
 				throw Object.assign(new Error(`Port ${port} is taken.`), { code: 'EADDRINUSE' })
 			}

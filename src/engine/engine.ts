@@ -16,7 +16,11 @@ import { type AttributeIndex, createAttributeIndex } from '../../domain/request.
 import { evolve, type State } from '../../domain/state.ts'
 import { type AnswerCache, answerCacheOctets, createAnswerCache } from './answer-cache.ts'
 import { receiveAnswers } from './answers.ts'
+import { newDynamicRequests } from './configure-dynamic.ts'
 import type { Discards } from './discards.ts'
+import { type Disconnector, receiveDisconnectAnswers } from './disconnect-client.ts'
+import type { DynamicListener, DynamicRequests } from './dynamic-listener.ts'
+import { receiveDynamicRequests } from './dynamic-requests.ts'
 import type { Listener } from './listener.ts'
 import { receiveRequests } from './requests.ts'
 import { tick } from './timers.ts'
@@ -73,6 +77,8 @@ export type Router = {
 	/** The server that began an EAP conversation, by the State it gave (RFC 3579 §2.1). */
 	readonly conversations: Map<string, Conversation>
 }
+/** What sends: `touched` while it is in a list of sockets to flush. */
+type Flushable = { readonly socket: DatagramSocket; touched: boolean }
 export type Conversation = { readonly upstream: Upstream; readonly at: number }
 
 export type Engine = {
@@ -81,9 +87,11 @@ export type Engine = {
 	configuration: Configuration
 	readonly routers: Map<string, Router>
 	/** What each open socket is for. */
-	readonly sockets: Map<DatagramSocket, Listener | UpstreamSocket>
+	readonly sockets: Map<DatagramSocket, Listener | UpstreamSocket | DynamicListener | Disconnector>
 	/** Listeners and upstream servers that are no longer configured but still have exchanges. */
 	readonly retiring: Set<Listener | Upstream>
+	/** RADIUS-initiated disconnect. */
+	readonly dynamic: DynamicRequests
 
 	/** Wall-clock and monotonic milliseconds of the present turn. */
 	at: number
@@ -95,8 +103,8 @@ export type Engine = {
 	/** Answers that rest on the batch and leave when it is on disk, and when that is at the latest. */
 	answersQueued: number
 	answersDue: number
-	readonly touchedListeners: Listener[]
-	readonly touchedUpstreams: UpstreamSocket[]
+	readonly touchedListeners: Flushable[]
+	readonly touchedUpstreams: Flushable[]
 	/** Those who wait for the present batch to be on disk. */
 	waiting: PromiseWithResolvers<void>[]
 
@@ -142,6 +150,7 @@ export function createEngine(
 		routers: new Map(),
 		sockets: new Map(),
 		retiring: new Set(),
+		dynamic: newDynamicRequests(),
 		at: parts.clock.wall(),
 		now: parts.clock.monotonic(),
 		batch: [],
@@ -198,7 +207,9 @@ function receive(engine: Engine, socket: DatagramSocket): number {
 		taken += received.count
 		if (received.count === 0) break
 		if ('upstream' in owner) receiveAnswers(engine, owner, received)
-		else receiveRequests(engine, owner, received)
+		else if ('peers' in owner) receiveRequests(engine, owner, received)
+		else if ('servers' in owner) receiveDynamicRequests(engine, owner, received)
+		else receiveDisconnectAnswers(engine, owner, received)
 		if (received.count < received.buffers.length) break
 	}
 	return taken
@@ -290,19 +301,19 @@ export function nextAuthenticator(engine: Engine): Uint8Array {
 }
 
 /** An answer was queued that rests on the events of this turn. */
-export function queueAnswer(engine: Engine, listener: Listener): void {
+export function queueAnswer(engine: Engine, listener: Flushable): void {
 	if (engine.answersQueued === 0) engine.answersDue = engine.now + answerDelayMs
 	engine.answersQueued++
 	touchListener(engine, listener)
 }
 
-export function touchListener(engine: Engine, listener: Listener): void {
+export function touchListener(engine: Engine, listener: Flushable): void {
 	if (listener.touched) return
 	listener.touched = true
 	engine.touchedListeners.push(listener)
 }
 
-export function touchUpstream(engine: Engine, socket: UpstreamSocket): void {
+export function touchUpstream(engine: Engine, socket: Flushable): void {
 	if (socket.touched) return
 	socket.touched = true
 	engine.touchedUpstreams.push(socket)

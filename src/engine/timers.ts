@@ -8,6 +8,7 @@ import { packetLength } from '../../domain/radius/packet.ts'
 import { indexAttributes } from '../../domain/request.ts'
 import { chooseUpstream, watchdogSilence, watchdogTimer } from '../../domain/upstream.ts'
 import { closeRetired } from './configure.ts'
+import { tickDynamicRequests } from './configure-dynamic.ts'
 import { countDiscard, otherClients, takeDiscards } from './discards.ts'
 import { detach, forward, release, transmit } from './dispatch.ts'
 import { type Engine, type Router, record } from './engine.ts'
@@ -44,6 +45,7 @@ export function tick(engine: Engine): void {
 		const router = engine.routers.get(retiring.router)
 		if ('watchdog' in retiring && router !== undefined) tickSlots(engine, router, retiring)
 	}
+	tickDynamicRequests(engine, everySecond)
 	// Last: what a virtual router counted is recorded before it goes.
 	if (everySecond) closeRetired(engine)
 }
