@@ -345,13 +345,17 @@ function follow(
 	return { ...invalid(branches, column), ...(why === undefined ? {} : { why }) }
 }
 
+/** From the first parameter on: a secret may stand where something else was left out. */
+function mayBeSecret({ at, path: { steps } }: Branch): boolean {
+	const first = steps.findIndex(step => step.kind === 'parameter')
+	return at >= first && steps.some(step => step.kind === 'parameter' && step.type.secret)
+}
+
 function invalid(
 	branches: readonly Branch[],
 	column: number,
 ): Extract<Parsed, { kind: 'invalid' }> {
-	const secret = branches.some(
-		({ at, path }) => at > 0 && path.steps.some(s => s.kind === 'parameter' && s.type.secret),
-	)
+	const secret = branches.some(mayBeSecret)
 	return { kind: 'invalid', column, expected: nextSteps(branches), secret }
 }
 

@@ -106,7 +106,7 @@ const serverCommand = command({
 			`There is no dynamic-request server ${address}; "show radius dynamic-request servers" lists those there are.`,
 		)
 	},
-	current: context => virtualRouterOf(context).dynamicRequest,
+	current: context => virtualRouterOf(context).dynamicRequest.map(({ address }) => ({ address })),
 })
 
 /** A command whose `no` form takes back what the command allows. */
