@@ -2,6 +2,7 @@
 import { arch, platform } from 'node:os'
 import { formatIpv4, parseIpv4 } from '../domain/address.ts'
 import type { Configuration, DhcpLocal, DhcpPool } from '../domain/configuration.ts'
+import { decide } from '../domain/decide.ts'
 import { type NewEvent, relayStream, subscriberStream } from '../domain/event.ts'
 import type { BaselineScope, Change, Operator, Show } from '../domain/junose/operator.ts'
 import { upstreamServersTable } from '../domain/junose/tables.ts'
@@ -10,9 +11,13 @@ import { createPools, isTaken } from '../domain/pool.ts'
 import { routerState } from '../domain/state.ts'
 import type { DhcpStatistics } from '../projections/dhcp-statistics.ts'
 import { bindingsText, dhcpStatisticsText, poolsText } from '../projections/dhcp-text.ts'
+import type { DynamicRequestStatistics } from '../projections/dynamic-request-statistics.ts'
+import { dynamicRequestStatisticsText } from '../projections/dynamic-request-text.ts'
 import type { Following } from '../projections/follow.ts'
-import type { Leases } from '../projections/leases.ts'
+import { type Leases, leasesOf, leasesOfMac } from '../projections/leases.ts'
 import type { Pools } from '../projections/pools.ts'
+import type { Sessions } from '../projections/sessions.ts'
+import { subscribersText, subscriberText } from '../projections/sessions-text.ts'
 import type { RelayStatistics } from '../projections/statistics.ts'
 import { relayStatisticsText, upstreamStatisticsText } from '../projections/statistics-text.ts'
 import type { UpstreamStatistics } from '../projections/upstream-statistics.ts'
@@ -29,6 +34,8 @@ export type Operated = {
 	readonly leases: Following<Leases>
 	readonly pools: Following<Pools>
 	readonly dhcpStatistics: Following<DhcpStatistics>
+	readonly dynamicRequestStatistics: Following<DynamicRequestStatistics>
+	readonly sessions: Following<Sessions>
 	/** Wall-clock milliseconds. */
 	readonly startedAt: number
 }
@@ -46,6 +53,8 @@ export function openOperator(operated: Operated): Operator {
 		baseline: (virtualRouter, scope) => orSentence(setBaseline(operated, virtualRouter, scope)),
 		clearBindings: (virtualRouter, address) =>
 			orSentence(clearBindings(operated, virtualRouter, address)),
+		clearSubscriber: (virtualRouter, mac) =>
+			orSentence(clearSubscriber(operated, virtualRouter, mac)),
 		async show(virtualRouter, what) {
 			return show(operated, virtualRouter, what)
 		},
@@ -159,6 +168,18 @@ function poolSizes(local: DhcpLocal): (pool: DhcpPool) => number {
 	}
 }
 
+async function clearSubscriber(
+	{ engine }: Operated,
+	router: string,
+	mac: string,
+): Promise<string | undefined> {
+	const at = engine.parts.clock.wall()
+	const { events } = decide(engine.state, { kind: 'clear-subscriber', at, router, mac })
+	if (events.length === 0) return `${mac} has no session.`
+	await recordDurably(engine, events)
+	return undefined
+}
+
 function show(operated: Operated, virtualRouter: string, what: Show): readonly string[] {
 	const { engine } = operated
 	const settings = engine.configuration.virtualRouters.find(({ name }) => name === virtualRouter)
@@ -203,11 +224,28 @@ function show(operated: Operated, virtualRouter: string, what: Show): readonly s
 				virtualRouter,
 				delta: what.delta,
 			})
+		case 'dynamic-request-statistics': {
+			const { dynamicRequestStatistics } = operated
+			return dynamicRequestStatisticsText(dynamicRequestStatistics.state(), settings, what.delta)
+		}
+		case 'subscribers': {
+			const sessions = operated.sessions.state()
+			if (what.mac === undefined) return subscribersText(sessions, virtualRouter)
+			const addresses = addressesOf(operated, virtualRouter, what.mac)
+			return subscriberText(sessions, virtualRouter, what.mac, addresses)
+		}
 		case 'version':
 			return version(operated)
 		default:
 			return what satisfies never
 	}
+}
+
+function addressesOf(operated: Operated, virtualRouter: string, mac: string): string[] {
+	const leases = leasesOf(operated.leases.state(), virtualRouter)
+	if (leases === undefined) return []
+	const found = leasesOfMac(leases, mac, operated.engine.parts.clock.wall())
+	return found.filter(({ state }) => state === 'bound').map(({ address }) => address)
 }
 
 function version({ engine, startedAt }: Operated): string[] {

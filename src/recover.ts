@@ -31,3 +31,14 @@ export function recoverState(
 	following.catchUp()
 	return following
 }
+
+/**
+ * Snapshots for a view that is a part of the state: what was recovered is on disk, so the view need
+ * neither read the journal again nor save anything itself.
+ */
+export function beginningWith(recovered: Following<State>): Snapshots {
+	return {
+		load: () => ({ position: recovered.position(), state: stateToJson(recovered.state()) }),
+		save() {},
+	}
+}

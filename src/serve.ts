@@ -18,9 +18,11 @@ import {
 } from '../domain/radius/dictionary.ts'
 import { parseDictionary } from '../domain/radius/dictionary-file.ts'
 import { dhcpStatistics } from '../projections/dhcp-statistics.ts'
+import { dynamicRequestStatistics } from '../projections/dynamic-request-statistics.ts'
 import { follow } from '../projections/follow.ts'
 import { leases } from '../projections/leases.ts'
 import { pools } from '../projections/pools.ts'
+import { sessions } from '../projections/sessions.ts'
 import { relayStatistics } from '../projections/statistics.ts'
 import { upstreamStatistics } from '../projections/upstream-statistics.ts'
 import { loadConfiguration } from './configuration-file.ts'
@@ -29,7 +31,7 @@ import { createEngine, type Engine, recordDurably, turn } from './engine/engine.
 import { tickMs } from './engine/timers.ts'
 import { openLog } from './log.ts'
 import { openOperator } from './operate.ts'
-import { recoverState } from './recover.ts'
+import { beginningWith, recoverState } from './recover.ts'
 import { release } from './release.ts'
 import { type ServeSettings, UsageError } from './settings.ts'
 
@@ -54,8 +56,20 @@ export async function serve(settings: ServeSettings): Promise<number> {
 		follow({ reader: journal, snapshots: journal, projection: leases, onWarning }),
 		follow({ reader: journal, snapshots: journal, projection: pools, onWarning }),
 		follow({ reader: journal, snapshots: journal, projection: dhcpStatistics, onWarning }),
+		follow({
+			reader: journal,
+			snapshots: journal,
+			projection: dynamicRequestStatistics,
+			onWarning,
+		}),
 	] as const
 	for (const view of views) view.catchUp()
+	const subscribers = follow({
+		reader: journal,
+		snapshots: beginningWith(recovered),
+		projection: sessions,
+		onWarning,
+	})
 
 	const { transport, reason } = await openTransport(
 		settings.transport === 'auto' ? {} : { force: settings.transport },
@@ -71,6 +85,7 @@ export async function serve(settings: ServeSettings): Promise<number> {
 			resolve: resolveName,
 			committed(first, events) {
 				for (const view of views) view.committed(first, events)
+				subscribers.committed(first, events)
 			},
 			failed(error) {
 				const sentence = `${error.message} Nothing is answered any more.`
@@ -99,6 +114,8 @@ export async function serve(settings: ServeSettings): Promise<number> {
 		leases: views[2],
 		pools: views[3],
 		dhcpStatistics: views[4],
+		dynamicRequestStatistics: views[5],
+		sessions: subscribers,
 		startedAt,
 	})
 	const shell = await serveShell(settings.data, operator, {
@@ -168,6 +185,9 @@ function readiness(engine: Engine, settings: ServeSettings, reason: string) {
 			return [`${router.name} ${service} ${listenAddress}:${udpPort}`]
 		}),
 	)
+	for (const port of engine.dynamic.listeners.keys()) {
+		listening.push(`dynamic-request 0.0.0.0:${port}`)
+	}
 	const { config, data } = settings
 	return { release, config, data, position: engine.state.position, listening, transport: reason }
 }
