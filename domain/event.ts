@@ -121,7 +121,13 @@ const lease = t.intersection([
 		/** 0: never. */
 		expiresAt: t.number,
 	}),
-	optional({ giaddr: t.string, interface: t.string, hostname: t.string }),
+	optional({
+		giaddr: t.string,
+		interface: t.string,
+		hostname: t.string,
+		/** Leased for the subscriber's live session, with which it ends. */
+		session: t.literal(true),
+	}),
 ])
 
 /** Where and as whom a subscriber is seen. `wap` is Called-Station-Id's MAC, `ssid` what follows. */
@@ -321,7 +327,7 @@ export const catalogue = {
 	/** From here on nobody else may have the address until `expiresAt`. */
 	LeaseGranted: { version: 1, personal: ['mac', 'address', 'client'], data: lease },
 	LeaseRenewed: { version: 1, personal: ['mac', 'address', 'client'], data: lease },
-	/** A DHCPNAK, or no answer at all where `silent`. */
+	/** A DHCPREQUEST got a DHCPNAK, or, where `silent`, a DHCPDISCOVER got no offer. */
 	LeaseRefused: {
 		version: 1,
 		personal: ['mac', 'address', 'client'],
@@ -330,8 +336,6 @@ export const catalogue = {
 			optional({
 				address: t.string,
 				silent: t.literal(true),
-				/** What it answers: a DHCPDISCOVER, where it is not a DHCPREQUEST. */
-				message: t.literal('discover'),
 				/** The pool that had no address left, where that is the reason. */
 				pool: t.string,
 			}),
@@ -391,7 +395,11 @@ export const catalogue = {
 		personal: [],
 		data: t.type({ pool: t.string, high: t.boolean, inUse: t.number, size: t.number }),
 	},
-	/** DHCP messages that nothing came of, gathered: by message and reason. */
+	/**
+	 * DHCP messages that left no event of their own, gathered by message and reason. Most were
+	 * ignored; `repeated` is a DHCPDISCOVER that was given the same offer again, `answered` a
+	 * DHCPINFORM that got its options.
+	 */
 	DhcpDiscarded: {
 		version: 1,
 		personal: [],

@@ -81,9 +81,9 @@ function count(state: DhcpStatistics, stream: string, received: number, sent?: n
 
 function refused(state: DhcpStatistics, stream: string, data: EventData<'LeaseRefused'>): void {
 	const { counters } = routerFor(state, stream)
-	counters[data.message === 'discover' ? dhcpRow.discovers : dhcpRow.requests]!++
+	counters[data.silent ? dhcpRow.discovers : dhcpRow.requests]!++
 	if (data.silent === undefined) counters[dhcpRow.naks]!++
-	if (data.pool !== undefined) counters[dhcpRow.noAddresses]!++
+	if (data.reason === 'no-address') counters[dhcpRow.noAddresses]!++
 }
 
 function receivedRow(message: string): number {
@@ -103,9 +103,20 @@ function receivedRow(message: string): number {
 	}
 }
 
+/** What left no event of its own and was answered all the same. */
+function answerRow(reason: string): number | undefined {
+	if (reason === 'repeated') return dhcpRow.offers
+	return reason === 'answered' ? dhcpRow.acks : undefined
+}
+
 function discarded(state: DhcpStatistics, stream: string, data: EventData<'DhcpDiscarded'>): void {
 	const { counters, discards } = routerFor(state, stream)
 	counters[receivedRow(data.message)]! += data.count
+	const answer = answerRow(data.reason)
+	if (answer !== undefined) {
+		counters[answer]! += data.count
+		return
+	}
 	counters[dhcpRow.discarded]! += data.count
 	const reason = discards.length < reasonLimit ? data.reason : otherReasons
 	const known =
