@@ -32,6 +32,8 @@ export type Lease = {
 	/** Name of the interface that the client's messages came from. */
 	interface: string
 	hostname: string | undefined
+	/** Leased for a session, with which it ends. */
+	forSession: boolean
 	/** Another address that the same MAC has or had. */
 	sameMac: Lease | undefined
 }
@@ -156,13 +158,19 @@ function ended(
 ): void {
 	const lease = table.byAddress.get(addressOf(data))
 	if (lease === undefined) return
+	if (lease.status === 'declined') {
+		// It has no last holder who could come back for it.
+		removeDeadline(table, lease)
+		table.byAddress.delete(lease.address)
+		return
+	}
 	if (lease.status === 'bound') count(table, lease.interface, -1)
 	lease.changedAt = steadyAt
 	setStatus(table, lease, 'held', steady(data.heldUntil, shiftMs))
 }
 
 type Holder = Pick<EventData<'LeaseGranted'>, 'mac' | 'client' | 'pool'> &
-	Partial<Pick<EventData<'LeaseGranted'>, 'giaddr' | 'interface' | 'hostname'>>
+	Partial<Pick<EventData<'LeaseGranted'>, 'giaddr' | 'interface' | 'hostname' | 'session'>>
 
 /** The address' record, made over to its new holder. */
 function take(
@@ -185,6 +193,7 @@ function take(
 			giaddr,
 			interface: data.interface ?? '',
 			hostname: data.hostname,
+			forSession: data.session === true,
 			sameMac: undefined,
 		}
 		table.byAddress.set(address, lease)
@@ -203,6 +212,7 @@ function take(
 	there.giaddr = giaddr
 	there.interface = data.interface ?? ''
 	there.hostname = data.hostname
+	there.forSession = data.session === true
 	return there
 }
 
@@ -279,6 +289,7 @@ type SavedLease = readonly [
 	mac: string,
 	client: string,
 	pool: number,
+	/** Its index, and as many more where the lease is for a session. */
 	status: number,
 	until: number,
 	changedAt: number,
@@ -300,7 +311,7 @@ export function leasesToJson(table: LeaseTable): SavedLeases {
 	const leases = [...table.byAddress.values()].map((lease): SavedLease => {
 		const { address, mac, client, until, changedAt, giaddr, hostname } = lease
 		const pool = indexOf(lease.pool)
-		const status = statuses.indexOf(lease.status)
+		const status = statuses.indexOf(lease.status) + (lease.forSession ? statuses.length : 0)
 		const from = indexOf(lease.interface)
 		return hostname === undefined
 			? [address, mac, client, pool, status, until, changedAt, giaddr, from]
@@ -317,12 +328,13 @@ export function restoreLeases(table: LeaseTable, { names, leases, warned }: Save
 			mac,
 			client,
 			pool: names[pool]!,
-			status: statuses[status]!,
+			status: statuses[status % statuses.length]!,
 			until,
 			changedAt,
 			giaddr,
 			interface: names[from]!,
 			hostname: name,
+			forSession: status >= statuses.length,
 			sameMac: undefined,
 		}
 		table.byAddress.set(address, lease)

@@ -120,26 +120,6 @@ function mergedRanges(ranges: readonly Range[]): number[] {
 	return merged
 }
 
-/**
- * Addresses of a pool that clients can get, reserved ones among them, as the configuration has it:
- * without network and broadcast address, the excluded ranges and the pool's own default routers.
- */
-export function poolSize(settings: DhcpPool, excluded: DhcpLocal['excluded']): number {
-	if (settings.network === undefined) return 0
-	const network = parseIpv4(settings.network.address) ?? 0
-	const last = (network | ~(parseIpv4(settings.network.mask) ?? 0)) >>> 0
-	const ranges = mergedRanges([
-		...excluded.map(({ from, to }) => [parseIpv4(from) ?? 0, parseIpv4(to) ?? 0] as const),
-		...settings.defaultRouters.map(text => [parseIpv4(text) ?? 0, parseIpv4(text) ?? 0] as const),
-	])
-	let size = last - network - 1
-	for (let i = 0; i < ranges.length; i += 2) {
-		const from = Math.max(ranges[i]!, network + 1)
-		size -= Math.max(0, Math.min(ranges[i + 1]!, last - 1) - from + 1)
-	}
-	return size
-}
-
 function isExcluded({ excluded }: Pools, address: number): boolean {
 	let low = 0
 	let high = excluded.length / 2

@@ -257,6 +257,11 @@ function heard(table: SessionTable, session: Session, at: number): void {
 	table.sessions.set(session.mac, session)
 }
 
+/** The wall clock was set: what was heard before it keeps its age. */
+export function shiftIdleClocks(table: SessionTable, byMs: number): void {
+	for (const session of table.sessions.values()) session.heardAt += byMs
+}
+
 function terminated(table: SessionTable, mac: string): void {
 	const session = table.sessions.get(mac)
 	if (session === undefined) return

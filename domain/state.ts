@@ -20,6 +20,7 @@ import {
 	type SavedSessions,
 	type SessionTable,
 	sessionsToJson,
+	shiftIdleClocks,
 } from './session-table.ts'
 
 export type RouterState = SessionTable & {
@@ -102,6 +103,7 @@ export function evolve(state: State, event: NewEvent): void {
 		}
 		case 'ClockStepped':
 			state.clockShiftMs += event.data.byMs
+			for (const router of state.routers.values()) shiftIdleClocks(router, event.data.byMs)
 			return
 		case 'PoolSelected':
 		case 'LeaseRefused':
