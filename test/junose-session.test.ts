@@ -1,8 +1,8 @@
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { commands } from '../domain/junose/commands.ts'
-import { dhcpCommands, dhcpCommands } from '../domain/junose/dhcp-commands.ts'
-import { dynamicRequestCommands, dynamicRequestCommands } from '../domain/junose/dynamic-request-commands.ts'
+import { dhcpCommands } from '../domain/junose/dhcp-commands.ts'
+import { dynamicRequestCommands } from '../domain/junose/dynamic-request-commands.ts'
 import {
 	complete,
 	execute,
