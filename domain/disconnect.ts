@@ -54,9 +54,10 @@ export type DynamicRequestInput = Asker & {
 
 /** A session as its access point knows it. */
 export type DisconnectTarget = {
+	/** The session itself: as long as the state has this very object, it has not ended. */
+	readonly session: Session
 	readonly mac: string
 	readonly wap: string
-	readonly since: number
 	/** The access point's address. */
 	readonly client: string
 	/** Its Acct-Session-Id for the session, where it has given one. */
@@ -103,10 +104,10 @@ export function decideDynamicRequest(state: State, input: DynamicRequestInput): 
 }
 
 function targetOf(session: Session, client: string): DisconnectTarget {
-	const { mac, wap, since } = session
+	const { mac, wap } = session
 	// An Acct-Session-Id of the access point that was left behind means nothing to this one.
 	const accounting = session.accountingWap === wap ? session.accounting : undefined
-	return { mac, wap, since, client, accounting }
+	return { session, mac, wap, client, accounting }
 }
 
 /** The session that all of the identification agrees on, or an Error-Cause. */
@@ -184,7 +185,7 @@ export function decideAccessPointAnswer(
 	const current = router.sessions.get(target.mac)
 	const opened = { ...input, request: 'disconnect' } as const
 	// Its Stop has mostly overtaken the answer: the session that was meant has ended already.
-	const ended = current === undefined || current.since !== target.since
+	const ended = current !== target.session
 	const cause = ended ? undefined : refusal(current, target, answer)
 	if (cause !== undefined) return refuse([], opened, cause, answer.kind)
 	const verdict = { accepted: true } as const

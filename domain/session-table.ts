@@ -303,7 +303,9 @@ export type SavedSessions = {
 }
 
 export function sessionsToJson(table: SessionTable): SavedSessions {
-	return { sessions: [...table.sessions.values()], accessPoints: [...table.accessPoints] }
+	// In an order of their own: the map's depends on how the table came to be.
+	const accessPoints = [...table.accessPoints].sort(([a], [b]) => (a < b ? -1 : 1))
+	return { sessions: [...table.sessions.values()], accessPoints }
 }
 
 /** Puts what `sessionsToJson` gave into an empty table. Shares no object with it. */
