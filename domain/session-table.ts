@@ -56,6 +56,8 @@ export type SessionTable = {
 	/** MACs of the sessions at each access point. */
 	readonly subscribersByWap: Map<string, Set<string>>
 	readonly accessPoints: Map<string, AccessPoint>
+	/** Whether the two that follow are kept: a view that nobody searches by name does without. */
+	readonly indexed: boolean
 	/** By Acct-Session-Id: two access points may well have given the same. */
 	readonly byAccounting: MacIndex
 	readonly byMultiSession: MacIndex
@@ -68,8 +70,9 @@ type SessionEventType =
 	| 'SubscriberTerminated'
 export type SessionEvent = Extract<NewEvent, { type: SessionEventType }>
 
-export function newSessionTable(): SessionTable {
+export function newSessionTable(indexed: boolean): SessionTable {
 	return {
+		indexed,
 		sessions: new Map(),
 		subscribersByWap: new Map(),
 		accessPoints: new Map(),
@@ -200,6 +203,7 @@ function noteAccessPoint(table: SessionTable, data: EventData<'AccountingStarted
 function open(table: SessionTable, session: Session): void {
 	table.sessions.set(session.mac, session)
 	enter(table, session)
+	if (!table.indexed) return
 	addTo(table.byAccounting, session.accounting, session.mac)
 	addTo(table.byMultiSession, session.multiSession, session.mac)
 }
@@ -210,11 +214,11 @@ function identify(
 	session: Session,
 	data: EventData<'AccountingStarted'>,
 ): void {
-	if (session.accounting !== data.session) {
+	if (table.indexed && session.accounting !== data.session) {
 		removeFrom(table.byAccounting, session.accounting, session.mac)
 		addTo(table.byAccounting, data.session, session.mac)
 	}
-	if (session.multiSession !== data.multiSession) {
+	if (table.indexed && session.multiSession !== data.multiSession) {
 		removeFrom(table.byMultiSession, session.multiSession, session.mac)
 		addTo(table.byMultiSession, data.multiSession, session.mac)
 	}

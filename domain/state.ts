@@ -50,7 +50,7 @@ export function initialState(): State {
 function newRouterState(name: string): RouterState {
 	return {
 		name,
-		...newSessionTable(),
+		...newSessionTable(true),
 		messageAuthenticatorSeen: new Set(),
 		leases: newLeaseTable(),
 	}

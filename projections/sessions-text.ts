@@ -10,25 +10,38 @@ const octetLimit = 14 * 2 ** 20
 /** Longer names are cut in the table; `mac` shows them whole. */
 const widths = { user: 24, ssid: 16, accounting: 20 } as const
 
-/** Lines of `show subscribers`: a table by MAC. */
+const header = [
+	'MAC Address',
+	'User',
+	'Access Point',
+	'SSID',
+	'Since',
+	'Last Heard',
+	'Acct-Session-Id',
+] as const
+
+/** Lines of `show subscribers`: a table by MAC. Where there are too many, those silent longest. */
 export function subscribersText(state: Sessions, virtualRouter: string): string[] {
 	const title = 'Subscribers'
-	const all = [...(state.get(virtualRouter)?.sessions.values() ?? [])]
-	if (all.length === 0) return [...heading(title), 'No subscriber is on the network.']
-	all.sort((a, b) => (a.mac < b.mac ? -1 : 1))
-	const rows = all.slice(0, subscriberLimit).map(row)
-	const lines = table(
-		title,
-		['MAC Address', 'User', 'Access Point', 'SSID', 'Since', 'Last Heard', 'Acct-Session-Id'],
-		rows,
-	)
-	const shown = fitting(lines)
-	const hidden = all.length - (shown.length - (lines.length - rows.length))
-	shown.push('', `Subscribers: ${all.length}`)
-	if (hidden > 0)
-		shown.push(`${hidden} more are not listed; "show subscribers mac" shows any of them.`)
-	return shown
+	const sessions = state.get(virtualRouter)?.sessions
+	if (sessions === undefined || sessions.size === 0) {
+		return [...heading(title), 'No subscriber is on the network.']
+	}
+	const listed = sessions.values().take(subscriberLimit).toArray()
+	listed.sort((a, b) => (a.mac < b.mac ? -1 : 1))
+	const lines = fitting(table(title, header, listed.map(row)))
+	const missing = sessions.size - (lines.length - headLength)
+	lines.push('', `Subscribers: ${sessions.size}`)
+	if (missing > 0) {
+		lines.push(`${missing} of them are not listed; "show subscribers mac" shows any one.`)
+	}
+	return lines
 }
+
+/** Title, its rule, headings and theirs. */
+const headLength = 4
+
+const plain = /^[\x20-\x7e]*$/
 
 function row(session: Session): string[] {
 	return [
@@ -43,7 +56,9 @@ function row(session: Session): string[] {
 }
 
 function cut(text: string | undefined, width: number): string {
-	const characters = [...printable(text ?? '')]
+	// Nearly every name: a hundred thousand of them must not hold up packets.
+	if (text === undefined || (text.length <= width && plain.test(text))) return text ?? ''
+	const characters = [...printable(text)]
 	if (characters.length <= width) return characters.join('')
 	return `${characters.slice(0, width - 1).join('')}…`
 }
@@ -64,7 +79,7 @@ function fitting(lines: readonly string[]): string[] {
 	let count = 0
 	for (const line of lines) {
 		// Beyond ASCII a UTF-16 unit takes up to 3 octets; quotes and comma come on top.
-		octets += line.length + 3 + 2 * (line.match(/[^\0-\x7f]/g)?.length ?? 0)
+		octets += line.length * (plain.test(line) ? 1 : 3) + 3
 		if (octets > octetLimit) break
 		count++
 	}

@@ -42,7 +42,7 @@ const virtualRouterOf = createVirtualRouterReader()
 function tableOf(state: Sessions, virtualRouter: string): SessionTable {
 	let table = state.get(virtualRouter)
 	if (table === undefined) {
-		table = newSessionTable()
+		table = newSessionTable(false)
 		state.set(virtualRouter, table)
 	}
 	return table
