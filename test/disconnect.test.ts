@@ -236,6 +236,14 @@ test('each refusal has its Error-Cause, is recorded, and leaves the session alon
 		['an unknown session id', 503, [[44, 's9']]],
 		['a session id in another case', 503, [[44, 'S1']]],
 		['another user', 503, [session, [1, 'bob']]],
+		[
+			'the right subscriber with an unknown session id',
+			503,
+			[
+				[44, 's9'],
+				[31, mac],
+			],
+		],
 		['another multi-session id', 503, [session, [50, 'm9']]],
 		['another subscriber', 503, [session, [31, otherMac]]],
 		['another access point', 503, [session, [30, otherWap]]],
@@ -328,6 +336,7 @@ test('what is not genuine is never answered, only counted', async () => {
 		[good, 'unknown-client', '192.0.2.11'],
 		[good, 'no-key', '192.0.2.10'],
 		[request({ attributes, secret: 'wrong' }), 'bad-authenticator'],
+		[request({ attributes, secret: 'wrong', messageAuthenticator: 'none' }), 'bad-authenticator'],
 		[withForgedSignature(badSignature), 'bad-authenticator'],
 		[cut, 'malformed'],
 		[requestPacket({ code: 1, secret: serverSecret, attributes }), 'invalid'],
@@ -385,6 +394,41 @@ test('a repeat gets the same octets again, and nothing is done or recorded twice
 	assert.equal(answerIn(fromServer(relay, other), other), { code: code.disconnectNak, cause: 503 })
 	relay.pass(31_000)
 	assert.equal(answerIn(fromServer(relay, bytes), bytes), { code: code.disconnectNak, cause: 503 })
+})
+
+test('a repeat is still one after a change of the configuration', async () => {
+	const relay = await simulatedRelay(plain)
+	account(relay, 'start')
+	const bytes = request({ attributes: [[44, 's1']] })
+	const [first] = fromServer(relay, bytes)
+	await relay.configure(plain.replace(' authorization change', ''))
+	assert.equal(fromServer(relay, bytes)[0]!.bytes, first!.bytes)
+})
+
+test('the user is who the Access-Accept says, or else the first Start, and nobody later', async () => {
+	const relay = await simulatedRelay(plain)
+	const [forwarded] = relay.fromWap(
+		requestPacket({
+			code: 1,
+			...next(),
+			attributes: [
+				[1, 'outer'],
+				[30, wap],
+				[31, mac],
+			],
+		}),
+	)
+	relay.fromHome(forwarded!, answerPacket(forwarded!.bytes, { code: 2 }))
+	account(relay, 'start', { user: 'alice' })
+	account(relay, 'start', { user: 'mallory' })
+	const as = (user: string) =>
+		ask(relay, [
+			[44, 's1'],
+			[1, user],
+		])
+	assert.equal(as('mallory'), { code: code.disconnectNak, cause: 503 })
+	assert.equal(as('outer'), { code: code.disconnectNak, cause: 503 })
+	assert.equal(as('alice'), { code: code.disconnectAck })
 })
 
 test('a session that was disconnected is not resurrected', async () => {
@@ -636,6 +680,8 @@ test('more questions than an access point has identifiers, or the relay has room
 	assert.is(identifiers.size, askLimit)
 	const bytes = request({ attributes: [[44, 's1']] })
 	assert.equal(answerIn(fromServer(relay, bytes), bytes), { code: code.disconnectNak, cause: 506 })
+	const unasked = ofType(relay, 'DisconnectAnswered').map(({ data }) => data.accessPoint)
+	assert.equal(unasked, [undefined], 'and nobody says that the access point was silent')
 	relay.pass(10_000)
 	const [asked] = fromServer(relay, request({ attributes: [[44, 's1']] }))
 	assert.is(asked!.code, code.disconnect, 'there is room again')
@@ -650,6 +696,7 @@ test('what waits for an access point is answered although its servers are no lon
 	const [asked] = fromServer(relay, bytes)
 	assert.is(await relay.configure(oneServer + relayServers), undefined)
 	relay.pass(2000)
+	assert.ok(relay.transport.sockets.has(1700), 'the port is kept for the answer')
 	const left = relay.fromHome(asked!, portAnswer(asked!, code.disconnectAck))
 	assert.equal(answerIn(left, bytes), { code: code.disconnectAck })
 	relay.pass(2000)
@@ -687,6 +734,38 @@ test('a key that changes counts at once, and a port that is taken is refused', a
 	const refused = await relay.configure(moved)
 	assert.match(refused ?? '', /UDP port 1701: another program/)
 	assert.ok(relay.transport.sockets.has(1700), 'everything is as before')
+})
+
+// ---- Anything at all ----
+
+test('octets that nobody signed are never answered, and those that the server signed always are', async () => {
+	const relay = await simulatedRelay(plain)
+	account(relay, 'start')
+	const octets = fc.uint8Array({ maxLength: 200 })
+	fc.assert(
+		fc.property(octets, bytes => {
+			assert.equal(fromServer(relay, bytes), [])
+		}),
+		{ numRuns: 300, seed: 5 },
+	)
+	const someType = fc.oneof(
+		fc.constantFrom(1, 4, 24, 30, 31, 32, 33, 44, 50, 101),
+		fc.integer({ min: 1, max: 255 }).filter(type => type !== 55 && type !== 80),
+	)
+	const attributes = fc.array(fc.tuple(someType, fc.uint8Array({ maxLength: 60 })), {
+		maxLength: 12,
+	})
+	fc.assert(
+		fc.property(attributes, fc.constantFrom(40, 43), (list, asked) => {
+			const bytes = request({ code: asked, attributes: list })
+			const { code: answer } = answerIn(fromServer(relay, bytes), bytes)
+			assert.is(answer, asked + 2, 'for none of them names the session')
+			relay.pass(31_000)
+		}),
+		{ numRuns: 60, seed: 6 },
+	)
+	assert.equal(live(relay), [mac])
+	assertInvariants(relay)
 })
 
 // ---- The index of names ----
