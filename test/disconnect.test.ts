@@ -678,6 +678,7 @@ test('more questions than an access point has identifiers, or the relay has room
 		identifiers.add(asked!.bytes[1]!)
 	}
 	assert.is(identifiers.size, askLimit)
+	assertInvariants(relay)
 	const bytes = request({ attributes: [[44, 's1']] })
 	assert.equal(answerIn(fromServer(relay, bytes), bytes), { code: code.disconnectNak, cause: 506 })
 	const unasked = ofType(relay, 'DisconnectAnswered').map(({ data }) => data.accessPoint)
@@ -685,6 +686,7 @@ test('more questions than an access point has identifiers, or the relay has room
 	relay.pass(10_000)
 	const [asked] = fromServer(relay, request({ attributes: [[44, 's1']] }))
 	assert.is(asked!.code, code.disconnect, 'there is room again')
+	assertInvariants(relay)
 })
 
 // ---- Configuration while requests are in flight ----
