@@ -188,7 +188,7 @@ function accountingUpdated(
 	heard(table, session, at)
 	if (session.wap !== data.wap) return
 	// The Start was lost, or came before this relay: the session has its name from here.
-	if (session.accounting === undefined) identify(table, session, data)
+	if (session.accountingWap !== data.wap) identify(table, session, data)
 	noteAccessPoint(table, data)
 }
 

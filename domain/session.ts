@@ -38,7 +38,9 @@ export function sessionStoppedBy(
 ): Session | undefined {
 	const session = router.sessions.get(stop.mac)
 	if (session === undefined || session.wap !== stop.wap) return undefined
+	// Where this access point's Start was lost, its Stop names a session that is not known by that.
 	const otherSession =
+		session.accountingWap === session.wap &&
 		session.accounting !== undefined &&
 		stop.session !== undefined &&
 		session.accounting !== stop.session

@@ -462,7 +462,44 @@ test('an Interim-Update names the session where its Start was lost', async () =>
 	relay.fromHome(forwarded!, answerPacket(forwarded!.bytes, { code: 2 }))
 	assert.equal(ask(relay, [[44, 's1']]), { code: code.disconnectNak, cause: 503 })
 	account(relay, 'interim')
-	assert.equal(ask(relay, [[44, 's1']]), { code: code.disconnectAck })
+	// Roaming, and again the Start is lost.
+	const roamed = requestPacket({
+		code: 1,
+		...next(),
+		attributes: [
+			[1, 'alice'],
+			[30, otherWap],
+			[31, mac],
+		],
+	})
+	const [again] = relay.fromWap(roamed)
+	relay.fromHome(again!, answerPacket(again!.bytes, { code: 2 }))
+	account(relay, 'interim', { session: 's0' })
+	assert.is(live(relay).length, 1, 'what the first access point says names nothing any more')
+	account(relay, 'interim', { wap: otherWap, session: 's2' })
+	assert.equal(ask(relay, [[44, 's1']]), { code: code.disconnectNak, cause: 503 })
+	assert.equal(ask(relay, [[44, 's2']]), { code: code.disconnectAck })
+})
+
+test('a Stop ends the session although the Start of its access point was lost', async () => {
+	const relay = await simulatedRelay(plain)
+	account(relay, 'start')
+	const [forwarded] = relay.fromWap(
+		requestPacket({
+			code: 1,
+			...next(),
+			attributes: [
+				[1, 'alice'],
+				[30, otherWap],
+				[31, mac],
+			],
+		}),
+	)
+	relay.fromHome(forwarded!, answerPacket(forwarded!.bytes, { code: 2 }))
+	account(relay, 'stop')
+	assert.equal(live(relay), [mac], 'the access point that was left behind ends nothing')
+	account(relay, 'stop', { wap: otherWap, session: 's2' })
+	assert.equal(live(relay), [])
 })
 
 for (const fault of ['lost', 'unacknowledged'] as const) {
