@@ -265,7 +265,6 @@ function refuse(
 	const data: EventData<'LeaseRefused'> = { mac, client, reason }
 	if (address !== 0) data.address = formatIpv4(address)
 	if (answer === 'silent') data.silent = true
-	if (request.message === 'discover') data.message = 'discover'
 	if (pool !== undefined) data.pool = pool
 	const stream = subscriberStream(context.router.name, mac)
 	const event: NewEvent = { stream, type: 'LeaseRefused', v: 1, at: context.at, data }
