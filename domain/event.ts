@@ -197,6 +197,7 @@ export const catalogue = {
 			optional({
 				tries,
 				ssid: t.string,
+				/** User-Name of the answer (RFC 2865 §5.1), else of the request. */
 				user: t.string,
 				reauthentication: t.literal(true),
 				/** Class [25] and Service-Bundle [26-31]: text, or `0x` and hexadecimal digits. */

@@ -16,6 +16,7 @@ const peers: readonly Peer[] = [
 	{ command: 'radsecproxy', debianPackage: 'radsecproxy', purpose: 'a proxy in front' },
 	{ command: 'tshark', debianPackage: 'tshark', purpose: 'a second opinion on every packet' },
 	{ command: 'sqlite3', debianPackage: 'sqlite3', purpose: 'a second opinion on the journal' },
+	{ command: 'nats-server', debianPackage: 'nats-server', purpose: 'the SRC protocol' },
 	{ command: 'openssl', debianPackage: 'openssl', purpose: 'certificates for EAP-TLS' },
 ]
 

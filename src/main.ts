@@ -13,7 +13,8 @@ const usage = `Usage: radledger COMMAND
 
   serve --config FILE --data DIR    run the relay
   shell --data DIR                  the JunosE shell of a running relay
-  exec --data DIR "COMMAND"         one command of that shell; exit code 1 when it is refused`
+  exec --data DIR "COMMAND"         one command of that shell; exit code 1 when it is refused
+  src-adapter --rules FILE --nats URL    answers a relay's questions about address pools`
 
 async function main(args: readonly string[]): Promise<number> {
 	const [command, ...rest] = args
@@ -30,6 +31,11 @@ async function main(args: readonly string[]): Promise<number> {
 		case 'exec': {
 			const { exec } = await import('./exec.ts')
 			return exec(rest)
+		}
+		case 'src-adapter': {
+			const { srcAdapter } = await import('./src-adapter.ts')
+			const { srcAdapterSettings } = await import('./src-adapter-settings.ts')
+			return srcAdapter(srcAdapterSettings(rest, process.env))
 		}
 		case 'help':
 		case '--help':

@@ -8,7 +8,7 @@ import {
 	stateToJson,
 	stateVersion,
 } from '../domain/state.ts'
-import { type Following, follow, type Projection } from '../projections/follow.ts'
+import { follow, type Projection } from '../projections/follow.ts'
 
 const stateProjection: Projection<State> = {
 	name: 'state',
@@ -22,23 +22,37 @@ const stateProjection: Projection<State> = {
 	thaw: stateFromJson,
 }
 
+/** The folded state and nothing else: a snapshot of it that says another position is not used. */
 export function recoverState(
 	reader: JournalReader,
 	snapshots: Snapshots,
 	onWarning: (sentence: string) => void,
-): Following<State> {
+): State {
 	const following = follow({ reader, snapshots, projection: stateProjection, onWarning })
 	following.catchUp()
-	return following
+	const state = following.state()
+	if (state.position === following.position()) return state
+	onWarning(
+		`The snapshot of the state says position ${state.position} where it should be ${following.position()}; it is ignored and the journal read instead.`,
+	)
+	const none: Snapshots = { load: () => undefined, save: () => undefined }
+	const again = follow({ reader, snapshots: none, projection: stateProjection, onWarning })
+	again.catchUp()
+	return again.state()
+}
+
+/** Saves a state that has nothing in it but what is on disk. */
+export function saveState(snapshots: Snapshots, state: State): void {
+	snapshots.save(stateProjection.name, stateVersion, state.position, stateToJson(state))
 }
 
 /**
  * Snapshots for a view that is a part of the state: what was recovered is on disk, so the view need
  * neither read the journal again nor save anything itself.
  */
-export function beginningWith(recovered: Following<State>): Snapshots {
+export function beginningWith(state: State): Snapshots {
 	return {
-		load: () => ({ position: recovered.position(), state: stateToJson(recovered.state()) }),
+		load: () => ({ position: state.position, state: stateToJson(state) }),
 		save() {},
 	}
 }

@@ -31,9 +31,10 @@ import { createEngine, type Engine, recordDurably, turn } from './engine/engine.
 import { tickMs } from './engine/timers.ts'
 import { openLog } from './log.ts'
 import { openOperator } from './operate.ts'
-import { beginningWith, recoverState } from './recover.ts'
+import { beginningWith, recoverState, saveState } from './recover.ts'
 import { release } from './release.ts'
 import { type ServeSettings, UsageError } from './settings.ts'
+import { openSnapshooter } from './snapshot.ts'
 
 /** How often names of upstream servers are looked up anew, and projections are saved. */
 const resolveMs = 60_000
@@ -49,7 +50,7 @@ export async function serve(settings: ServeSettings): Promise<number> {
 
 	const journal = openJournal({ folder: settings.data, onWarning })
 	const startedAt = Date.now()
-	const recovered = recoverState(journal, journal, onWarning)
+	const state = recoverState(journal, journal, onWarning)
 	const views = [
 		follow({ reader: journal, snapshots: journal, projection: relayStatistics, onWarning }),
 		follow({ reader: journal, snapshots: journal, projection: upstreamStatistics, onWarning }),
@@ -66,7 +67,7 @@ export async function serve(settings: ServeSettings): Promise<number> {
 	for (const view of views) view.catchUp()
 	const subscribers = follow({
 		reader: journal,
-		snapshots: beginningWith(recovered),
+		snapshots: beginningWith(state),
 		projection: sessions,
 		onWarning,
 	})
@@ -95,7 +96,7 @@ export async function serve(settings: ServeSettings): Promise<number> {
 			watchdogSeconds: settings.watchdogSeconds,
 			hidden,
 		},
-		recovered.state(),
+		state,
 		{ hostname: loaded.configuration.hostname, virtualRouters: [] },
 	)
 	const refused = await configure(engine, loaded.configuration)
@@ -121,14 +122,19 @@ export async function serve(settings: ServeSettings): Promise<number> {
 	const shell = await serveShell(settings.data, operator, {
 		onError: error => log.warn('shell', { error: String(error) }, 'A shell session failed.'),
 	})
+	const snapshooter = openSnapshooter(settings.data, journal.last(), onWarning)
 	const timers = [
 		setInterval(() => void resolveUpstreams(engine), resolveMs),
 		setInterval(() => {
 			// With a million leases that view takes a second to save: packets must not wait for it.
 			for (const view of views) if (view !== views[2]) view.save()
+			snapshooter.at(journal.last())
 		}, saveMs),
 	]
+	let stopping = false
 	const stop = (signal: string) => {
+		if (stopping) return
+		stopping = true
 		log.info('stopping', { signal }, `The relay stops: ${signal}.`)
 		void stopEngine(engine, signal).then(() => ended.resolve(0))
 	}
@@ -140,9 +146,11 @@ export async function serve(settings: ServeSettings): Promise<number> {
 	for (const timer of timers) clearInterval(timer)
 	transport.stop()
 	await shell.close()
+	await snapshooter.close()
 	if (code === 0) {
 		for (const view of views) view.save()
-		recovered.save()
+		// Everything in it is on disk: the engine has stopped with its last commit.
+		saveState(journal, state)
 	}
 	transport.close()
 	journal.close()

@@ -153,7 +153,8 @@ test('what a packet holds lasts when it is kept, and goes with the buffer when n
 	const packet = decoded(octets)
 	const kept = keepPacket(packet)
 	octets.fill(7)
-	decodeDhcp(requestWith(usual).bytes, 300, packet)
+	const other = requestWith(usual)
+	assert.is(decodeDhcp(other.bytes, other.length, packet), packet)
 	assert.is(readIp(kept, options.requestedAddress), 0x01020304)
 	assert.is(clientMac(kept), '02-00-00-00-00-01')
 	assert.not.ok(hasOption(kept, options.router))
@@ -350,7 +351,9 @@ test('RFC 3396: a value of more than 255 octets is split and joined', () => {
 })
 
 test('RFC 2131 §4.1: options that exceed the size go into file, then into sname', () => {
-	assert.is(placed([long(43, 255), long(224, 43)]).reply.overload, 0, '548 octets exactly')
+	const { reply } = placed([long(43, 255), long(224, 45)])
+	assert.equal([reply.overload, reply.length], [0, 548])
+	assert.is(placed([long(43, 255), long(224, 46)]).reply.overload, 1)
 	const full = [long(43, 255), long(224, 42)]
 	assert.is(placed([...full, long(225, 125)]).reply.overload, 1)
 	assert.is(placed([...full, long(225, 125), long(226, 61)]).reply.overload, 3)
@@ -361,6 +364,9 @@ test('what fits nowhere as a whole is split over the fields, and in the end left
 	assert.equal(placed([long(43, 200), long(224, 200)]).omitted, [])
 	assert.equal(placed([long(43, 255), long(224, 200), long(225, 4)]).omitted, [])
 	assert.equal(placed([long(43, 300), long(224, 300), long(225, 4)]).omitted, [224])
+	// 255 + 125 + 61 octets are left, once each field has its headers and End.
+	assert.equal(placed([long(43, 42), long(224, 441)]).omitted, [])
+	assert.equal(placed([long(43, 42), long(224, 442)]).omitted, [224])
 	const kept = { file: '/boot', sname: 'boot' }
 	const { reply, omitted } = placed([long(43, 300), long(224, 4)], kept)
 	assert.equal([omitted, reply.overload], [[43], 0])

@@ -1,6 +1,9 @@
 /** Repeated requests: RFC 5080 §2.2.2. */
+import fc from 'fast-check'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
+import { openSimulatedTransport } from '../adapters/radius/transport-simulated.ts'
+import { createAnswerCache, isKept, reserve } from '../src/engine/answer-cache.ts'
 import { assertInvariants, discardsOf, ofType } from './relay-invariants.ts'
 import {
 	accessRequest,
@@ -193,6 +196,26 @@ test('an answer that newer ones have overwritten is not sent again: the request 
 	}
 	assert.is(again[39]!.code, 2)
 	assert.is(again[0]!.code, 1)
+})
+
+test('an answer counts as kept exactly until something is written over it', () => {
+	const lengths = fc.array(fc.integer({ min: 20, max: 400 }), { maxLength: 60 })
+	const property = fc.property(lengths, sizes => {
+		const cache = createAnswerCache(openSimulatedTransport(), 1024)
+		const { bytes } = cache.memory
+		const written = sizes.map((length, n) => {
+			const at = reserve(cache, length)
+			bytes.fill(n + 1, at, at + length)
+			return { at, length, mark: cache.written, n }
+		})
+		for (const { at, length, mark, n } of written) {
+			const whole = bytes.subarray(at, at + length).every(octet => octet === n + 1)
+			if (isKept(cache, mark, length)) assert.ok(whole, `answer ${n} is whole`)
+		}
+		const last = written.at(-1)
+		if (last !== undefined) assert.ok(isKept(cache, last.mark, last.length))
+	})
+	fc.assert(property, { seed: 20250603, numRuns: 500 })
 })
 
 test('peers are forgotten after a minute without a packet, but not while something is pending', async () => {

@@ -5,7 +5,7 @@ import * as assert from 'uvu/assert'
 import { openMemoryJournal } from '../adapters/journal/memory.ts'
 import { hideSalted, hideUserPassword } from '../domain/radius/hidden.ts'
 import { configure } from '../src/engine/configure.ts'
-import { recordDurably } from '../src/engine/engine.ts'
+import { recordDurably, turn } from '../src/engine/engine.ts'
 import type { Peer } from '../src/engine/exchange.ts'
 import {
 	assertAnswers,
@@ -83,6 +83,69 @@ test('what arrives in one turn is one commit', async () => {
 	}
 	assert.is(relay.turn().filter(isAnswer).length, 50)
 	assert.is(appends, 1)
+})
+
+/** A relay whose clock a test turns itself, with requests that wait at the home server. */
+async function withWaiting(count: number) {
+	const relay = await simulatedRelay()
+	const clock = { now: relay.engine.now + 1000 }
+	Object.assign(relay.engine.parts.clock, { monotonic: () => clock.now })
+	const forwarded = Array.from(
+		{ length: count },
+		(_, n) =>
+			relay.fromWap(accountingRequest('start', { identifier: n & 255 }), {
+				port: 5000 + (n >> 8),
+			})[0]!,
+	)
+	const arrive = (n: number) => {
+		const { bytes, from } = forwarded[n]!
+		const socket = relay.transport.sockets.get(from)!
+		relay.transport.deliver(socket, 0xc0000201, 1813, answerPacket(bytes, { code: 5 }))
+	}
+	const once = () => {
+		const waitUs = turn(relay.engine, relay.transport.ready())
+		const answers = relay.transport.sent.splice(0).map(({ bytes }) => bytes[1]!)
+		return { waits: waitUs !== undefined, answers }
+	}
+	return { relay, clock, arrive, once }
+}
+
+test('answers wait while datagrams come, and leave together when none does', async () => {
+	const { relay, arrive, once } = await withWaiting(3)
+	for (let n = 0; n < 3; n++) {
+		arrive(n)
+		assert.equal(once(), { waits: true, answers: [] })
+		assert.is(relay.journal.last(), 0)
+	}
+	assert.equal(once(), { waits: false, answers: [0, 1, 2] })
+	assert.is(relay.journal.last(), 6)
+})
+
+test('while they wait, forwards leave', async () => {
+	const { relay, arrive } = await withWaiting(1)
+	arrive(0)
+	const socket = relay.transport.sockets.get(1812)!
+	relay.transport.deliver(socket, 0x0a000001, 5000, accessRequest())
+	assert.is.not(turn(relay.engine, relay.transport.ready()), undefined)
+	assert.equal(
+		relay.transport.sent.splice(0).map(({ bytes }) => bytes[0]),
+		[1],
+	)
+})
+
+test('however many datagrams come, an answer waits a few milliseconds at most', async () => {
+	const { clock, arrive, once } = await withWaiting(100)
+	const begin = clock.now
+	for (let n = 0; n < 100; n++) {
+		arrive(n)
+		const { answers } = once()
+		if (answers.length > 0) {
+			assert.ok(clock.now - begin <= 5, `${clock.now - begin} ms`)
+			return
+		}
+		clock.now += 0.1
+	}
+	assert.unreachable('they leave')
 })
 
 /** Ten exchanges of every kind: the answers that left, what left in the turn of a failure and after. */
@@ -454,6 +517,30 @@ test('a relay server that is removed and configured again at once goes on at its
 	relay.pass(15_000)
 	assert.not(relay.transport.sockets.has(1812))
 	assertInvariants(relay)
+})
+
+test('two removed relay servers at one port both answer what they have', async () => {
+	const relay = await simulatedRelay()
+	const [first] = relay.fromWap(accessRequest({ identifier: 1 }))
+	await relay.configure(oneServer)
+	await relay.configure(oneServer + relayServers)
+	const [second] = relay.fromWap(accessRequest({ identifier: 2 }))
+	await relay.configure(oneServer)
+	assert.is(relay.fromHome(second!, answerPacket(second!.bytes, { code: 2 })).length, 1)
+	relay.pass(1100)
+	assert.is(relay.fromHome(first!, answerPacket(first!.bytes, { code: 2 })).length, 1)
+	relay.pass(1100)
+	assert.not(relay.transport.sockets.has(1812))
+	assertInvariants(relay)
+})
+
+test('an answer that waits for company leaves before its socket is replaced', async () => {
+	const { relay, arrive, once } = await withWaiting(1)
+	arrive(0)
+	assert.equal(once(), { waits: true, answers: [] })
+	const narrow = relayServers.replaceAll('server\n', 'server\n listen-address 127.0.0.1\n')
+	assert.is(await relay.configure(oneServer + narrow), undefined)
+	assert.equal(once(), { waits: false, answers: [0] })
 })
 
 test('a port that is changed to and fro within a second stays in service', async () => {

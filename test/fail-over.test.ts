@@ -550,6 +550,65 @@ test('a name is resolved anew: requests go to the new address, old ones are answ
 	assert.is(ofType(relay, 'AccessRequested')[1]!.data.server, 'radius.example')
 })
 
+test('until the new address has a socket, requests go to the old one', async () => {
+	let addresses: readonly number[] = [0xc0000201]
+	const relay = await simulatedRelay(servers({ 'radius.example': plain }) + relayServers, {
+		resolve: async () => addresses,
+	})
+	addresses = [0xc0000202]
+	const { connect } = relay.transport
+	let tried = 0
+	Object.assign(relay.transport, {
+		connect: async () => {
+			tried++
+			throw Object.assign(new Error('no route leads there'), { code: 'ENETUNREACH' })
+		},
+	})
+	await resolveUpstreams(relay.engine)
+	assert.is(tried, 2)
+	assert.is(host(relay.fromWap(accessRequest({ identifier: 1 }))[0]), first)
+	Object.assign(relay.transport, { connect })
+	await resolveUpstreams(relay.engine)
+	assert.is(host(relay.fromWap(accessRequest({ identifier: 2 }))[0]), second)
+	assertInvariants(relay)
+})
+
+test('a socket that cannot be opened is tried again every few seconds, not at every tick', async () => {
+	const relay = await simulatedRelay(relayServers)
+	const { connect } = relay.transport
+	let tried = 0
+	Object.assign(relay.transport, {
+		connect: async () => {
+			tried++
+			throw Object.assign(new Error('no route leads there'), { code: 'ENETUNREACH' })
+		},
+	})
+	await relay.configure(oneServer + relayServers)
+	for (let second = 0; second < 20; second++) {
+		relay.pass(1000)
+		await settled()
+	}
+	assert.ok(tried >= 4 && tried <= 12, `${tried} attempts for two servers in 20 s`)
+	assert.is(relay.warnings.length, tried)
+	Object.assign(relay.transport, { connect })
+	relay.pass(5100)
+	await settled()
+	assert.is(host(relay.fromWap(accessRequest())[0]), first)
+})
+
+test('refusals from an address that a name no longer has say nothing about the new one', async () => {
+	let addresses: readonly number[] = [0xc0000201]
+	const relay = await simulatedRelay(servers({ 'radius.example': plain }) + relayServers, {
+		resolve: async () => addresses,
+	})
+	const [old] = relay.fromWap(accessRequest())
+	addresses = [0xc0000202]
+	await resolveUpstreams(relay.engine)
+	relay.transport.refuse(relay.transport.sockets.get(old!.from)!)
+	relay.pass(100)
+	assert.is(stateOf(relay), 'okay')
+})
+
 test('an address that still serves is kept while the name has it, or has none', async () => {
 	let addresses: readonly number[] = [0xc0000201]
 	const relay = await simulatedRelay(servers({ 'radius.example': plain }) + relayServers, {
@@ -960,6 +1019,20 @@ test('stopping records everything in flight as unanswered', async () => {
 	assert.is(ofType(relay, 'AccessUnanswered')[0]!.data.reason, 'stopped')
 	assert.is(ofType(relay, 'AccountingUnanswered')[0]!.data.reason, 'stopped')
 	assertInvariants(relay)
+})
+
+test('a burst of more requests than one socket has identifiers is forwarded whole', async () => {
+	const wide = oneServer.replace('key home-secret', 'key home-secret\n max-sessions 2000')
+	const relay = await simulatedRelay(wide + relayServers)
+	let forwarded = 0
+	for (let n = 0; n < 1000; n++) {
+		const request = accessRequest({ identifier: n & 255, nonce: n >> 8 })
+		forwarded += relay.fromWap(request, { port: 5000 + (n >> 8) }).length
+		// A socket opens between turns, as it does in Node's loop.
+		if (n % 64 === 63) await Promise.resolve().then(() => undefined)
+	}
+	assert.is(forwarded, 1000)
+	assert.ok(relay.upstreamSockets().length >= 5)
 })
 
 test.run()

@@ -381,7 +381,7 @@ test('policy auto: a restart does not forget it', async () => {
 	before.fromWap(accessRequest())
 	before.pass(100)
 	const journal = before.journal.restart()
-	const state = recoverState(journal, journal, () => {}).state()
+	const state = recoverState(journal, journal, () => {})
 	const after = await simulatedRelay(oneServer + relayServers, { journal, state })
 	assert.is(after.fromWap(accessRequest({ ...unsigned, identifier: 5 })).length, 0)
 	const forgetful = await simulatedRelay(oneServer + relayServers, { state: initialState() })

@@ -5,12 +5,14 @@ import * as assert from 'uvu/assert'
 import { decide } from '../domain/decide.ts'
 import type { Session } from '../domain/session-table.ts'
 import { evolve, initialState, type State, stateToJson } from '../domain/state.ts'
-import { recoverState } from '../src/recover.ts'
+import { recoverState, saveState } from '../src/recover.ts'
 import { assertInvariants, ofType } from './relay-invariants.ts'
 import {
 	accessRequest,
 	answerPacket,
+	called,
 	oneServer,
+	type PacketOptions,
 	relayServers,
 	requestPacket,
 	type SimulatedRelay,
@@ -235,6 +237,29 @@ test('accounting resets the idle clock, a reauthentication does not', async () =
 	assert.is(sessions(other).length, 1)
 })
 
+test('accounting of one subscriber keeps no other session alive', () => {
+	const state = initialState()
+	const account = (subscriber: string, at: number, status: 'start' | 'interim') => {
+		const accounting = { client: '10.0.0.1', mac: subscriber, wap: firstWap }
+		const input = { kind: 'accounting-request', at, router: 'default', status } as const
+		const { events } = decide(state, { ...input, accounting, server: 'a' })
+		for (const event of events) evolve(state, event)
+	}
+	account('02-00-00-00-00-01', 1000, 'start')
+	account('02-00-00-00-00-02', 2000, 'start')
+	account('02-00-00-00-00-01', 3000, 'interim')
+	const { events } = decide(state, {
+		kind: 'clock',
+		at: 2001 + day,
+		router: 'default',
+		idleTimeoutMs: day,
+	})
+	assert.equal(
+		events.map(({ stream }) => stream),
+		['subscriber-default.02-00-00-00-00-02'],
+	)
+})
+
 test('many idle sessions end a thousand at a time', () => {
 	const state = initialState()
 	for (let i = 0; i < 2500; i++) {
@@ -284,7 +309,7 @@ test('a relay that only lets time pass has the state that its journal folds to',
 	const relay = await simulatedRelay()
 	relay.pass(5000)
 	const { journal } = relay
-	assert.equal(inOrder(recoverState(journal, journal, () => {}).state()), inOrder(relay.state))
+	assert.equal(inOrder(recoverState(journal, journal, () => {})), inOrder(relay.state))
 })
 
 const seed = Number(process.env['SEED'] ?? 20250603)
@@ -338,12 +363,9 @@ test('after any sequence, the journal folds to the very state that lived through
 				default: {
 					relay.pass(50)
 					const journal = relay.journal.restart()
-					const following = recoverState(journal, journal, () => {})
-					if (step.snapshot) following.save()
-					relay = await simulatedRelay(oneServer + relayServers, {
-						journal,
-						state: following.state(),
-					})
+					const state = recoverState(journal, journal, () => {})
+					if (step.snapshot) saveState(journal, state)
+					relay = await simulatedRelay(oneServer + relayServers, { journal, state })
 				}
 			}
 			assertInvariants(relay)
@@ -376,5 +398,24 @@ function assertIndexed(state: State): void {
 		}
 	}
 }
+
+test('a session knows the SSID and the user of its request, and the user of the answer before that', async () => {
+	const relay = await simulatedRelay()
+	const [first] = relay.fromWap(accessRequest())
+	relay.fromHome(first!, answerPacket(first!.bytes, { code: 2 }))
+	const session = relay.state.routers.get('default')!.sessions.get('02-00-00-00-00-01')!
+	assert.is(session.ssid, 'campus')
+	assert.is(session.user, 'alice@example.org')
+
+	const other = { identifier: 2, attributes: [[1, 'bob'], called, [31, '02-00-00-00-00-02']] }
+	const request = requestPacket({ code: 1, ...other } as PacketOptions)
+	const [second] = relay.fromWap(request)
+	const named = { code: 2, attributes: [[1, 'robert@home']] } as PacketOptions
+	relay.fromHome(second!, answerPacket(second!.bytes, named))
+	assert.is(
+		relay.state.routers.get('default')!.sessions.get('02-00-00-00-00-02')!.user,
+		'robert@home',
+	)
+})
 
 test.run()

@@ -254,8 +254,12 @@ export async function simulatedRelay(
 			code: bytes[0]!,
 		}))
 	const oneTurn = (): Left[] => {
-		// As a transport does: again at once while answers wait for what else arrives.
-		while (turn(engine, transport.ready())) {}
+		// As a transport does: again while answers wait for what else arrives to share their commit.
+		for (;;) {
+			const waitUs = turn(engine, transport.ready())
+			if (waitUs === undefined) break
+			monotonic += waitUs / 1000
+		}
 		return takeSent()
 	}
 	return {

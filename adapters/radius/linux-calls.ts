@@ -22,6 +22,8 @@ export type Calls = {
 	epoll_create1(flags: number): number
 	epoll_ctl(epoll: number, operation: number, fd: number, event: number): number
 	epoll_wait(epoll: number, events: number, count: number, timeoutMs: number): number
+	/** `timeout` is the address of a `struct timespec`: finer than the milliseconds of epoll_wait. */
+	ppoll(descriptors: number, count: number, timeout: number, signals: number): number
 	close(fd: number): number
 }
 
@@ -41,6 +43,7 @@ export const datagramNonBlocking = 0x2 | 0x800 | 0x80000
 export const EPOLL_CLOEXEC = 0x80000
 export const EPOLL_CTL_ADD = 1
 export const EPOLLIN = 1
+export const POLLIN = 1
 
 export const SOL_SOCKET = 1
 export const SO_BROADCAST = 6
@@ -109,6 +112,7 @@ export async function loadLinux(): Promise<Linux> {
 			epoll_create1: call('epoll_create1', 'i'),
 			epoll_ctl: call('epoll_ctl', 'iiip'),
 			epoll_wait: call('epoll_wait', 'ipii'),
+			ppoll: call('ppoll', 'pipp'),
 			close: call('close', 'i'),
 		},
 		errno: () => koffi.errno(),

@@ -13,6 +13,7 @@ import {
 	sendQueueLimit,
 	socketBufferOctets,
 	socketError,
+	type Turn,
 } from './transport.ts'
 
 /** Datagrams that wait for `receive`; beyond them they are dropped, as a kernel's queue would. */
@@ -110,9 +111,7 @@ function createReceived(): Received {
 function createLoop() {
 	const waiting = new Set<DatagramSocket>()
 	const ready: DatagramSocket[] = []
-	let running:
-		| { turn: (ready: readonly DatagramSocket[]) => unknown; ticker: NodeJS.Timeout }
-		| undefined
+	let running: { turn: Turn; ticker: NodeJS.Timeout } | undefined
 	let pending: NodeJS.Immediate | undefined
 	/** The last turn asked for another one, whether or not anything arrives. */
 	let asked = false
@@ -126,7 +125,7 @@ function createLoop() {
 		if (running === undefined) return
 		ready.length = 0
 		for (const socket of waiting) ready.push(socket)
-		asked = running.turn(ready) === true
+		asked = running.turn(ready) !== undefined
 		wake()
 	}
 
@@ -143,7 +142,7 @@ function createLoop() {
 		forget(socket: DatagramSocket): void {
 			waiting.delete(socket)
 		},
-		run(turn: (ready: readonly DatagramSocket[]) => unknown, tickMs: number): void {
+		run(turn: Turn, tickMs: number): void {
 			if (running !== undefined) throw new Error('the transport runs already')
 			running = { turn, ticker: setInterval(tick, tickMs) }
 			wake()

@@ -28,6 +28,7 @@ import {
 	loadLinux,
 	meminfoDrops,
 	meminfoWords,
+	POLLIN,
 	SO_BROADCAST,
 	SO_MEMINFO,
 	SO_NO_CHECK,
@@ -59,6 +60,7 @@ import {
 	sendQueueLimit,
 	socketBufferOctets,
 	socketError,
+	type Turn,
 } from './transport.ts'
 
 type NativeMemory = Memory & { readonly pointer: number }
@@ -206,10 +208,10 @@ function createTransport(host: Host, epoll: number): Transport {
 
 // ---- the loop
 
-type Turn = Parameters<Transport['run']>[0]
-
 /** Turns that follow each other before Node's loop has its turn again. */
 const turnsAtOnce = 4
+/** Node's loop stands still while a turn waits for datagrams. */
+const waitUsLimit = 1000
 
 function createLoop(linux: Linux, epoll: number, sockets: ReadonlyMap<number, DatagramSocket>) {
 	const buffer = new ArrayBuffer(eventLimit * epollEvent.size)
@@ -218,10 +220,20 @@ function createLoop(linux: Linux, epoll: number, sockets: ReadonlyMap<number, Da
 	const ready: DatagramSocket[] = []
 	let running: { turn: Turn; watcher: { close(): void }; ticker: NodeJS.Timeout } | undefined
 	let pending: NodeJS.Immediate | undefined
-	/** The last turn asked for another one, whether or not anything arrives. */
-	let asked = false
+	/** The last turn wants another one within so many microseconds, even if nothing arrives. */
+	let asked: number | undefined
+	// A `struct timespec` and behind it a `struct pollfd`; the view keeps the memory of both.
+	const waiting = new BigInt64Array(new ArrayBuffer(24))
+	const waitingPointer = linux.addressOf(waiting.buffer)
+	new Int32Array(waiting.buffer)[4] = epoll
+	new Int16Array(waiting.buffer)[10] = POLLIN
 
-	function findReady(): void {
+	/** Waits for up to that many microseconds; the finest that epoll_wait can is a millisecond. */
+	function findReady(waitUs: number): void {
+		if (waitUs > 0) {
+			waiting[1] = BigInt(Math.round(Math.min(waitUs, waitUsLimit) * 1000))
+			linux.calls.ppoll(waitingPointer + 16, 1, waitingPointer, 0)
+		}
 		const count = linux.calls.epoll_wait(epoll, eventsPointer, eventLimit, 0)
 		ready.length = 0
 		for (let i = 0; i < count; i++) {
@@ -232,27 +244,21 @@ function createLoop(linux: Linux, epoll: number, sockets: ReadonlyMap<number, Da
 
 	function runTurn(): void {
 		pending = undefined
-		let again = asked
-		asked = false
 		for (let i = 0; i < turnsAtOnce; i++) {
 			if (running === undefined) return
-			findReady()
-			if (ready.length === 0 && !again) return
-			again = running.turn(ready) === true
-			if (!again) return
+			findReady(asked ?? 0)
+			if (ready.length === 0 && asked === undefined) return
+			asked = running.turn(ready)
+			if (asked === undefined) return
 		}
-		goOn()
-	}
-
-	function goOn(): void {
-		asked = true
 		wake()
 	}
 
 	function tick(): void {
 		if (running === undefined) return
-		findReady()
-		if (running.turn(ready) === true) goOn()
+		findReady(0)
+		asked = running.turn(ready)
+		if (asked !== undefined) wake()
 	}
 
 	function wake(): void {

@@ -102,6 +102,7 @@ export function openSimulatedTransport(): SimulatedTransport {
 				return received
 			},
 			send(memory: Memory, offset, length, toAddress, toPort, _local, interfaceIndex = 0) {
+				if (sockets.get(port) !== socket) return
 				const to = peer ?? { address: toAddress, port: toPort }
 				queued.push({ ...to, memory, offset, length, interfaceIndex })
 			},

@@ -77,6 +77,8 @@ export type DatagramSocket = {
 	close(): void
 }
 
+export type Turn = (ready: readonly DatagramSocket[]) => number | undefined
+
 export type Transport = {
 	readonly kind: 'linux' | 'dgram' | 'simulated'
 	allocate(octets: number): Memory
@@ -87,10 +89,10 @@ export type Transport = {
 	/**
 	 * Calls `turn` whenever a socket may have something, and at least every `tickMs`. `ready` are the
 	 * sockets to receive from, those with a refusal among them: valid during the turn, empty on a
-	 * tick. What a turn leaves in a socket makes it ready again. A turn that returns `true` gets another
-	 * one at once, even if nothing has arrived. Goes on until `stop`.
+	 * tick. What a turn leaves in a socket makes it ready again. A turn that returns a number wants
+	 * another one even if nothing arrives: after at most that many microseconds. Goes on until `stop`.
 	 */
-	run(turn: (ready: readonly DatagramSocket[]) => unknown, tickMs: number): void
+	run(turn: Turn, tickMs: number): void
 	stop(): void
 	close(): void
 	/** What the kernel does with UDP checksums of datagrams sent: really asked of a socket. */

@@ -5,7 +5,7 @@
  */
 
 import { formatIpv4, parseIpv4 } from '../address.ts'
-import { readTextOrHex } from '../radius/packet.ts'
+import { readTextOrHex, readUint32 } from '../radius/packet.ts'
 import { type Codec, codecs, type Decoded, parseUnsigned, writeUint32 } from '../radius/value.ts'
 
 /** One option as a message carries it. */
@@ -176,29 +176,29 @@ export function findSubOption(information: Uint8Array, code: number): Uint8Array
 function formatSubOption({ code, value }: DhcpOption): string {
 	const known = subOptionTable.find(entry => entry.code === code)
 	const name = known?.name ?? `sub-option-${code}`
-	if (known?.ip && value.length === 4) {
-		return `${name}=${codecs.ipaddr.format(addressOf(value))}`
-	}
-	const printed = readTextOrHex(value, 0, value.length)
-	return `${name}=${/\s/.test(printed) ? codecs.octets.format(value) : printed}`
-}
-
-function addressOf(value: Uint8Array): number {
-	return ((value[0]! << 24) | (value[1]! << 16) | (value[2]! << 8) | value[3]!) >>> 0
+	if (known?.ip && value.length === 4) return `${name}=${formatIpv4(readUint32(value, 0))}`
+	const printed = known?.ip ? '' : readTextOrHex(value, 0, value.length)
+	const hidden = known?.ip || /\s/.test(printed)
+	return `${name}=${hidden ? codecs.octets.format(value) : printed}`
 }
 
 function parseSubOption(word: string): Decoded<DhcpOption> {
 	const [, name = '', given = ''] = /^([^=]+)=(.*)$/.exec(word) ?? []
-	const known = subOptionTable.find(entry => entry.name === name)
-	const code = known?.code ?? parseUnsigned(name.replace(/^sub-option-/, ''), 255)
+	const named = subOptionTable.find(entry => entry.name === name)
+	const code = named?.code ?? parseUnsigned(name.replace(/^sub-option-/, ''), 255)
 	if (code === undefined) return unreadable(word, 'NAME=VALUE with a sub-option such as circuit-id')
-	const address = known?.ip ? parseIpv4(given) : undefined
-	if (address !== undefined) return { value: { code, value: octetsOf(codecs.ipaddr, address) } }
-	const value = given.startsWith('0x') ? codecs.octets.parse(given) : undefined
-	if (value !== undefined && 'error' in value) return value
-	const octets = value?.value ?? octetsOf(codecs.string, given)
-	if (octets.length > 255) return { error: `${name} has at most 255 octets, not ${octets.length}` }
-	return { value: { code, value: octets } }
+	const value = parseSubOptionValue(code, given)
+	if ('error' in value) return value
+	if (value.value.length <= 255) return { value: { code, value: value.value } }
+	return { error: `${name} has at most 255 octets, not ${value.value.length}` }
+}
+
+function parseSubOptionValue(code: number, given: string): Decoded<Uint8Array> {
+	if (given.startsWith('0x')) return codecs.octets.parse(given)
+	const known = subOptionTable.find(entry => entry.code === code)
+	if (!known?.ip) return { value: octetsOf(codecs.string, given) }
+	const address = codecs.ipaddr.parse(given)
+	return 'error' in address ? address : { value: octetsOf(codecs.ipaddr, address.value) }
 }
 
 const subOptionList: Codec<readonly DhcpOption[]> = {

@@ -25,6 +25,7 @@ export const attribute = {
 	acctInputOctets: 42,
 	acctOutputOctets: 43,
 	acctSessionId: 44,
+	acctAuthentic: 45,
 	acctSessionTime: 46,
 	acctInputPackets: 47,
 	acctOutputPackets: 48,
@@ -45,7 +46,12 @@ export const attribute = {
 export const vendor = { microsoft: 311, juniperErx: 4874 } as const
 
 /** Juniper's E Series attributes (vendor 4874). */
-export const erx = { addressPool: 2, serviceBundle: 31, radiusClientAddress: 52 } as const
+export const erx = {
+	addressPool: 2,
+	serviceBundle: 31,
+	sdxServiceName: 49,
+	radiusClientAddress: 52,
+} as const
 
 /** RFC 2548 §2.4.2, §2.4.3: salt-encrypted keys of the wireless link. */
 export const microsoft = { mppeSendKey: 16, mppeRecvKey: 17 } as const

@@ -114,18 +114,21 @@ async function generate(transport: Transport, load: Load): Promise<number> {
 		const now = performance.now()
 		if (now >= end) {
 			transport.stop()
-			return resolve(answers)
+			resolve(answers)
+			return undefined
 		}
 		if (ready.length === 0) {
-			if (now - heard < 200) return
+			if (now - heard < 200) return undefined
 			heard = now
-			return sendAll()
+			sendAll()
+			return undefined
 		}
 		heard = now
 		const received = socket.receive()
 		answers += received.count
 		for (let i = 0; i < received.count; i++) sendSlot(slotOf(received.buffers[i]!))
 		socket.flush()
+		return undefined
 	}, 100)
 	sendAll()
 	return promise

@@ -169,7 +169,7 @@ function decideAnswer(
 				router: exchange.peer.listener.router,
 				mac: exchange.mac,
 				wap: exchange.wap,
-				facts: acceptFacts(bytes, length, index),
+				facts: acceptFacts(exchange, bytes, length, index),
 			})
 		case codes.accessReject: {
 			const messageAt = index.first[attribute.replyMessage]!
@@ -185,11 +185,18 @@ function decideAnswer(
 type AcceptFacts = Extract<Parameters<typeof decide>[1], { kind: 'accept' }>['facts']
 
 /** What an Access-Accept says about the session that may follow. */
-function acceptFacts(bytes: Uint8Array, length: number, index: AttributeIndex): AcceptFacts {
+function acceptFacts(
+	exchange: Exchange,
+	bytes: Uint8Array,
+	length: number,
+	index: AttributeIndex,
+): AcceptFacts {
 	const facts: { -readonly [K in keyof AcceptFacts]: AcceptFacts[K] } = {}
 	const { first } = index
+	if (exchange.ssid !== undefined) facts.ssid = exchange.ssid
 	let at = first[attribute.userName]!
-	if (at !== 0) facts.user = readText(bytes, at + 2, bytes[at + 1]! - 2)
+	const user = at === 0 ? exchange.user : readText(bytes, at + 2, bytes[at + 1]! - 2)
+	if (user !== undefined) facts.user = user
 	at = first[attribute.class]!
 	if (at !== 0) facts.class = readTextOrHex(bytes, at + 2, bytes[at + 1]! - 2)
 	at = first[attribute.sessionTimeout]!

@@ -13,12 +13,12 @@ import {
 	type UpstreamServer,
 	type VirtualRouter,
 } from '../../domain/configuration.ts'
+import { addSocket } from './add-socket.ts'
 import { planDynamicRequests } from './configure-dynamic.ts'
 import { createDiscards } from './discards.ts'
 import { release } from './dispatch.ts'
 import { type Engine, endTurn, type Router } from './engine.ts'
 import { type Listener, newListener } from './listener.ts'
-import { addSocket } from './timers.ts'
 import { isIdle, newUpstream, type Upstream } from './upstream-link.ts'
 
 /** A listener whose socket had to be closed for a new one at the same port. */
@@ -262,12 +262,22 @@ async function resolve(engine: Engine, upstream: Upstream): Promise<void> {
 	if (parseIpv4(upstream.name) === undefined) {
 		const address = await lookUp(engine, upstream)
 		if (address !== undefined && address !== upstream.address) {
-			for (const socket of upstream.sockets) socket.retired = true
-			upstream.address = address
+			await moveUpstream(engine, upstream, address)
+			return
 		}
 	}
 	const open = upstream.sockets.some(socket => !socket.retired)
 	if (upstream.address !== 0 && !open) await addSocket(engine, upstream)
+}
+
+/** The server's name has another address: the old one serves until there is a socket to the new. */
+async function moveUpstream(engine: Engine, upstream: Upstream, address: number): Promise<void> {
+	const old = { address: upstream.address, sockets: [...upstream.sockets] }
+	upstream.address = address
+	await addSocket(engine, upstream)
+	const opened = upstream.sockets.some(socket => !old.sockets.includes(socket))
+	if (opened) for (const socket of old.sockets) socket.retired = true
+	else if (old.address !== 0) upstream.address = old.address
 }
 
 async function lookUp(engine: Engine, upstream: Upstream): Promise<number | undefined> {

@@ -5,12 +5,14 @@ import { forwardAccessRequest, forwardAccountingRequest } from '../../domain/for
 import { attribute } from '../../domain/radius/attribute.ts'
 import type { Md5Key } from '../../domain/radius/md5.ts'
 import { chooseUpstream, nextStart } from '../../domain/upstream.ts'
+import { addSocket } from './add-socket.ts'
 import { countDiscard } from './discards.ts'
 import { type Engine, nextAuthenticator, type Router, record, touchUpstream } from './engine.ts'
 import type { Exchange, Peer } from './exchange.ts'
 import { pendingLimit } from './requests.ts'
 import {
 	freeSlot,
+	needsSocket,
 	quarantineSlot,
 	sendSlot,
 	socketWithFreeSlot,
@@ -131,6 +133,7 @@ export function forward(
 	}
 	socket.lengths[slot] = written
 	transmit(engine, exchange, socket)
+	if (needsSocket(upstream, engine.now)) void addSocket(engine, upstream)
 }
 
 export function transmit(engine: Engine, exchange: Exchange, socket: UpstreamSocket): void {

@@ -103,6 +103,8 @@ export type Engine = {
 	/** Answers that rest on the batch and leave when it is on disk, and when that is at the latest. */
 	answersQueued: number
 	answersDue: number
+	/** Monotonic milliseconds of the last commit. */
+	committedAt: number
 	readonly touchedListeners: Flushable[]
 	readonly touchedUpstreams: Flushable[]
 	/** Those who wait for the present batch to be on disk. */
@@ -118,6 +120,7 @@ export type Engine = {
 
 	nextTickAt: number
 	nextSecondAt: number
+	nextSlowReportAt: number
 	stopped: boolean
 	/** Why the engine stopped, when it was the journal. */
 	failure: Error | undefined
@@ -129,11 +132,16 @@ export type Engine = {
  */
 const commitDelayMs = 5
 const batchLimit = 4096
+/** A commit that takes longer than this is told of, though not more often than that. */
+const slowCommitMs = 100
+const slowReportEveryMs = 10_000
 /**
  * While datagrams keep coming, answers wait for each other: a commit costs the same for one as for
  * many. As soon as nothing comes, or at these limits, they leave.
  */
 const answersPerCommit = 256
+/** Where datagrams come one by one, commits keep this distance; the first after a pause does not wait. */
+const commitSpacingMs = 0.4
 const answerDelayMs = 2
 /** Datagrams taken from one socket in one turn, in batches: the others get their turn, too. */
 const batchesPerSocket = 4
@@ -157,6 +165,7 @@ export function createEngine(
 		batchDue: 0,
 		answersQueued: 0,
 		answersDue: 0,
+		committedAt: Number.NEGATIVE_INFINITY,
 		touchedListeners: [],
 		touchedUpstreams: [],
 		waiting: [],
@@ -168,33 +177,39 @@ export function createEngine(
 		entropyAt: 8192,
 		nextTickAt: 0,
 		nextSecondAt: 0,
+		nextSlowReportAt: 0,
 		stopped: false,
 		failure: undefined,
 	}
 }
 
 /**
- * One turn of the loop: `ready` are the sockets that have something. True when another turn should
- * follow at once: answers wait for the commit, which takes in what arrives meanwhile.
+ * One turn of the loop: `ready` are the sockets that have something. A number when another turn
+ * should follow, after that many microseconds at most: answers wait for a commit that takes in what
+ * arrives meanwhile.
  */
-export function turn(engine: Engine, ready: readonly DatagramSocket[]): boolean {
-	if (engine.stopped) return false
+export function turn(engine: Engine, ready: readonly DatagramSocket[]): number | undefined {
+	if (engine.stopped) return undefined
 	engine.at = engine.parts.clock.wall()
 	engine.now = engine.parts.clock.monotonic()
 	let received = 0
 	for (let i = 0; i < ready.length; i++) received += receive(engine, ready[i]!)
 	if (engine.now >= engine.nextTickAt) tick(engine)
-	const more =
-		received > 0 &&
-		engine.answersQueued > 0 &&
-		engine.answersQueued < answersPerCommit &&
-		engine.now < engine.answersDue
-	if (more) {
-		flushUpstreams(engine)
-		return true
+	const waitUs = commitWaitUs(engine, received > 0)
+	if (waitUs === undefined) endTurn(engine)
+	else flushUpstreams(engine)
+	return waitUs
+}
+
+/** How long queued answers wait for others to share a commit with; undefined: not at all. */
+function commitWaitUs(engine: Engine, busy: boolean): number | undefined {
+	const { answersQueued, now } = engine
+	if (answersQueued === 0 || answersQueued >= answersPerCommit || now >= engine.answersDue) {
+		return undefined
 	}
-	endTurn(engine)
-	return false
+	const pause = engine.committedAt + commitSpacingMs - now
+	if (pause > 0) return pause * 1000
+	return busy ? 0 : undefined
 }
 
 /** Takes what a socket has, and tells how many datagrams that was. */
@@ -246,6 +261,8 @@ export function endTurn(engine: Engine): void {
 /** Puts the batch on disk. False when that failed: then nothing more is sent, ever. */
 function commit(engine: Engine): boolean {
 	const { batch, waiting } = engine
+	const { clock } = engine.parts
+	const begun = clock.monotonic()
 	let first: number
 	try {
 		first = engine.parts.journal.append(batch)
@@ -258,10 +275,24 @@ function commit(engine: Engine): boolean {
 	}
 	engine.batch = []
 	engine.answersQueued = 0
+	engine.committedAt = clock.monotonic()
 	engine.waiting = []
+	if (engine.committedAt - begun > slowCommitMs)
+		reportSlowCommit(engine, engine.committedAt - begun)
 	engine.parts.committed(first, batch)
 	for (const { resolve } of waiting) resolve()
 	return true
+}
+
+/** Everybody waits while the disk does; whoever runs the relay should know that it is the disk. */
+function reportSlowCommit(engine: Engine, ms: number): void {
+	if (engine.now < engine.nextSlowReportAt) return
+	engine.nextSlowReportAt = engine.now + slowReportEveryMs
+	engine.parts.log.warn(
+		'journal-slow',
+		{ ms: Math.round(ms) },
+		`The disk took ${Math.round(ms)} ms for one commit; every answer waited for it. Look for what else uses that disk.`,
+	)
 }
 
 /** Folds events into the state and puts them into the batch. */
@@ -277,6 +308,7 @@ export function record(engine: Engine, events: readonly NewEvent[]): void {
 /** Records events and resolves when they are on disk; rejects when the journal fails. */
 export async function recordDurably(engine: Engine, events: readonly NewEvent[]): Promise<void> {
 	if (engine.failure !== undefined) throw engine.failure
+	if (events.length === 0 && engine.batch.length === 0) return
 	const durable = Promise.withResolvers<void>()
 	engine.waiting.push(durable)
 	record(engine, events)

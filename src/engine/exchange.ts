@@ -27,6 +27,9 @@ export type Exchange = {
 	stream: string
 	mac: string
 	wap: string
+	ssid: string | undefined
+	/** User-Name of the request. */
+	user: string | undefined
 	/** Undefined for an Access-Request. */
 	status: AccountingStatus | undefined
 
@@ -85,6 +88,8 @@ export function newExchange(peer: Peer, identifier: number, client: Client): Exc
 		stream: '',
 		mac: '',
 		wap: '',
+		ssid: undefined,
+		user: undefined,
 		status: undefined,
 		upstream: undefined,
 		socket: undefined,

@@ -229,6 +229,8 @@ function takeAccessRequest(
 	exchange.status = undefined
 	exchange.mac = station.mac
 	exchange.wap = station.wap
+	exchange.ssid = station.ssid
+	exchange.user = station.user
 	exchange.stream = decision.events[firstMessageAuthenticator ? 1 : 0]!.stream
 	record(engine, decision.events)
 	if (decision.effect === 'forward' && server !== undefined) {

@@ -7,6 +7,7 @@ import { radiusClientAddressSize } from '../../domain/forward.ts'
 import { packetLength } from '../../domain/radius/packet.ts'
 import { indexAttributes } from '../../domain/request.ts'
 import { chooseUpstream, watchdogSilence, watchdogTimer } from '../../domain/upstream.ts'
+import { addSocket } from './add-socket.ts'
 import { closeRetired } from './configure.ts'
 import { tickDynamicRequests } from './configure-dynamic.ts'
 import { countDiscard, otherClients, takeDiscards } from './discards.ts'
@@ -17,7 +18,6 @@ import { forgetPeers } from './listener.ts'
 import {
 	freeSlot,
 	needsSocket,
-	openUpstreamSocket,
 	purpose,
 	quarantineSlot,
 	type Upstream,
@@ -98,13 +98,17 @@ function tickUpstream(engine: Engine, router: Router, upstream: Upstream): void 
 		const settings = watchdogSettings(engine, upstream)
 		followWatchdog(engine, upstream, watchdogTimer(watchdog, engine.now, settings, random))
 	}
-	if (needsSocket(upstream)) void addSocket(engine, upstream)
+	if (needsSocket(upstream, engine.now)) void addSocket(engine, upstream)
 }
 
 /** ICMP said that nobody listens there: as good as silence, and sooner known. */
 function noticeRefusals(engine: Engine, router: Router, upstream: Upstream): void {
 	let refused = 0
-	for (const socket of upstream.sockets) refused += socket.socket.takeRefused()
+	for (const { socket, retired } of upstream.sockets) {
+		const count = socket.takeRefused()
+		// Of an address that the server's name no longer has: it says nothing about the server.
+		if (!retired) refused += count
+	}
 	if (refused === 0) return
 	const { watchdog } = upstream
 	const random = engine.parts.entropy.random()
@@ -207,26 +211,4 @@ function rollOver(
 	detach(engine, exchange)
 	indexAttributes(engine.index, packet, length)
 	forward(engine, exchange, to, packet, length, from.key)
-}
-
-export async function addSocket(engine: Engine, upstream: Upstream): Promise<void> {
-	upstream.opening = true
-	try {
-		const socket = await openUpstreamSocket(engine.parts.transport, upstream)
-		if (upstream.retired || engine.stopped) {
-			socket.socket.close()
-			return
-		}
-		upstream.sockets.push(socket)
-		engine.sockets.set(socket.socket, socket)
-		upstream.ready = true
-	} catch (error) {
-		engine.parts.log.warn(
-			'upstream-socket-failed',
-			{ server: upstream.name, error: String(error) },
-			`No socket for the server ${upstream.name} could be opened; the relay tries again.`,
-		)
-	} finally {
-		upstream.opening = false
-	}
 }

@@ -17,9 +17,6 @@ const slotCount = 256
 /** A late answer may come this long after the last transmission. */
 const quarantineMs = 10_000
 
-/** When fewer slots than this are free, one more socket is opened ahead of need. */
-const lowWater = 64
-
 export const purpose = { free: 0, request: 1, statusServer: 2, quarantine: 3 } as const
 
 export type UpstreamSocket = {
@@ -60,6 +57,8 @@ export type Upstream = {
 	messageAuthenticatorSeen: boolean
 	/** A further socket is being opened. */
 	opening: boolean
+	/** Monotonic milliseconds before which none is, because the last attempt failed. */
+	openAgainAt: number
 	retired: boolean
 	readonly discarded: Map<ResponseDiscardReason, number>
 }
@@ -88,6 +87,7 @@ export function newUpstream(
 		maxSessions: settings.maxSessions,
 		messageAuthenticatorSeen: false,
 		opening: false,
+		openAgainAt: 0,
 		retired: false,
 		discarded: new Map(),
 	}
@@ -135,8 +135,9 @@ export function socketWithFreeSlot(upstream: Upstream): UpstreamSocket | undefin
 }
 
 /** Whether a further socket should be opened: late answers of a silent server hold slots, too. */
-export function needsSocket(upstream: Upstream): boolean {
+export function needsSocket(upstream: Upstream, now: number): boolean {
 	if (upstream.opening || upstream.retired || upstream.address === 0) return false
+	if (now < upstream.openAgainAt) return false
 	// JunosE: without a key a server is not used.
 	if (upstream.settings.key === undefined) return false
 	let free = 0
@@ -146,7 +147,9 @@ export function needsSocket(upstream: Upstream): boolean {
 		free += socket.freeCount
 		count++
 	}
-	return free < lowWater && count * slotCount < upstream.maxSessions * 4 + slotCount
+	// A turn can take a whole socket's worth of requests, and a new socket is there after the turn.
+	const wanted = Math.min(slotCount, upstream.maxSessions - upstream.inFlight)
+	return free < wanted && count * slotCount < upstream.maxSessions * 4 + slotCount
 }
 
 export function takeSlot(socket: UpstreamSocket, use: 1 | 2): number {

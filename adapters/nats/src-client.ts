@@ -1,0 +1,360 @@
+/**
+ * The relay's side of the SRC protocol over NATS. Each configured server is a NATS address of its
+ * own; `domain/src/servers.ts` says which one is asked. A question is repeated while it is open,
+ * because the copy of the adapter that has it may have died with it, and it is asked again where
+ * the server changes. After its limit it fails, and whatever comes then is counted and ignored.
+ */
+import { randomUUID } from 'node:crypto'
+import { connect, createInbox, type Msg, type NatsConnection } from 'nats'
+import {
+	countAnswered,
+	countSent,
+	noStatistics,
+	type SrcClient,
+	type SrcFailure,
+	type SrcInfo,
+	type SrcOutcome,
+} from '../../domain/src/client.ts'
+import {
+	type Answers,
+	decodeAnswer,
+	encodeMessage,
+	isRefusal,
+	maximumMessageLength,
+	type QuestionKind,
+	type Questions,
+	subjectOf,
+} from '../../domain/src/protocol.ts'
+import {
+	newRotation,
+	type RotationInput,
+	rotate,
+	type SrcServer,
+	tryMs,
+} from '../../domain/src/servers.ts'
+import { connectionOptions, type NatsSecurity } from './connection.ts'
+
+export type SrcClientSettings = {
+	/** Primary, secondary, tertiary: those that are configured. */
+	readonly servers: readonly SrcServer[]
+	/** `sscc retryTimer`, in milliseconds. */
+	readonly retryMs: number
+	readonly security?: NatsSecurity
+	/** What the NATS server calls this connection. */
+	readonly name?: string
+	/** How long a question may take in all, and after how long it is repeated. */
+	readonly limitMs?: number
+	readonly repeatMs?: number
+	/** Questions that may be open at once. */
+	readonly maximumOpen?: number
+	/** Told whenever another server is asked, or none. */
+	readonly onChange?: (info: SrcInfo) => void
+}
+
+const usual = { limitMs: 2000, repeatMs: 500, maximumOpen: 1000 } as const
+const tickMs = 25
+const noResponders = 503
+
+/** A connection in the making, in use, or closed by us. */
+type Link = {
+	readonly server: number
+	readonly inbox: string
+	connection: NatsConnection | undefined
+	closed: boolean
+}
+
+type OpenQuestion = {
+	readonly kind: QuestionKind
+	readonly number: number
+	readonly id: string
+	readonly subject: string
+	readonly payload: Uint8Array
+	readonly limitAt: number
+	repeatAt: number
+	/** Servers that have it unanswered; -1 for none. */
+	askedServer: number
+	askedProbe: number
+	readonly settle: (outcome: SrcOutcome<Answers[QuestionKind]>) => void
+}
+
+export function createSrcClient(settings: SrcClientSettings): SrcClient {
+	const { limitMs = usual.limitMs, repeatMs = usual.repeatMs } = settings
+	const { maximumOpen = usual.maximumOpen, security = {}, name = 'radledger' } = settings
+	const statistics = noStatistics()
+	/** In the order of their numbers, and so of their limits. */
+	const open = new Map<number, OpenQuestion>()
+	const links = new Map<number, Link>()
+	const idPrefix = randomUUID().slice(0, 13)
+	let rotation = newRotation(settings.servers, settings.retryMs)
+	let nextNumber = 0
+	let closed = false
+
+	function info(): SrcInfo {
+		const server = rotation.servers[rotation.current]
+		if (server === undefined) return { state: rotation.state }
+		return { state: rotation.state, server: addressOf(server), role: server.role }
+	}
+
+	function step(input: RotationInput): void {
+		const before = rotation
+		const { rotation: after, effects } = rotate(before, input, performance.now())
+		rotation = after
+		for (const { kind, server } of effects) {
+			if (kind === 'connect') void openLink(server)
+			else closeLink(server)
+		}
+		if (before.state === after.state && before.current === after.current) return
+		settings.onChange?.(info())
+		if (after.state === 'connected') for (const question of open.values()) ask(question)
+		else failHopeless()
+	}
+
+	async function openLink(server: number): Promise<void> {
+		const { address, port } = settings.servers[server]!
+		const link: Link = { server, inbox: createInbox(), connection: undefined, closed: false }
+		links.set(server, link)
+		statistics.connectionAttempts++
+		let connection: NatsConnection
+		try {
+			connection = await connect({
+				...connectionOptions(name, security),
+				servers: hostAndPort(address, port),
+				timeout: tryMs,
+				// What comes next is the rotation's decision.
+				reconnect: false,
+			})
+		} catch (error) {
+			if (!link.closed) connectionFailed(link, error)
+			return
+		}
+		statistics.openRequests++
+		if (link.closed) {
+			await connection.close()
+			return
+		}
+		statistics.openCompleted++
+		link.connection = connection
+		connection.subscribe(`${link.inbox}.*`, {
+			callback: (error, message) => {
+				if (error === null) receive(link, message)
+			},
+		})
+		void connection.closed().then(() => lost(link))
+		step({ kind: 'connected', server })
+	}
+
+	function connectionFailed(link: Link, error: unknown): void {
+		link.closed = true
+		links.delete(link.server)
+		const code = (error as { code?: string } | undefined)?.code
+		if (code !== 'CONNECTION_REFUSED' && code !== 'TIMEOUT') statistics.openRequests++
+		statistics.communicationErrors++
+		step({ kind: 'failed', server: link.server })
+	}
+
+	function lost(link: Link): void {
+		if (link.closed) return
+		link.closed = true
+		links.delete(link.server)
+		statistics.closedRemotely++
+		statistics.communicationErrors++
+		step({ kind: 'failed', server: link.server })
+	}
+
+	function closeLink(server: number): void {
+		const link = links.get(server)
+		if (link === undefined) return
+		links.delete(server)
+		link.closed = true
+		if (link.connection === undefined) return
+		statistics.closedSent++
+		void link.connection.close()
+	}
+
+	function ask(question: OpenQuestion): void {
+		question.repeatAt = performance.now() + repeatMs
+		if (rotation.state !== 'connected') return
+		question.askedServer = rotation.current
+		send(question, rotation.current)
+		// A copy to the server that might be returned to: this question changes nothing there.
+		if (!rotation.probeConnected || question.kind !== 'discover') return
+		question.askedProbe = rotation.probe
+		send(question, rotation.probe)
+	}
+
+	function send(question: OpenQuestion, server: number): void {
+		const link = links.get(server)
+		// It may be closing: then the rotation hears of it next.
+		if (link?.connection === undefined || link.connection.isClosed()) return
+		const reply = `${link.inbox}.${question.number}`
+		link.connection.publish(question.subject, question.payload, { reply })
+		countSent(statistics, question.kind)
+	}
+
+	function receive(link: Link, message: Msg): void {
+		const number = Number(message.subject.slice(link.inbox.length + 1))
+		const question = open.get(number)
+		const code = message.headers?.code
+		if (code === noResponders && message.data.length === 0) {
+			if (question !== undefined) {
+				step({ kind: 'unanswered', server: link.server, nobody: true })
+			}
+			return
+		}
+		if (question === undefined) {
+			const ours = Number.isInteger(number) && number >= 0 && number < nextNumber
+			if (ours) statistics.lateAnswers++
+			else statistics.foreignAnswers++
+			return
+		}
+		// Of UTF-8, so octets are at least as many as characters.
+		if (message.data.length > 4 * maximumMessageLength) {
+			statistics.malformedAnswers++
+			return
+		}
+		const answer = decodeAnswer(question.kind, message.string())
+		if ('why' in answer) {
+			statistics.malformedAnswers++
+			return
+		}
+		if (answer.id !== question.id) {
+			statistics.foreignAnswers++
+			return
+		}
+		if (isRefusal(answer.body)) {
+			statistics.refusals++
+			end(question, { failure: 'refused', why: answer.body.refused })
+		} else {
+			countAnswered(statistics, question.kind)
+			end(question, { answer: answer.body, server: addressOf(settings.servers[link.server]!) })
+		}
+		step({ kind: 'answered', server: link.server })
+	}
+
+	function end(question: OpenQuestion, outcome: SrcOutcome<Answers[QuestionKind]>): void {
+		if (!open.delete(question.number)) return
+		if (question.kind === 'discover') statistics.activeDiscovers--
+		question.settle(outcome)
+	}
+
+	/** Questions that will be over before the next connection is tried. */
+	function failHopeless(): void {
+		if (rotation.state !== 'NoConnection') return
+		for (const question of open.values()) {
+			if (question.limitAt > rotation.timerAt) continue
+			statistics.communicationErrors++
+			end(question, noConnection)
+		}
+	}
+
+	function tick(): void {
+		const now = performance.now()
+		step({ kind: 'tick' })
+		for (const question of [...open.values()]) {
+			if (now >= question.limitAt) giveUp(question)
+			else if (now >= question.repeatAt) repeat(question)
+		}
+	}
+
+	function noteSilence(question: OpenQuestion): void {
+		const { askedServer, askedProbe } = question
+		question.askedServer = -1
+		question.askedProbe = -1
+		if (askedProbe >= 0) step({ kind: 'unanswered', server: askedProbe, nobody: false })
+		if (askedServer >= 0) step({ kind: 'unanswered', server: askedServer, nobody: false })
+	}
+
+	function repeat(question: OpenQuestion): void {
+		noteSilence(question)
+		if (open.has(question.number)) ask(question)
+	}
+
+	function giveUp(question: OpenQuestion): void {
+		statistics.communicationErrors++
+		const why = `No SRC server answered within ${limitMs} ms.`
+		end(question, { failure: 'timeout', why })
+		noteSilence(question)
+	}
+
+	function question<K extends QuestionKind>(
+		kind: K,
+		body: Questions[K],
+	): Promise<SrcOutcome<Answers[K]>> {
+		if (kind === 'discover') statistics.discoversSeen++
+		const number = nextNumber++
+		const id = `${idPrefix}-${number}`
+		const json = encodeMessage(id, body)
+		const now = performance.now()
+		const refused = refusal(json, now + limitMs)
+		if (refused !== undefined) return Promise.resolve(refused)
+		return new Promise(resolve => {
+			const asked: OpenQuestion = {
+				kind,
+				number,
+				id,
+				subject: subjectOf(kind, body.virtualRouterName),
+				payload: new TextEncoder().encode(json),
+				limitAt: now + limitMs,
+				repeatAt: now + repeatMs,
+				askedServer: -1,
+				askedProbe: -1,
+				settle: outcome => resolve(outcome as SrcOutcome<Answers[K]>),
+			}
+			open.set(number, asked)
+			if (kind === 'discover') statistics.activeDiscovers++
+			ask(asked)
+		})
+	}
+
+	/** Why a question cannot be asked at all. */
+	function refusal(json: string, limitAt: number): SrcFailure | undefined {
+		if (closed) return closedFailure
+		if (json.length > maximumMessageLength) {
+			statistics.internalErrors++
+			const why = `The question has more than ${maximumMessageLength} characters.`
+			return { failure: 'refused', why }
+		}
+		if (open.size >= maximumOpen) {
+			statistics.internalErrors++
+			const why = `${maximumOpen} questions await their answers already.`
+			return { failure: 'too-many-questions', why }
+		}
+		if (rotation.state !== 'NoConnection' || rotation.timerAt < limitAt) return undefined
+		statistics.communicationErrors++
+		return noConnection
+	}
+
+	const timer = setInterval(tick, tickMs)
+	step({ kind: 'start' })
+	return {
+		discover: request => question('discover', request),
+		address: report => question('address', report),
+		delete: deletion => question('delete', deletion),
+		info,
+		statistics: () => ({ ...statistics }),
+		restart: () => step({ kind: 'start' }),
+		async close() {
+			if (closed) return
+			closed = true
+			clearInterval(timer)
+			const connections = [...links.values()].map(link => link.connection?.closed())
+			step({ kind: 'stop' })
+			for (const question of [...open.values()]) end(question, closedFailure)
+			await Promise.all(connections)
+		},
+	}
+}
+
+const closedFailure: SrcFailure = { failure: 'closed', why: 'The SRC client was closed.' }
+const noConnection: SrcFailure = {
+	failure: 'no-connection',
+	why: 'No SRC server is connected.',
+}
+
+function addressOf({ address, port }: SrcServer): string {
+	return `${address}:${port}`
+}
+
+function hostAndPort(address: string, port: number): string {
+	return address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`
+}

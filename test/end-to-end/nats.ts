@@ -1,0 +1,75 @@
+/** NATS servers and SRC adapters as processes of their own. */
+import { writeFileSync } from 'node:fs'
+import { join, resolve } from 'node:path'
+import { type Program, start, temporaryFolder, until } from './processes.ts'
+
+export type NatsServer = {
+	readonly port: number
+	program(): Program
+	/** Starts it again on the same port. */
+	revive(): Promise<void>
+}
+
+const main = resolve(import.meta.dirname, '../../src/main.ts')
+
+/** A server on a free port of the loopback address; `configuration` as in its own files. */
+export async function startNats(configuration = ''): Promise<NatsServer> {
+	const file = join(temporaryFolder('nats'), 'nats.conf')
+	writeFileSync(file, configuration)
+	const run = async (port: number) => {
+		const program = start('nats-server', ['-c', file, '-a', '127.0.0.1', '-p', `${port}`])
+		const listening = await until('nats-server listens', 10_000, () => {
+			if (!program.running()) throw new Error(program.output())
+			const output = program.output()
+			if (!output.includes('Server is ready')) return undefined
+			return /connections on 127.0.0.1:(\d+)/.exec(output)?.[1]
+		})
+		return { program, port: Number(listening) }
+	}
+	let current = await run(-1)
+	const { port } = current
+	return {
+		port,
+		program: () => current.program,
+		async revive() {
+			current = await run(port)
+		},
+	}
+}
+
+export type Adapter = {
+	readonly program: Program
+	readonly rulesFile: string
+	writeRules(rules: string): void
+}
+
+/** Starts `radledger src-adapter`; `wait: false` does not wait until it is ready. */
+export async function startAdapter(
+	port: number,
+	rules: string,
+	{ flags = [] as readonly string[], wait = true } = {},
+): Promise<Adapter> {
+	const rulesFile = join(temporaryFolder('rules'), 'src.rules')
+	writeFileSync(rulesFile, rules)
+	const nats = flags.includes('--nats') ? [] : ['--nats', `nats://127.0.0.1:${port}`]
+	const program = start(process.execPath, [
+		main,
+		'src-adapter',
+		'--rules',
+		rulesFile,
+		...nats,
+		...flags,
+	])
+	if (wait) {
+		await until('the SRC adapter is ready', 10_000, () => {
+			if (!program.running()) throw new Error(program.output())
+			return program.output().includes('"id":"ready"')
+		})
+	}
+	return { program, rulesFile, writeRules: text => writeFileSync(rulesFile, text) }
+}
+
+/** Rules that give everybody one pool. */
+export function onlyPool(name: string): string {
+	return `default\n  pool ${name}\n`
+}
