@@ -126,7 +126,7 @@ export async function serve(settings: ServeSettings): Promise<number> {
 	const timers = [
 		setInterval(() => void resolveUpstreams(engine), resolveMs),
 		setInterval(() => {
-			// With a million leases that view takes a second to save: packets must not wait for it.
+			// The leases take a second to save when there are a million: the snapshooter does it.
 			for (const view of views) if (view !== views[2]) view.save()
 			snapshooter.at(journal.last())
 		}, saveMs),

@@ -589,8 +589,9 @@ const poolCommands: readonly Command[] = [
 
 /** In the order of a configuration. */
 export const dhcpCommands: readonly Command[] = [
-	...serviceCommands,
 	...serverCommands,
+	// Behind the interfaces, by which two virtual routers may both have the service.
+	...serviceCommands,
 	poolCommand,
 	...poolCommands,
 ]

@@ -1,7 +1,8 @@
 /**
- * Two relay servers cannot listen on the same address and port. A server without a key answers
- * nobody and does not listen, so that its address can be set before its first key. Dynamic-request
- * servers with the same port share a socket, where their addresses tell them apart.
+ * Two relay servers cannot listen on the same address and port, nor two DHCP servers on the same
+ * interface. A server without a key answers nobody and does not listen, so that its address can be
+ * set before its first key. Dynamic-request servers with the same port share a socket, where their
+ * addresses tell them apart.
  */
 import { type Configuration, type Service, services } from '../configuration.ts'
 
@@ -9,7 +10,7 @@ type Listener = { readonly name: string; readonly address: string; readonly port
 
 /** A sentence about the first two servers that exclude each other; undefined: none do. */
 export function listenerConflict(configuration: Configuration): string | undefined {
-	const rivals = dynamicRequestConflict(configuration)
+	const rivals = dynamicRequestConflict(configuration) ?? dhcpConflict(configuration)
 	if (rivals !== undefined) return rivals
 	const byPort = new Map<number, Listener[]>()
 	for (const listener of listeners(configuration)) {
@@ -54,6 +55,26 @@ function dynamicRequestConflict(configuration: Configuration): string | undefine
 			owners.set(`${address} ${udpPort}`, name)
 			if (owner === undefined || owner === name) continue
 			return `Virtual router ${owner} expects dynamic requests from ${address} on UDP port ${udpPort} already; give the server another udp-port in virtual router ${name} first.`
+		}
+	}
+	return undefined
+}
+
+/** A client's broadcast says nothing of virtual routers: its interface must tell which one it is for. */
+function dhcpConflict(configuration: Configuration): string | undefined {
+	const serving = configuration.virtualRouters.filter(({ dhcpLocal }) => dhcpLocal.service)
+	const owners = new Map<string, string>()
+	for (const { name, dhcpLocal } of serving) {
+		if (dhcpLocal.interfaces.length === 0 && serving.length > 1) {
+			const other = serving.find(one => one.name !== name)!
+			return `Virtual router ${name} would serve the DHCP clients of every interface, and virtual router ${other.name} some, too; name the interfaces of each with "ip dhcp-local interface" first.`
+		}
+		for (const served of dhcpLocal.interfaces) {
+			const owner = owners.get(served)
+			if (owner !== undefined) {
+				return `Virtual router ${owner} serves the DHCP clients of interface ${served} already; take it out of one of them with "no ip dhcp-local interface" first.`
+			}
+			owners.set(served, name)
 		}
 	}
 	return undefined
