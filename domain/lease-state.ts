@@ -50,7 +50,19 @@ export type LeaseTable = {
 	readonly warned: Set<string>
 }
 
-export const sliceMs = 4096
+const sliceMs = 4096
+
+/** The slice of `deadlines` that a steady time is in. */
+export function sliceOf(steadyMs: number): number {
+	return Math.floor(steadyMs / sliceMs)
+}
+
+/** The slice in which the first deadline is; undefined without any. */
+export function firstSlice({ deadlines }: LeaseTable): number | undefined {
+	let first: number | undefined
+	for (const slice of deadlines.keys()) if (first === undefined || slice < first) first = slice
+	return first
+}
 
 type LeaseEventType =
 	| 'LeaseOffered'
@@ -258,14 +270,14 @@ function setStatus(table: LeaseTable, lease: Lease, status: LeaseStatus, until: 
 function addDeadline(table: LeaseTable, lease: Lease): void {
 	// Never, or over already: nothing is to happen any more.
 	if (lease.until <= lease.changedAt) return
-	const slice = Math.floor(lease.until / sliceMs)
+	const slice = sliceOf(lease.until)
 	const addresses = table.deadlines.get(slice)
 	if (addresses === undefined) table.deadlines.set(slice, new Set([lease.address]))
 	else addresses.add(lease.address)
 }
 
 function removeDeadline(table: LeaseTable, lease: Lease): void {
-	const slice = Math.floor(lease.until / sliceMs)
+	const slice = sliceOf(lease.until)
 	const addresses = table.deadlines.get(slice)
 	if (addresses === undefined) return
 	addresses.delete(lease.address)

@@ -14,7 +14,7 @@ import { formatIpv4 } from './address.ts'
 import type { DhcpLocal } from './configuration.ts'
 import type { RequestKind } from './dhcp/packet.ts'
 import { type EventData, type NewEvent, relayStream, subscriberStream } from './event.ts'
-import { type Lease, type LeaseTable, sliceMs } from './lease-state.ts'
+import { type Lease, sliceOf } from './lease-state.ts'
 import {
 	choosePool,
 	isFreeFor,
@@ -45,6 +45,8 @@ const leasesPerMac = 8
 
 /** What the rules go by. `pools` are in step with `router.leases`. */
 export type LeaseContext = {
+	/** The virtual router's name; its state may know nothing yet, not even that. */
+	readonly name: string
 	readonly router: RouterState
 	readonly service: NonNullable<DhcpLocal['service']>
 	readonly settings: DhcpLocal
@@ -266,20 +268,20 @@ function refuse(
 	if (address !== 0) data.address = formatIpv4(address)
 	if (answer === 'silent') data.silent = true
 	if (pool !== undefined) data.pool = pool
-	const stream = subscriberStream(context.router.name, mac)
+	const stream = subscriberStream(context.name, mac)
 	const event: NewEvent = { stream, type: 'LeaseRefused', v: 1, at: context.at, data }
 	if (answer === 'silent') return { events: [event] }
 	return { events: [event], reply: { kind: 'nak', message: refusals[reason] } }
 }
 
 function released(
-	router: RouterState,
+	name: string,
 	lease: Lease,
 	cause: EventData<'LeaseReleased'>['cause'],
 	at: number,
 ): NewEvent {
 	const { mac, client, pool } = lease
-	const stream = subscriberStream(router.name, mac)
+	const stream = subscriberStream(name, mac)
 	const address = formatIpv4(lease.address)
 	const data = { mac, client, pool, address, cause, heldUntil: at }
 	return { stream, type: 'LeaseReleased', v: 1, at, data }
@@ -290,7 +292,7 @@ export function releaseOfSession(router: RouterState, mac: string, at: number): 
 	const events: NewEvent[] = []
 	for (let lease = router.leases.byMac.get(mac); lease !== undefined; lease = lease.sameMac) {
 		const live = lease.status === 'bound' || lease.status === 'offered'
-		if (live && lease.forSession) events.push(released(router, lease, 'session', at))
+		if (live && lease.forSession) events.push(released(router.name, lease, 'session', at))
 	}
 	return events
 }
@@ -375,7 +377,7 @@ function offer(
 	own: readonly Lease[],
 	{ address, pool }: Found,
 ): LeaseDecision {
-	const { at, router, steadyAt, pools } = context
+	const { at, name, steadyAt, pools } = context
 	const leaseSeconds = leaseSecondsOf(pool, session)
 	const reply: LeaseReply = { kind: 'offer', address, pool, leaseSeconds, session }
 	const there = own.find(lease => lease.address === address)
@@ -386,10 +388,10 @@ function offer(
 		there.giaddr === request.giaddr &&
 		there.interface === request.interface
 	if (stands) return { events: [], reply }
-	const stream = subscriberStream(router.name, request.mac)
+	const stream = subscriberStream(name, request.mac)
 	const events: NewEvent[] = []
 	const chain = linkedPools(pools, choice.pool)
-	if (!own.some(lease => chain.some(({ name }) => name === lease.pool))) {
+	if (!own.some(lease => chain.some(pool => pool.name === lease.pool))) {
 		events.push({ stream, type: 'PoolSelected', v: 1, at, data: selection(request, choice) })
 	}
 	const { giaddr } = request
@@ -421,7 +423,7 @@ export function pingAnswered(
 }
 
 function declined(
-	{ router, at }: LeaseContext,
+	{ name, at }: LeaseContext,
 	{ mac, client }: DhcpRequest,
 	pool: string,
 	address: number,
@@ -430,7 +432,7 @@ function declined(
 ): NewEvent {
 	const facts = { mac, client, pool, address: formatIpv4(address), until }
 	const data: EventData<'LeaseDeclined'> = ping ? { ...facts, ping } : facts
-	return { stream: subscriberStream(router.name, mac), type: 'LeaseDeclined', v: 1, at, data }
+	return { stream: subscriberStream(name, mac), type: 'LeaseDeclined', v: 1, at, data }
 }
 
 // ---- DHCPREQUEST
@@ -500,7 +502,7 @@ function grant(
 	address: number,
 	link: number,
 ): LeaseDecision {
-	const { at, router, pools, steadyAt } = context
+	const { at, name, router, pools, steadyAt } = context
 	const lease = router.leases.byAddress.get(address)
 	const pool = poolFor(pools, address, request.mac)
 	if (pool === undefined) return refuse(context, request, 'outside-pools', address, 'nak')
@@ -524,10 +526,10 @@ function grant(
 	const giaddr = request.kind === 'renewing' ? (lease?.giaddr ?? 0) : request.giaddr
 	const data = leaseData(context, request, address, pool, leaseSeconds, expiresAt, giaddr)
 	if (data.hostname === undefined && lease?.hostname !== undefined) data.hostname = lease.hostname
-	const stream = subscriberStream(router.name, request.mac)
+	const stream = subscriberStream(name, request.mac)
 	const type = renewed ? 'LeaseRenewed' : 'LeaseGranted'
 	const events: NewEvent[] = [
-		...others.map(other => released(router, other, 'moved', at)),
+		...others.map(other => released(context.name, other, 'moved', at)),
 		{ stream, type, v: 1, at, data },
 	]
 	return { events, reply: { kind: 'ack', address, pool, leaseSeconds, session } }
@@ -551,7 +553,7 @@ function release(context: LeaseContext, request: DhcpRequest): LeaseDecision {
 	if (!request.forUs) return discard('other-server')
 	const lease = ownLease(context, request, request.ciaddr)
 	if (lease?.status !== 'bound') return discard('unknown-lease')
-	return { events: [released(context.router, lease, 'client', context.at)] }
+	return { events: [released(context.name, lease, 'client', context.at)] }
 }
 
 /** RFC 2131 §4.3.5: options for an address that the client has from elsewhere. */
@@ -582,7 +584,7 @@ export function dueLeases(
 	const { deadlines, byAddress } = router.leases
 	const expired: NewEvent[] = []
 	const lapsed: number[] = []
-	const end = Math.floor((steadyAt - expiryMarginMs) / sliceMs)
+	const end = sliceOf(steadyAt - expiryMarginMs)
 	let slice = from
 	for (; slice < end && expired.length < limit; slice++) {
 		for (const address of deadlines.get(slice) ?? []) {
@@ -591,21 +593,14 @@ export function dueLeases(
 				lapsed.push(address)
 				continue
 			}
-			expired.push(expiry(router, lease, pools, at))
+			expired.push(expiry(context.name, lease, pools, at))
 			if (expired.length >= limit) return { expired, lapsed, next: slice }
 		}
 	}
 	return { expired, lapsed, next: slice }
 }
 
-/** The slice in which the first deadline is; undefined without any. */
-export function firstSlice({ deadlines }: LeaseTable): number | undefined {
-	let first: number | undefined
-	for (const slice of deadlines.keys()) if (first === undefined || slice < first) first = slice
-	return first
-}
-
-function expiry(router: RouterState, lease: Lease, pools: Pools, at: number): NewEvent {
+function expiry(name: string, lease: Lease, pools: Pools, at: number): NewEvent {
 	const { mac, client, pool } = lease
 	const grace = pools.byName.get(pool)?.settings.gracePeriodSeconds ?? 0
 	const data = {
@@ -615,11 +610,11 @@ function expiry(router: RouterState, lease: Lease, pools: Pools, at: number): Ne
 		address: formatIpv4(lease.address),
 		heldUntil: at + grace * 1000,
 	}
-	return { stream: subscriberStream(router.name, mac), type: 'LeaseExpired', v: 1, at, data }
+	return { stream: subscriberStream(name, mac), type: 'LeaseExpired', v: 1, at, data }
 }
 
 /** A warning for each pool whose use has crossed a threshold since the last one (JunosE: 85, 75 %). */
-export function poolWarnings({ router, pools, at }: LeaseContext): NewEvent[] {
+export function poolWarnings({ name: virtualRouter, router, pools, at }: LeaseContext): NewEvent[] {
 	const events: NewEvent[] = []
 	for (const { name, settings, inUse, size } of pools.byName.values()) {
 		if (size === 0) continue
@@ -627,7 +622,7 @@ export function poolWarnings({ router, pools, at }: LeaseContext): NewEvent[] {
 		const percent = (100 * inUse) / size
 		const high = warned ? percent >= settings.warningAbated : percent >= settings.warningHigh
 		if (high === warned) continue
-		const stream = relayStream(router.name)
+		const stream = relayStream(virtualRouter)
 		const data = { pool: name, high, inUse, size }
 		events.push({ stream, type: 'PoolWarningChanged', v: 1, at, data })
 	}

@@ -3,10 +3,11 @@ import { randomFillSync } from 'node:crypto'
 import { lookup } from 'node:dns/promises'
 import { readFileSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
+import { openDhcpSystem } from '../adapters/dhcp/system.ts'
 import { openJournal } from '../adapters/journal/journal.ts'
 import { openTransport } from '../adapters/radius/open-transport.ts'
 import { serveShell } from '../adapters/shell/server.ts'
-import { parseIpv4 } from '../domain/address.ts'
+import { formatIpv4, parseIpv4 } from '../domain/address.ts'
 import { type Configuration, services } from '../domain/configuration.ts'
 import { type NewEvent, relayStream } from '../domain/event.ts'
 import { virtualRouterLines } from '../domain/junose/configuration-text.ts'
@@ -75,6 +76,8 @@ export async function serve(settings: ServeSettings): Promise<number> {
 	const { transport, reason } = await openTransport(
 		settings.transport === 'auto' ? {} : { force: settings.transport },
 	)
+	// Without the FFI the DHCP server is refused with the reason as soon as it is configured.
+	const dhcp = transport.kind === 'linux' ? await openDhcpSystem() : undefined
 	const ended = Promise.withResolvers<number>()
 	const engine = createEngine(
 		{
@@ -95,6 +98,7 @@ export async function serve(settings: ServeSettings): Promise<number> {
 			},
 			watchdogSeconds: settings.watchdogSeconds,
 			hidden,
+			...(dhcp === undefined ? {} : { dhcp }),
 		},
 		state,
 		{ hostname: loaded.configuration.hostname, virtualRouters: [] },
@@ -153,6 +157,7 @@ export async function serve(settings: ServeSettings): Promise<number> {
 		saveState(journal, state)
 	}
 	transport.close()
+	dhcp?.close()
 	journal.close()
 	return code
 }
@@ -195,6 +200,10 @@ function readiness(engine: Engine, settings: ServeSettings, reason: string) {
 	)
 	for (const port of engine.dynamic.listeners.keys()) {
 		listening.push(`dynamic-request 0.0.0.0:${port}`)
+	}
+	if (engine.dhcp.listener !== undefined) {
+		const { address, port } = engine.dhcp.listener.socket
+		listening.push(`dhcp-local ${formatIpv4(address)}:${port}`)
 	}
 	const { config, data } = settings
 	return { release, config, data, position: engine.state.position, listening, transport: reason }

@@ -14,6 +14,7 @@ import {
 	type VirtualRouter,
 } from '../../domain/configuration.ts'
 import { addSocket } from './add-socket.ts'
+import { planDhcp } from './configure-dhcp.ts'
 import { planDynamicRequests } from './configure-dynamic.ts'
 import { createDiscards } from './discards.ts'
 import { release } from './dispatch.ts'
@@ -36,7 +37,9 @@ export async function configure(engine: Engine, next: Configuration): Promise<st
 			if (refused !== undefined) return takeBack(engine, refused, opened, displaced)
 		}
 	}
-	const refused = await planDynamicRequests(engine, next, plan, opened)
+	const refused =
+		(await planDynamicRequests(engine, next, plan, opened)) ??
+		(await planDhcp(engine, next, plan, opened))
 	if (refused !== undefined) return takeBack(engine, refused, opened, displaced)
 	for (const settings of next.virtualRouters) applyRouter(engine, settings)
 	for (const step of plan) step()

@@ -10,6 +10,7 @@ import { chooseUpstream, watchdogSilence, watchdogTimer } from '../../domain/ups
 import { addSocket } from './add-socket.ts'
 import { closeRetired } from './configure.ts'
 import { tickDynamicRequests } from './configure-dynamic.ts'
+import { tickDhcp } from './dhcp.ts'
 import { countDiscard, otherClients, takeDiscards } from './discards.ts'
 import { detach, forward, release, transmit } from './dispatch.ts'
 import { type Engine, type Router, record } from './engine.ts'
@@ -46,6 +47,7 @@ export function tick(engine: Engine): void {
 		if ('watchdog' in retiring && router !== undefined) tickSlots(engine, router, retiring)
 	}
 	tickDynamicRequests(engine, everySecond)
+	if (everySecond) tickDhcp(engine)
 	// Last: what a virtual router counted is recorded before it goes.
 	if (everySecond) closeRetired(engine)
 }
