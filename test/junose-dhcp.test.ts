@@ -302,7 +302,7 @@ ip dhcp-local pool b
 	const errors = 'errors' in result ? result.errors : []
 	assert.equal(
 		errors.map(({ line, column }) => `${line}:${column}`),
-		['1:15', '3:10', '7:2'],
+		['1:15', '2:2', '3:10', '7:2'],
 	)
 })
 
