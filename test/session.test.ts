@@ -203,14 +203,18 @@ test('Accounting-On and -Off of a WAP end its sessions and no others', async () 
 	}
 })
 
-/** A relay that was restarted `age` milliseconds after the last accounting of a subscriber. */
-async function restartedAfter(age: number): Promise<SimulatedRelay> {
+/**
+ * A relay at work `age` milliseconds after the last accounting of a subscriber; where it was `stopped`
+ * for all that time, what passed meanwhile.
+ */
+async function restartedAfter(age: number, stopped = false): Promise<SimulatedRelay> {
 	const before = await simulatedRelay()
 	authenticate(before, firstWap)
 	account(before, 'start', firstWap)
 	before.pass(100)
 	const state = initialState()
 	for (const event of before.events()) evolve(state, { ...event, at: event.at - age })
+	if (!stopped) state.lastAt += age
 	const { journal } = before
 	return simulatedRelay(oneServer + relayServers, { journal: journal.restart(), state })
 }
@@ -222,6 +226,15 @@ test('a session without accounting for 24 hours ends', async () => {
 	relay.pass(3000)
 	assert.equal(sessions(relay), [])
 	assert.is(ofType(relay, 'SubscriberTerminated')[0]!.data.cause, 'idle-timeout')
+})
+
+test('while the relay is stopped nobody can be heard: that time does not count', async () => {
+	const relay = await restartedAfter(3 * day, true)
+	relay.pass(9000)
+	assert.is(sessions(relay).length, 1)
+	const [stepped] = ofType(relay, 'ClockStepped')
+	assert.is(stepped!.data.reason, 'stopped')
+	assert.ok(Math.abs(stepped!.data.byMs - 3 * day) < 10_000)
 })
 
 test('accounting resets the idle clock, a reauthentication does not', async () => {
