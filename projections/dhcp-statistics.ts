@@ -118,6 +118,7 @@ function discarded(state: DhcpStatistics, stream: string, data: EventData<'DhcpD
 		return
 	}
 	counters[dhcpRow.discarded]! += data.count
+	if (data.reason === 'no-address') counters[dhcpRow.noAddresses]! += data.count
 	const reason = discards.length < reasonLimit ? data.reason : otherReasons
 	const known =
 		discards.find(one => one.reason === data.reason) ?? discards.find(one => one.reason === reason)
@@ -161,7 +162,8 @@ function foldDhcpStatistics(state: DhcpStatistics, event: RecordedEvent): DhcpSt
 			refused(state, stream, event.data)
 			break
 		case 'LeaseDeclined':
-			count(state, stream, dhcpRow.declines)
+			// A ping that was answered is no message of a client's.
+			if (event.data.ping === undefined) count(state, stream, dhcpRow.declines)
 			break
 		case 'LeaseReleased':
 			released(state, stream, event.data)

@@ -159,9 +159,13 @@ function cleared(virtualRouter: string, lease: Lease, at: number): NewEvent {
 	}
 }
 
-/** Sizes of the pools, found when the first one is asked for. */
-function poolSizes(local: DhcpLocal): (pool: DhcpPool) => number {
-	let pools: ReturnType<typeof createPools> | undefined
+/** Sizes of the pools: of those that run, else as they would be, found when the first is asked for. */
+function poolSizes(
+	engine: Engine,
+	virtualRouter: string,
+	local: DhcpLocal,
+): (pool: DhcpPool) => number {
+	let pools = engine.dhcp.services.get(virtualRouter)?.pools
 	return ({ name }) => {
 		pools ??= createPools(local, [], newLeaseTable(), 0)
 		return pools.byName.get(name)?.size ?? 0
@@ -215,7 +219,7 @@ function show(operated: Operated, virtualRouter: string, what: Show): readonly s
 			return poolsText(operated.leases.state(), operated.pools.state(), {
 				virtualRouter,
 				pools: settings.dhcpLocal.pools,
-				sizeOf: poolSizes(settings.dhcpLocal),
+				sizeOf: poolSizes(engine, virtualRouter, settings.dhcpLocal),
 				pool: what.pool,
 				now: engine.parts.clock.wall(),
 			})

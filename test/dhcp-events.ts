@@ -65,10 +65,14 @@ export function released(
 	return { ...place(facts), type: 'LeaseReleased', data: { ...who(facts), cause, heldUntil } }
 }
 
-/** `wait`: seconds for which nobody gets the address. */
-export function declined(facts: Common & { readonly wait?: number } = {}): NewEvent {
+/** `wait`: seconds for which nobody gets the address. `ping`: the server found somebody there. */
+export function declined(
+	facts: Common & { readonly wait?: number; readonly ping?: true } = {},
+): NewEvent {
 	const until = place(facts).at + (facts.wait ?? 600) * 1000
-	return { ...place(facts), type: 'LeaseDeclined', data: { ...who(facts), until } }
+	const data: EventData<'LeaseDeclined'> = { ...who(facts), until }
+	if (facts.ping) data.ping = true
+	return { ...place(facts), type: 'LeaseDeclined', data }
 }
 
 export function refused(reason: string, facts: Common & { readonly silent?: true } = {}): NewEvent {

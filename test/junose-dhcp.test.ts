@@ -221,19 +221,25 @@ test('a name has up to 64 characters of any kind; an address is reserved for one
 	assert.equal(poolsOf(other)[0]?.reservations, [{ address: '10.1.0.9', mac: '02-00-00-00-00-02' }])
 })
 
-test('two virtual routers serve different interfaces, or one of them does not serve', async () => {
+test('two virtual routers serve different interfaces; one may have those that nobody names', async () => {
 	const operator = fakeOperator()
-	const first = [...global, 'ip dhcp-local interface eth0', 'service dhcp-local standalone']
-	await typeLines(operator, first)
+	await typeLines(operator, [...global, 'service dhcp-local standalone'])
 	const { session } = await typeLines(operator, [...global, 'virtual-router b'])
 	const refused = await execute(session, 'service dhcp-local standalone', operator)
-	assert.match(refused.lines.join(), /name the interfaces of each/)
+	assert.match(refused.lines.join(), /default and b would both serve .* of every interface/)
 	await execute(session, 'ip dhcp-local interface eth1', operator)
 	assert.ok((await execute(session, 'service dhcp-local standalone', operator)).ok)
+	await typeLines(operator, [...global, 'ip dhcp-local interface eth0'])
 	const same = await execute(session, 'ip dhcp-local interface eth0', operator)
-	assert.match(same.lines.join(), /Virtual router default serves .* interface eth0 already/)
-	const lines = configurationText(operator.configuration())
-	assert.equal(parseConfiguration(lines, 'f'), { configuration: operator.configuration() })
+	assert.match(
+		same.lines.join(),
+		/Virtual router default serves .* of interface eth0, and so would/,
+	)
+	const text = configurationText(operator.configuration())
+	assert.equal(parseConfiguration(text, 'f'), { configuration: operator.configuration() })
+	assert.match(text, 'interface eth1\nservice dhcp-local standalone\n')
+	const back = await execute(session, 'no ip dhcp-local interface', operator)
+	assert.ok(back.ok, 'the one that names none has the others')
 })
 
 test('a pool that was deleted while its mode is open says so', async () => {

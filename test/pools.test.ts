@@ -211,6 +211,11 @@ test('what each event says about messages', () => {
 			['Discovers Received 1', 'No Addresses 1'],
 		],
 		[declined(), ['Declines Received 1']],
+		[declined({ ping: true }), []],
+		[
+			discarded('discover', 'no-address', 2),
+			['Discovers Received 2', 'No Addresses 2', 'Messages Discarded 2', ' no-address 2'],
+		],
 		[released('client'), ['Releases Received 1']],
 		[released('session'), ['Leases Terminated 1']],
 		[released('operator'), ['Leases Terminated 1']],

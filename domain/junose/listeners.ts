@@ -60,21 +60,24 @@ function dynamicRequestConflict(configuration: Configuration): string | undefine
 	return undefined
 }
 
-/** A client's broadcast says nothing of virtual routers: its interface must tell which one it is for. */
+/**
+ * A client's broadcast says nothing of virtual routers: its interface tells which one it is for. One
+ * of them may name none, and then has those that no other names.
+ */
 function dhcpConflict(configuration: Configuration): string | undefined {
-	const serving = configuration.virtualRouters.filter(({ dhcpLocal }) => dhcpLocal.service)
 	const owners = new Map<string, string>()
-	for (const { name, dhcpLocal } of serving) {
-		if (dhcpLocal.interfaces.length === 0 && serving.length > 1) {
-			const other = serving.find(one => one.name !== name)!
-			return `Virtual router ${name} would serve the DHCP clients of every interface, and virtual router ${other.name} some, too; name the interfaces of each with "ip dhcp-local interface" first.`
-		}
-		for (const served of dhcpLocal.interfaces) {
-			const owner = owners.get(served)
-			if (owner !== undefined) {
-				return `Virtual router ${owner} serves the DHCP clients of interface ${served} already; take it out of one of them with "no ip dhcp-local interface" first.`
+	for (const { name, dhcpLocal } of configuration.virtualRouters) {
+		if (dhcpLocal.service === undefined) continue
+		const everyOther = ''
+		const served = dhcpLocal.interfaces.length === 0 ? [everyOther] : dhcpLocal.interfaces
+		for (const one of served) {
+			const owner = owners.get(one)
+			owners.set(one, name)
+			if (owner === undefined) continue
+			if (one === everyOther) {
+				return `Virtual routers ${owner} and ${name} would both serve the DHCP clients of every interface; name those of one of them with "ip dhcp-local interface" first.`
 			}
-			owners.set(served, name)
+			return `Virtual router ${owner} serves the DHCP clients of interface ${one}, and so would virtual router ${name}; take it out of one of them with "no ip dhcp-local interface ${one}" first.`
 		}
 	}
 	return undefined
