@@ -176,7 +176,8 @@ function admit(
 /** Whether a lease is this client's. */
 function isClients({ service }: LeaseContext, request: DhcpRequest, lease: Lease): boolean {
 	if (lease.mac !== request.mac || lease.status === 'declined') return false
-	return service !== 'standalone' || lease.client === request.client
+	// Behind `id:` and `hw:`: an identifier of hardware type and address is the same as none at all.
+	return service !== 'standalone' || lease.client.slice(3) === request.client.slice(3)
 }
 
 /** What the client has and had, the latest first. */
