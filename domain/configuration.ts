@@ -50,6 +50,60 @@ export type UpstreamServer = {
 
 export type Algorithm = 'direct' | 'round-robin'
 
+/** `radius dynamic-request server A`: who may end sessions from outside (RFC 5176). */
+export type DynamicRequestServer = {
+	readonly address: string
+	/** Without a key its requests are dropped. */
+	readonly key?: string
+	/** The relay's own port, on which this server's requests are expected. */
+	readonly udpPort: number
+	readonly subscriberDisconnect: boolean
+	readonly authorizationChange: boolean
+}
+
+/** `radius relay disconnect-client A`: a WAP that takes Disconnect-Requests itself. */
+export type DisconnectClient = {
+	readonly address: string
+	readonly key: string
+	readonly udpPort: number
+}
+
+/** `ip dhcp-local pool NAME` and what stands below it. */
+export type DhcpPool = {
+	readonly name: string
+	/** Network address and mask; without them the pool has no addresses. */
+	readonly network?: { readonly address: string; readonly mask: string }
+	readonly defaultRouters: readonly string[]
+	readonly dnsServers: readonly string[]
+	readonly domainName?: string
+	readonly netbiosNameServers: readonly string[]
+	readonly netbiosNodeType: 'b-node' | 'p-node' | 'm-node' | 'h-node'
+	/** 0: infinite. */
+	readonly leaseSeconds: number
+	/** The pool that addresses are taken from when this one has none left. */
+	readonly link?: string
+	readonly reservations: readonly { readonly address: string; readonly mac: string }[]
+	/** Per cent in use at which a warning is given, and at which it is taken back. */
+	readonly warningHigh: number
+	readonly warningAbated: number
+	/** An address whose lease expired is held back this long. */
+	readonly gracePeriodSeconds: number
+}
+
+export type DhcpLocal = {
+	/** Undefined: `service dhcp-local` is not configured, and nobody is served. */
+	readonly service?: 'equal-access' | 'standalone' | 'standalone authenticate'
+	readonly pools: readonly DhcpPool[]
+	/** `ip dhcp-local excluded-address A [B]`. */
+	readonly excluded: readonly { readonly from: string; readonly to: string }[]
+	/** `ip dhcp-local limit N`: clients on one interface; undefined: no limit. */
+	readonly limitPerInterface?: number
+	/** `ip dhcp-local ping`: an address not seen lately is tried before it is offered. */
+	readonly ping: boolean
+	/** `ip dhcp-local interface NAME`: interfaces served; none named: every one. */
+	readonly interfaces: readonly string[]
+}
+
 export type VirtualRouter = {
 	readonly name: string
 	readonly relay: Readonly<Partial<Record<Service, RelayServer>>>
@@ -57,6 +111,11 @@ export type VirtualRouter = {
 	readonly algorithm: Algorithm
 	/** `radius update-source-addr A`: what upstream servers see requests come from. */
 	readonly updateSourceAddress?: string
+	/** `radius relay idle-timeout SECONDS`: a session without accounting for longer than this ends. */
+	readonly idleTimeoutSeconds: number
+	readonly dynamicRequest: readonly DynamicRequestServer[]
+	readonly disconnectClients: readonly DisconnectClient[]
+	readonly dhcpLocal: DhcpLocal
 }
 
 export type Configuration = {
@@ -98,8 +157,43 @@ export const upstreamServerDefaults: Readonly<Record<Service, Omit<UpstreamServe
 	},
 }
 
+/** 24 hours, as the RADIUS relay of JunosE has it. */
+export const idleTimeoutSecondsDefault = 24 * 3600
+
+export const dynamicRequestServerDefaults = {
+	udpPort: 1700,
+	subscriberDisconnect: false,
+	authorizationChange: false,
+} as const satisfies Omit<DynamicRequestServer, 'address'>
+
+export const disconnectClientPort = 3799
+
+export function newDhcpPool(name: string): DhcpPool {
+	return {
+		name,
+		defaultRouters: [],
+		dnsServers: [],
+		netbiosNameServers: [],
+		netbiosNodeType: 'h-node',
+		leaseSeconds: 24 * 3600,
+		reservations: [],
+		warningHigh: 85,
+		warningAbated: 75,
+		gracePeriodSeconds: 0,
+	}
+}
+
 export function newVirtualRouter(name: string): VirtualRouter {
-	return { name, relay: {}, upstream: { authentication: [], accounting: [] }, algorithm: 'direct' }
+	return {
+		name,
+		relay: {},
+		upstream: { authentication: [], accounting: [] },
+		algorithm: 'direct',
+		idleTimeoutSeconds: idleTimeoutSecondsDefault,
+		dynamicRequest: [],
+		disconnectClients: [],
+		dhcpLocal: { pools: [], excluded: [], ping: false, interfaces: [] },
+	}
 }
 
 export function initialConfiguration(): Configuration {

@@ -92,7 +92,19 @@ export type Input =
 			readonly status: AccountingStatus | undefined
 			readonly reason: UnansweredReason
 	  })
-	| { readonly kind: 'clock'; readonly at: number; readonly router: string }
+	| {
+			readonly kind: 'clock'
+			readonly at: number
+			readonly router: string
+			readonly idleTimeoutMs: number
+	  }
+	/** `clear subscriber`. */
+	| {
+			readonly kind: 'clear-subscriber'
+			readonly at: number
+			readonly router: string
+			readonly mac: string
+	  }
 
 export type Effect = 'forward' | 'answer'
 export type Decision = { readonly events: readonly NewEvent[]; readonly effect: Effect | undefined }
@@ -132,9 +144,15 @@ export function decide(state: State, input: Input): Decision {
 			return unanswered(input)
 		case 'clock': {
 			const router = routerState(state, input.router)
-			const idle = idleSessions(router, input.at, idleLimit)
+			const idle = idleSessions(router, input.at, input.idleTimeoutMs, idleLimit)
 			const events = idle.map(session => terminate(router, session, 'idle-timeout', input.at))
 			return { events, effect: undefined }
+		}
+		case 'clear-subscriber': {
+			const router = routerState(state, input.router)
+			const session = router.sessions.get(input.mac)
+			if (session === undefined) return { events: [], effect: undefined }
+			return { events: [terminate(router, session, 'operator', input.at)], effect: undefined }
 		}
 		default:
 			return input satisfies never

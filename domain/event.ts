@@ -73,6 +73,63 @@ const upstreamState = t.union([
 	t.literal('reopen'),
 ])
 
+const disconnectRequest = t.union([t.literal('disconnect'), t.literal('change-of-authorization')])
+export type DynamicRequest = t.TypeOf<typeof disconnectRequest>
+
+const dynamicDiscardReason = t.union([
+	/** A repeat of a request whose answer is still to come. */
+	t.literal('duplicate'),
+	/** A repeat of an answered request: it was given the same answer again (RFC 5080 §2.2.2). */
+	t.literal('repeated'),
+	t.literal('malformed'),
+	t.literal('bad-authenticator'),
+	/** From an address that no `radius dynamic-request server` has. */
+	t.literal('unknown-client'),
+	/** The server has no key. */
+	t.literal('no-key'),
+	/** A code other than Disconnect-Request and CoA-Request. */
+	t.literal('invalid'),
+	/** Event-Timestamp is too far from now: perhaps a replay (RFC 5176 §6.3). */
+	t.literal('stale'),
+	t.literal('queue-full'),
+])
+export type DynamicDiscardReason = t.TypeOf<typeof dynamicDiscardReason>
+
+/** Who chose a pool, in JunosE's order of preference; `standalone` servers use the last two only. */
+const poolSelector = t.union([
+	t.literal('src'),
+	t.literal('framed-address'),
+	t.literal('pool-name'),
+	t.literal('domain-name'),
+	t.literal('giaddr'),
+	t.literal('interface'),
+])
+export type PoolSelector = t.TypeOf<typeof poolSelector>
+
+/**
+ * `client`: the DHCP client identity (RFC 2131 §4.2): `id:` or `hw:` and hexadecimal digits. Of an
+ * offer, `expiresAt` is when it lapses, and `leaseSeconds` what is offered. Times in ms.
+ */
+const lease = t.intersection([
+	t.type({
+		mac: t.string,
+		client: t.string,
+		pool: t.string,
+		address: t.string,
+		/** 0: infinite. */
+		leaseSeconds: t.number,
+		/** 0: never. */
+		expiresAt: t.number,
+	}),
+	optional({
+		giaddr: t.string,
+		interface: t.string,
+		hostname: t.string,
+		/** Leased for the subscriber's live session, with which it ends. */
+		session: t.literal(true),
+	}),
+])
+
 /** Where and as whom a subscriber is seen. `wap` is Called-Station-Id's MAC, `ssid` what follows. */
 const station = t.intersection([
 	t.type({ client: t.string, mac: t.string, wap: t.string }),
@@ -153,6 +210,11 @@ export const catalogue = {
 				framedPool: t.string,
 				/** Address-Pool [26-2]. */
 				addressPool: t.string,
+				/** Primary and secondary DNS [26-4, 26-5] and WINS [26-6, 26-7]. */
+				dns: t.array(t.string),
+				wins: t.array(t.string),
+				/** DHCP-Options [26-55]: DHCP options as they are sent, in hexadecimal digits. */
+				dhcpOptions: t.string,
 			}),
 		]),
 	},
@@ -195,10 +257,163 @@ export const catalogue = {
 				t.literal('accounting-on'),
 				t.literal('accounting-off'),
 				t.literal('idle-timeout'),
+				/** A RADIUS server asked for it (RFC 5176). */
+				t.literal('disconnect'),
+				/** `clear subscriber`. */
+				t.literal('operator'),
 			]),
 			/** When the session began, in milliseconds. */
 			since: t.number,
 		}),
+	},
+	/** A RADIUS server asks to end a session or to change its authorization (RFC 5176). */
+	DisconnectRequested: {
+		version: 1,
+		personal: ['mac', 'user'],
+		data: t.intersection([
+			t.type({ server: t.string, request: disconnectRequest }),
+			/** What it names the session by; `mac` also where the session was found otherwise. */
+			optional({ mac: t.string, session: t.string, multiSession: t.string, user: t.string }),
+		]),
+	},
+	/** What it was told, and what the WAP said where it was asked first. */
+	DisconnectAnswered: {
+		version: 1,
+		personal: [],
+		data: t.intersection([
+			t.type({
+				exchange: t.number,
+				server: t.string,
+				request: disconnectRequest,
+				accepted: t.boolean,
+			}),
+			/** RFC 5176 §3.5 of a refusal; `accessPoint`: `ack`, `nak` or `silent`. */
+			optional({ errorCause: t.number, accessPoint: t.string }),
+		]),
+	},
+	/** Gathered for up to a second; `server` is empty where too many addresses shared the second. */
+	DynamicRequestsDiscarded: {
+		version: 1,
+		personal: [],
+		data: t.type({
+			server: t.string,
+			request: t.union([disconnectRequest, t.literal('other')]),
+			reason: dynamicDiscardReason,
+			count: t.number,
+		}),
+	},
+	/** Datagrams from the Disconnect port of a WAP that answered nothing, gathered. */
+	DisconnectAnswersDiscarded: {
+		version: 1,
+		personal: [],
+		data: t.type({ client: t.string, reason: responseDiscardReason, count: t.number }),
+	},
+	/** The pool for a subscriber's address was chosen: by whom, and why. */
+	PoolSelected: {
+		version: 1,
+		personal: ['mac', 'address'],
+		data: t.intersection([
+			t.type({
+				mac: t.string,
+				client: t.string,
+				by: poolSelector,
+				pool: t.string,
+				reason: t.string,
+			}),
+			/** An address that was asked for by name rather than taken as the next free one. */
+			optional({ address: t.string }),
+		]),
+	},
+	LeaseOffered: { version: 1, personal: ['mac', 'address', 'client'], data: lease },
+	/** From here on nobody else may have the address until `expiresAt`. */
+	LeaseGranted: { version: 1, personal: ['mac', 'address', 'client'], data: lease },
+	LeaseRenewed: { version: 1, personal: ['mac', 'address', 'client'], data: lease },
+	/** A DHCPREQUEST got a DHCPNAK, or, where `silent`, a DHCPDISCOVER got no offer. */
+	LeaseRefused: {
+		version: 1,
+		personal: ['mac', 'address', 'client'],
+		data: t.intersection([
+			t.type({ mac: t.string, client: t.string, reason: t.string }),
+			optional({
+				address: t.string,
+				silent: t.literal(true),
+				/** The pool that had no address left, where that is the reason. */
+				pool: t.string,
+			}),
+		]),
+	},
+	/** The client found somebody else at the address: nobody gets it until `until`. */
+	LeaseDeclined: {
+		version: 1,
+		personal: ['mac', 'address', 'client'],
+		data: t.intersection([
+			t.type({
+				mac: t.string,
+				client: t.string,
+				pool: t.string,
+				address: t.string,
+				until: t.number,
+			}),
+			/** The server itself found somebody there, before it offered the address to this client. */
+			optional({ ping: t.literal(true) }),
+		]),
+	},
+	LeaseReleased: {
+		version: 1,
+		personal: ['mac', 'address', 'client'],
+		data: t.type({
+			mac: t.string,
+			client: t.string,
+			pool: t.string,
+			address: t.string,
+			cause: t.union([
+				/** DHCPRELEASE. */
+				t.literal('client'),
+				/** The session ended. */
+				t.literal('session'),
+				t.literal('operator'),
+				/** The client took another address. */
+				t.literal('moved'),
+			]),
+			/** Held back until then for its last holder (grace period); milliseconds. */
+			heldUntil: t.number,
+		}),
+	},
+	LeaseExpired: {
+		version: 1,
+		personal: ['mac', 'address', 'client'],
+		data: t.type({
+			mac: t.string,
+			client: t.string,
+			pool: t.string,
+			address: t.string,
+			heldUntil: t.number,
+		}),
+	},
+	/** A pool's use crossed its warning threshold (`high`), or fell below the lower one again. */
+	PoolWarningChanged: {
+		version: 1,
+		personal: [],
+		data: t.type({ pool: t.string, high: t.boolean, inUse: t.number, size: t.number }),
+	},
+	/**
+	 * DHCP messages that left no event of their own, gathered by message and reason. Most were
+	 * ignored; `repeated` is a DHCPDISCOVER that was given the same offer again, `answered` a
+	 * DHCPINFORM that got its options.
+	 */
+	DhcpDiscarded: {
+		version: 1,
+		personal: [],
+		data: t.type({ message: t.string, reason: t.string, count: t.number }),
+	},
+	/**
+	 * The wall clock moved by this much without time having passed, or the relay was not there to see
+	 * it pass (`stopped`): deadlines move with it, so that nothing ends early.
+	 */
+	ClockStepped: {
+		version: 1,
+		personal: [],
+		data: t.type({ byMs: t.number, reason: t.union([t.literal('step'), t.literal('stopped')]) }),
 	},
 	RelayStarted: {
 		version: 1,
@@ -216,7 +431,14 @@ export const catalogue = {
 	BaselineSet: {
 		version: 1,
 		personal: [],
-		data: t.type({ scope: t.union([t.literal('radius relay'), t.literal('radius')]) }),
+		data: t.type({
+			scope: t.union([
+				t.literal('radius relay'),
+				t.literal('radius'),
+				t.literal('radius dynamic-request'),
+				t.literal('ip dhcp-local'),
+			]),
+		}),
 	},
 	UpstreamChanged: {
 		version: 1,

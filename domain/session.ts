@@ -1,9 +1,10 @@
-/** The rules of a subscriber's session: when it is live, and what ends it. */
+/**
+ * The rules of a subscriber's session: what ends it. Each way ends it by one `SubscriberTerminated`
+ * with its cause; what the events then make of the sessions is folded in `session-table.ts`.
+ */
 import { type EventData, type NewEvent, subscriberStream } from './event.ts'
-import type { RouterState, Session } from './state.ts'
-
-/** Without accounting for this long a session ends (RADIUS relay of JunosE: 24 hours). */
-export const idleTimeoutMs = 24 * 3600 * 1000
+import type { Session } from './session-table.ts'
+import type { RouterState } from './state.ts'
 
 type Cause = EventData<'SubscriberTerminated'>['cause']
 
@@ -37,7 +38,9 @@ export function sessionStoppedBy(
 ): Session | undefined {
 	const session = router.sessions.get(stop.mac)
 	if (session === undefined || session.wap !== stop.wap) return undefined
+	// Where this access point's Start was lost, its Stop names a session that is not known by that.
 	const otherSession =
+		session.accountingWap === session.wap &&
 		session.accounting !== undefined &&
 		stop.session !== undefined &&
 		session.accounting !== stop.session
@@ -51,11 +54,19 @@ export function sessionsAt(router: RouterState, wap: string): Session[] {
 	return [...subscribers].map(mac => router.sessions.get(mac)!)
 }
 
-/** Sessions whose accounting has been silent for too long, at most `limit` of them. */
-export function idleSessions(router: RouterState, at: number, limit: number): Session[] {
+/**
+ * Sessions without recorded accounting for more than `timeoutMs`, at most `limit` of them. JunosE
+ * has 24 hours; `radius relay idle-timeout` sets it.
+ */
+export function idleSessions(
+	router: RouterState,
+	at: number,
+	timeoutMs: number,
+	limit: number,
+): Session[] {
 	const idle: Session[] = []
 	for (const session of router.sessions.values()) {
-		if (at - session.heardAt <= idleTimeoutMs || idle.length >= limit) break
+		if (at - session.heardAt <= timeoutMs || idle.length >= limit) break
 		idle.push(session)
 	}
 	return idle

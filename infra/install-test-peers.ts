@@ -17,6 +17,11 @@ const peers: readonly Peer[] = [
 	{ command: 'tshark', debianPackage: 'tshark', purpose: 'a second opinion on every packet' },
 	{ command: 'sqlite3', debianPackage: 'sqlite3', purpose: 'a second opinion on the journal' },
 	{ command: 'nats-server', debianPackage: 'nats-server', purpose: 'the SRC protocol' },
+	{ command: 'dhclient', debianPackage: 'isc-dhcp-client', purpose: 'a DHCP client' },
+	{ command: 'udhcpc', debianPackage: 'udhcpc', purpose: 'another DHCP client' },
+	{ command: 'dhcrelay', debianPackage: 'isc-dhcp-relay', purpose: 'DHCP across a relay agent' },
+	{ command: 'perfdhcp', debianPackage: 'kea-admin', purpose: 'many DHCP clients at once' },
+	{ command: 'ip', debianPackage: 'iproute2', purpose: 'network namespaces for DHCP' },
 	{ command: 'openssl', debianPackage: 'openssl', purpose: 'certificates for EAP-TLS' },
 ]
 

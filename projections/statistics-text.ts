@@ -201,7 +201,8 @@ export function routerDate(ms: number): string {
 	return `${weekday} ${month} ${iso.slice(8, 10)} ${iso.slice(0, 4)} ${iso.slice(11, 19)} UTC`
 }
 
-function baselineText(at: number | undefined): string {
+/** When the baseline was set, in milliseconds; undefined: never. */
+export function baselineText(at: number | undefined): string {
 	if (at === undefined) return 'Statistics baseline not set'
 	return `Statistics baseline set ${routerDate(at)}`
 }
@@ -227,12 +228,17 @@ function difference(
 	})
 }
 
-function heading(title: string): string[] {
+/** A title, underlined with dashes of its own length. */
+export function heading(title: string): string[] {
 	return [title, '-'.repeat(title.length)]
 }
 
 /** Columns as wide as their widest cell, two spaces apart. */
-function table(title: string, header: readonly string[], rows: readonly string[][]): string[] {
+export function table(
+	title: string,
+	header: readonly string[],
+	rows: readonly string[][],
+): string[] {
 	const widths = header.map((cell, column) =>
 		rows.reduce((width, row) => Math.max(width, row[column]!.length), cell.length),
 	)

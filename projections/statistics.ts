@@ -376,6 +376,21 @@ function foldRelayStatistics(state: RelayStatistics, event: RecordedEvent): Rela
 		case 'RelayStopped':
 		case 'ConfigurationChanged':
 		case 'MessageAuthenticatorSeen':
+		case 'DisconnectRequested':
+		case 'DisconnectAnswered':
+		case 'DynamicRequestsDiscarded':
+		case 'DisconnectAnswersDiscarded':
+		case 'PoolSelected':
+		case 'LeaseOffered':
+		case 'LeaseGranted':
+		case 'LeaseRenewed':
+		case 'LeaseRefused':
+		case 'LeaseDeclined':
+		case 'LeaseReleased':
+		case 'LeaseExpired':
+		case 'PoolWarningChanged':
+		case 'DhcpDiscarded':
+		case 'ClockStepped':
 			break
 		default:
 			event satisfies never

@@ -445,6 +445,21 @@ function foldUpstreamStatistics(
 		case 'RelayStopped':
 		case 'ConfigurationChanged':
 		case 'MessageAuthenticatorSeen':
+		case 'DisconnectRequested':
+		case 'DisconnectAnswered':
+		case 'DynamicRequestsDiscarded':
+		case 'DisconnectAnswersDiscarded':
+		case 'PoolSelected':
+		case 'LeaseOffered':
+		case 'LeaseGranted':
+		case 'LeaseRenewed':
+		case 'LeaseRefused':
+		case 'LeaseDeclined':
+		case 'LeaseReleased':
+		case 'LeaseExpired':
+		case 'PoolWarningChanged':
+		case 'DhcpDiscarded':
+		case 'ClockStepped':
 			break
 		default:
 			event satisfies never

@@ -1,10 +1,23 @@
 /** What an operator asks of the running relay, carried out: the shell's commands end here. */
 import { arch, platform } from 'node:os'
-import type { Configuration } from '../domain/configuration.ts'
-import { type NewEvent, relayStream } from '../domain/event.ts'
+import { formatIpv4, parseIpv4 } from '../domain/address.ts'
+import type { Configuration, DhcpLocal, DhcpPool } from '../domain/configuration.ts'
+import { decide } from '../domain/decide.ts'
+import { type NewEvent, relayStream, subscriberStream } from '../domain/event.ts'
 import type { BaselineScope, Change, Operator, Show } from '../domain/junose/operator.ts'
 import { upstreamServersTable } from '../domain/junose/tables.ts'
+import { type Lease, newLeaseTable } from '../domain/lease-state.ts'
+import { createPools, isTaken } from '../domain/pool.ts'
+import { routerState } from '../domain/state.ts'
+import type { DhcpStatistics } from '../projections/dhcp-statistics.ts'
+import { bindingsText, dhcpStatisticsText, poolsText } from '../projections/dhcp-text.ts'
+import type { DynamicRequestStatistics } from '../projections/dynamic-request-statistics.ts'
+import { dynamicRequestStatisticsText } from '../projections/dynamic-request-text.ts'
 import type { Following } from '../projections/follow.ts'
+import { type Leases, leasesOf, leasesOfMac } from '../projections/leases.ts'
+import type { Pools } from '../projections/pools.ts'
+import type { Sessions } from '../projections/sessions.ts'
+import { subscribersText, subscriberText } from '../projections/sessions-text.ts'
 import type { RelayStatistics } from '../projections/statistics.ts'
 import { relayStatisticsText, upstreamStatisticsText } from '../projections/statistics-text.ts'
 import type { UpstreamStatistics } from '../projections/upstream-statistics.ts'
@@ -18,6 +31,11 @@ export type Operated = {
 	readonly configurationFile: string
 	readonly relayStatistics: Following<RelayStatistics>
 	readonly upstreamStatistics: Following<UpstreamStatistics>
+	readonly leases: Following<Leases>
+	readonly pools: Following<Pools>
+	readonly dhcpStatistics: Following<DhcpStatistics>
+	readonly dynamicRequestStatistics: Following<DynamicRequestStatistics>
+	readonly sessions: Following<Sessions>
 	/** Wall-clock milliseconds. */
 	readonly startedAt: number
 }
@@ -33,6 +51,10 @@ export function openOperator(operated: Operated): Operator {
 			return done
 		},
 		baseline: (virtualRouter, scope) => orSentence(setBaseline(operated, virtualRouter, scope)),
+		clearBindings: (virtualRouter, address) =>
+			orSentence(clearBindings(operated, virtualRouter, address)),
+		clearSubscriber: (virtualRouter, mac) =>
+			orSentence(clearSubscriber(operated, virtualRouter, mac)),
 		async show(virtualRouter, what) {
 			return show(operated, virtualRouter, what)
 		},
@@ -98,6 +120,70 @@ async function setBaseline(
 	return undefined
 }
 
+/** So many leases end in one commit: others are served between them. */
+const clearedPerCommit = 1024
+
+async function clearBindings(
+	{ engine }: Operated,
+	virtualRouter: string,
+	address: string | undefined,
+): Promise<string | undefined> {
+	const { byAddress } = routerState(engine.state, virtualRouter).leases
+	const named = address === undefined ? [...byAddress.keys()] : [parseIpv4(address) ?? 0]
+	const steadyNow = () => engine.parts.clock.wall() - engine.state.clockShiftMs
+	if (address !== undefined && !isTaken(byAddress.get(named[0]!), steadyNow())) {
+		return `Nobody has ${address}; "show ip dhcp-local binding" lists the addresses in use.`
+	}
+	for (let i = 0; i < named.length; i += clearedPerCommit) {
+		const at = engine.parts.clock.wall()
+		const events = named.slice(i, i + clearedPerCommit).flatMap((number): NewEvent[] => {
+			const lease = byAddress.get(number)
+			return lease !== undefined && isTaken(lease, steadyNow())
+				? [cleared(virtualRouter, lease, at)]
+				: []
+		})
+		if (events.length > 0) await recordDurably(engine, events)
+	}
+	return undefined
+}
+
+function cleared(virtualRouter: string, lease: Lease, at: number): NewEvent {
+	const { mac, client, pool } = lease
+	const address = formatIpv4(lease.address)
+	return {
+		stream: subscriberStream(virtualRouter, mac),
+		type: 'LeaseReleased',
+		v: 1,
+		at,
+		data: { mac, client, pool, address, cause: 'operator', heldUntil: at },
+	}
+}
+
+/** Sizes of the pools: of those that run, else as they would be, found when the first is asked for. */
+function poolSizes(
+	engine: Engine,
+	virtualRouter: string,
+	local: DhcpLocal,
+): (pool: DhcpPool) => number {
+	let pools = engine.dhcp.services.get(virtualRouter)?.pools
+	return ({ name }) => {
+		pools ??= createPools(local, [], newLeaseTable(), 0)
+		return pools.byName.get(name)?.size ?? 0
+	}
+}
+
+async function clearSubscriber(
+	{ engine }: Operated,
+	router: string,
+	mac: string,
+): Promise<string | undefined> {
+	const at = engine.parts.clock.wall()
+	const { events } = decide(engine.state, { kind: 'clear-subscriber', at, router, mac })
+	if (events.length === 0) return `${mac} has no session.`
+	await recordDurably(engine, events)
+	return undefined
+}
+
 function show(operated: Operated, virtualRouter: string, what: Show): readonly string[] {
 	const { engine } = operated
 	const settings = engine.configuration.virtualRouters.find(({ name }) => name === virtualRouter)
@@ -124,11 +210,46 @@ function show(operated: Operated, virtualRouter: string, what: Show): readonly s
 				configuration: settings,
 				delta: what.delta,
 			})
+		case 'dhcp-bindings': {
+			const { address, mac } = what
+			const query = { virtualRouter, address, mac, now: engine.parts.clock.wall() }
+			return bindingsText(operated.leases.state(), query)
+		}
+		case 'dhcp-pools':
+			return poolsText(operated.leases.state(), operated.pools.state(), {
+				virtualRouter,
+				pools: settings.dhcpLocal.pools,
+				sizeOf: poolSizes(engine, virtualRouter, settings.dhcpLocal),
+				pool: what.pool,
+				now: engine.parts.clock.wall(),
+			})
+		case 'dhcp-statistics':
+			return dhcpStatisticsText(operated.dhcpStatistics.state(), {
+				virtualRouter,
+				delta: what.delta,
+			})
+		case 'dynamic-request-statistics': {
+			const { dynamicRequestStatistics } = operated
+			return dynamicRequestStatisticsText(dynamicRequestStatistics.state(), settings, what.delta)
+		}
+		case 'subscribers': {
+			const sessions = operated.sessions.state()
+			if (what.mac === undefined) return subscribersText(sessions, virtualRouter)
+			const addresses = addressesOf(operated, virtualRouter, what.mac)
+			return subscriberText(sessions, virtualRouter, what.mac, addresses)
+		}
 		case 'version':
 			return version(operated)
 		default:
 			return what satisfies never
 	}
+}
+
+function addressesOf(operated: Operated, virtualRouter: string, mac: string): string[] {
+	const leases = leasesOf(operated.leases.state(), virtualRouter)
+	if (leases === undefined) return []
+	const found = leasesOfMac(leases, mac, operated.engine.parts.clock.wall())
+	return found.filter(({ state }) => state === 'bound').map(({ address }) => address)
 }
 
 function version({ engine, startedAt }: Operated): string[] {

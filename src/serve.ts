@@ -3,10 +3,11 @@ import { randomFillSync } from 'node:crypto'
 import { lookup } from 'node:dns/promises'
 import { readFileSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
+import { openDhcpSystem } from '../adapters/dhcp/system.ts'
 import { openJournal } from '../adapters/journal/journal.ts'
 import { openTransport } from '../adapters/radius/open-transport.ts'
 import { serveShell } from '../adapters/shell/server.ts'
-import { parseIpv4 } from '../domain/address.ts'
+import { formatIpv4, parseIpv4 } from '../domain/address.ts'
 import { type Configuration, services } from '../domain/configuration.ts'
 import { type NewEvent, relayStream } from '../domain/event.ts'
 import { virtualRouterLines } from '../domain/junose/configuration-text.ts'
@@ -17,7 +18,12 @@ import {
 	hiddenAttributes,
 } from '../domain/radius/dictionary.ts'
 import { parseDictionary } from '../domain/radius/dictionary-file.ts'
+import { dhcpStatistics } from '../projections/dhcp-statistics.ts'
+import { dynamicRequestStatistics } from '../projections/dynamic-request-statistics.ts'
 import { follow } from '../projections/follow.ts'
+import { leases } from '../projections/leases.ts'
+import { pools } from '../projections/pools.ts'
+import { sessions } from '../projections/sessions.ts'
 import { relayStatistics } from '../projections/statistics.ts'
 import { upstreamStatistics } from '../projections/upstream-statistics.ts'
 import { loadConfiguration } from './configuration-file.ts'
@@ -26,7 +32,7 @@ import { createEngine, type Engine, recordDurably, turn } from './engine/engine.
 import { tickMs } from './engine/timers.ts'
 import { openLog } from './log.ts'
 import { openOperator } from './operate.ts'
-import { recoverState, saveState } from './recover.ts'
+import { beginningWith, recoverState, saveState } from './recover.ts'
 import { release } from './release.ts'
 import { type ServeSettings, UsageError } from './settings.ts'
 import { openSnapshooter } from './snapshot.ts'
@@ -49,12 +55,29 @@ export async function serve(settings: ServeSettings): Promise<number> {
 	const views = [
 		follow({ reader: journal, snapshots: journal, projection: relayStatistics, onWarning }),
 		follow({ reader: journal, snapshots: journal, projection: upstreamStatistics, onWarning }),
+		follow({ reader: journal, snapshots: journal, projection: leases, onWarning }),
+		follow({ reader: journal, snapshots: journal, projection: pools, onWarning }),
+		follow({ reader: journal, snapshots: journal, projection: dhcpStatistics, onWarning }),
+		follow({
+			reader: journal,
+			snapshots: journal,
+			projection: dynamicRequestStatistics,
+			onWarning,
+		}),
 	] as const
 	for (const view of views) view.catchUp()
+	const subscribers = follow({
+		reader: journal,
+		snapshots: beginningWith(state),
+		projection: sessions,
+		onWarning,
+	})
 
 	const { transport, reason } = await openTransport(
 		settings.transport === 'auto' ? {} : { force: settings.transport },
 	)
+	// Without the FFI the DHCP server is refused with the reason as soon as it is configured.
+	const dhcp = transport.kind === 'linux' ? await openDhcpSystem() : undefined
 	const ended = Promise.withResolvers<number>()
 	const engine = createEngine(
 		{
@@ -66,6 +89,7 @@ export async function serve(settings: ServeSettings): Promise<number> {
 			resolve: resolveName,
 			committed(first, events) {
 				for (const view of views) view.committed(first, events)
+				subscribers.committed(first, events)
 			},
 			failed(error) {
 				const sentence = `${error.message} Nothing is answered any more.`
@@ -74,6 +98,7 @@ export async function serve(settings: ServeSettings): Promise<number> {
 			},
 			watchdogSeconds: settings.watchdogSeconds,
 			hidden,
+			...(dhcp === undefined ? {} : { dhcp }),
 		},
 		state,
 		{ hostname: loaded.configuration.hostname, virtualRouters: [] },
@@ -91,6 +116,11 @@ export async function serve(settings: ServeSettings): Promise<number> {
 		configurationFile: settings.config,
 		relayStatistics: views[0],
 		upstreamStatistics: views[1],
+		leases: views[2],
+		pools: views[3],
+		dhcpStatistics: views[4],
+		dynamicRequestStatistics: views[5],
+		sessions: subscribers,
 		startedAt,
 	})
 	const shell = await serveShell(settings.data, operator, {
@@ -100,7 +130,8 @@ export async function serve(settings: ServeSettings): Promise<number> {
 	const timers = [
 		setInterval(() => void resolveUpstreams(engine), resolveMs),
 		setInterval(() => {
-			for (const view of views) view.save()
+			// The leases take a second to save when there are a million: the snapshooter does it.
+			for (const view of views) if (view !== views[2]) view.save()
 			snapshooter.at(journal.last())
 		}, saveMs),
 	]
@@ -126,6 +157,7 @@ export async function serve(settings: ServeSettings): Promise<number> {
 		saveState(journal, state)
 	}
 	transport.close()
+	dhcp?.close()
 	journal.close()
 	return code
 }
@@ -166,6 +198,13 @@ function readiness(engine: Engine, settings: ServeSettings, reason: string) {
 			return [`${router.name} ${service} ${listenAddress}:${udpPort}`]
 		}),
 	)
+	for (const port of engine.dynamic.listeners.keys()) {
+		listening.push(`dynamic-request 0.0.0.0:${port}`)
+	}
+	if (engine.dhcp.listener !== undefined) {
+		const { address, port } = engine.dhcp.listener.socket
+		listening.push(`dhcp-local ${formatIpv4(address)}:${port}`)
+	}
 	const { config, data } = settings
 	return { release, config, data, position: engine.state.position, listening, transport: reason }
 }

@@ -682,7 +682,7 @@ function assertExchanges(relay: SimulatedRelay): void {
 	const seen = new Set<number>()
 	for (const [i, event] of events.entries()) {
 		assert.is(event.position, i + 1)
-		if (!('exchange' in event.data)) continue
+		if (!('exchange' in event.data) || !('client' in event.data)) continue
 		const { exchange, client } = event.data
 		const opening = events[exchange - 1]
 		assert.ok(opening !== undefined && exchange < event.position, 'it was opened before')

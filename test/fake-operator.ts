@@ -13,6 +13,7 @@ export type FakeOperator = Operator & {
 	readonly changes: Change[]
 	readonly baselines: string[]
 	readonly shown: [string, Show][]
+	readonly cleared: string[]
 	/** When set, the next changes and baselines are refused with it. */
 	refusal: string | undefined
 	/** What `show` prints. */
@@ -25,6 +26,7 @@ export function fakeOperator(start: Configuration = initialConfiguration()): Fak
 		changes: [],
 		baselines: [],
 		shown: [],
+		cleared: [],
 		refusal: undefined,
 		output: [],
 		configuration: () => configuration,
@@ -37,6 +39,16 @@ export function fakeOperator(start: Configuration = initialConfiguration()): Fak
 		async baseline(virtualRouter, scope) {
 			if (this.refusal !== undefined) return this.refusal
 			this.baselines.push(`${virtualRouter}: ${scope}`)
+			return undefined
+		},
+		async clearBindings(virtualRouter, address) {
+			if (this.refusal !== undefined) return this.refusal
+			this.cleared.push(`${virtualRouter}: ${address ?? 'all'}`)
+			return undefined
+		},
+		async clearSubscriber(virtualRouter, mac) {
+			if (this.refusal !== undefined) return this.refusal
+			this.cleared.push(`${virtualRouter}: ${mac}`)
 			return undefined
 		},
 		async show(virtualRouter, what) {

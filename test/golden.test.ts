@@ -6,6 +6,7 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { type Either, isRight } from 'fp-ts/lib/Either.js'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
+import { formatIpv4 } from '../domain/address.ts'
 import { catalogue, type RecordedEvent } from '../domain/event.ts'
 import { decodeEvents, encodeEvents } from '../domain/event-text.ts'
 import { evolve, initialState } from '../domain/state.ts'
@@ -56,7 +57,7 @@ test('golden events fold to the state and the statistics that they always folded
 	assert.equal([...router.messageAuthenticatorSeen], [0x0a000001])
 	const { authentication } = routerStatistics(statistics, 'default')!.total
 	assert.is(authentication[authenticationRow.requests], 5)
-	assert.is(authentication[authenticationRow.accepts], 2)
+	assert.is(authentication[authenticationRow.accepts], 3)
 	assert.is(authentication[authenticationRow.pending], 0)
 })
 
@@ -69,6 +70,32 @@ test('a golden session lives from its Accept to its Stop, whatever a reauthentic
 		assert.is(session !== undefined, live, `at ${event.position}`)
 		if (session !== undefined) assert.is(session.user, 'alice')
 	}
+})
+
+test('golden leases fold to who has which address, in steady time', () => {
+	const state = initialState()
+	for (const event of events) evolve(state, event)
+	assert.is(state.clockShiftMs, 2 * 3_600_000)
+	const { byAddress, byMac, warned } = state.routers.get('default')!.leases
+	const folded = [...byAddress.values()].map(({ address, mac, status, until }) => [
+		formatIpv4(address),
+		mac.slice(-2),
+		status,
+		until,
+	])
+	const steady = (at: number) => at - 2 * 3_600_000
+	assert.equal(folded, [
+		['10.8.0.8', '08', 'held', steady(1800006563017)],
+		['10.8.0.9', '09', 'held', steady(1800006500014)],
+		['10.8.0.10', '0A', 'declined', steady(1800092900008)],
+		['10.8.0.11', '0A', 'declined', steady(1800092900009)],
+		['10.8.0.12', '0B', 'held', steady(1800010163015)],
+	])
+	assert.equal(
+		[...byMac.keys()].map(mac => mac.slice(-2)),
+		['08', '09', '0B'],
+	)
+	assert.equal([...warned], ['guests'])
 })
 
 test.run()

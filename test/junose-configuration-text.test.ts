@@ -3,6 +3,9 @@ import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import {
 	type Configuration,
+	type DhcpLocal,
+	type DhcpPool,
+	type DynamicRequestServer,
 	initialConfiguration,
 	newVirtualRouter,
 	relayServerDefaults,
@@ -19,7 +22,7 @@ import {
 	virtualRouterLines,
 } from '../domain/junose/configuration-text.ts'
 import { listenerConflict } from '../domain/junose/listeners.ts'
-import { addressText } from '../domain/junose/parameter.ts'
+import { addressNumber, addressText } from '../domain/junose/parameter.ts'
 import { relayServersTable, upstreamServersTable } from '../domain/junose/tables.ts'
 import { fakeOperator, typeLines } from './fake-operator.ts'
 
@@ -79,15 +82,126 @@ const relay = fc.record(
 	{ authentication: relayServer, accounting: relayServer },
 	{ requiredKeys: [] },
 )
+const dynamicRequestServer: fc.Arbitrary<DynamicRequestServer> = fc.record(
+	{
+		address: host,
+		udpPort: port,
+		subscriberDisconnect: fc.boolean(),
+		authorizationChange: fc.boolean(),
+		key: secret(200),
+	},
+	{ requiredKeys: ['address', 'udpPort', 'subscriberDisconnect', 'authorizationChange'] },
+)
+const disconnectClient = fc.record({ address: host, key: secret(200), udpPort: port })
+
+const mac = fc
+	.array(fc.nat(255), { minLength: 6, maxLength: 6 })
+	.map(octets => octets.map(o => o.toString(16).toUpperCase().padStart(2, '0')).join('-'))
+const servers = fc.uniqueArray(host, { maxLength: 2 })
+const domainName = fc.stringMatching(/^([a-z0-9]([a-z0-9-]{0,8}[a-z0-9])?\.){0,3}[a-z]{2,5}$/)
+/** Below `start`, with hosts of it reserved. */
+const network = (start: number) =>
+	fc
+		.record({
+			length: fc.integer({ min: 8, max: 30 }),
+			bits: fc.nat(2 ** 24 - 1),
+			reserved: fc.uniqueArray(fc.tuple(fc.nat(2 ** 24), mac), {
+				maxLength: 3,
+				selector: r => r[1],
+			}),
+		})
+		.map(({ length, bits, reserved }) => {
+			const mask = (0xffffffff << (32 - length)) >>> 0
+			const first = ((start + bits) & mask) >>> 0
+			const hosts = 2 ** (32 - length) - 2
+			const addresses = reserved.map(([n]) => addressText(first + 1 + (n % hosts)))
+			return {
+				network: { address: addressText(first), mask: addressText(mask) },
+				reservations: reserved
+					.map(([, of], i) => ({ address: addresses[i]!, mac: of }))
+					.filter(({ address }, i) => addresses.indexOf(address) === i),
+			}
+		})
+/** A pool whose network, if it has one, is in the block that begins at `start`. */
+const pool = (start: number): fc.Arbitrary<DhcpPool> =>
+	fc
+		.record(
+			{
+				name: secret(64),
+				defaultRouters: servers,
+				dnsServers: servers,
+				netbiosNameServers: servers,
+				netbiosNodeType: fc.constantFrom('b-node', 'p-node', 'm-node', 'h-node'),
+				leaseSeconds: fc.nat(3650 * 24 * 3600),
+				warning: fc.uniqueArray(fc.nat(100), { minLength: 2, maxLength: 2 }),
+				gracePeriodSeconds: fc.nat(30 * 24 * 3600),
+				addresses: fc.oneof(fc.constant({ reservations: [] }), network(start)),
+				domainName,
+			},
+			{
+				requiredKeys: [
+					...(['name', 'defaultRouters', 'dnsServers', 'netbiosNameServers'] as const),
+					...(['netbiosNodeType', 'leaseSeconds', 'warning', 'gracePeriodSeconds'] as const),
+					'addresses',
+				],
+			},
+		)
+		.map(({ warning, addresses, ...rest }) => ({
+			...rest,
+			...addresses,
+			warningHigh: Math.max(...warning),
+			warningAbated: Math.min(...warning),
+		}))
+/** Every pool may be linked to a later one, or to one that is not there: no circle. */
+const dhcpPools = fc
+	.tuple(pool(10 * 2 ** 24), pool(11 * 2 ** 24), pool(12 * 2 ** 24), fc.array(fc.nat(4)), fc.nat(3))
+	.map(([a, b, c, links, count]) => {
+		const all = [a, b, c].filter((p, i, every) => every.findIndex(q => q.name === p.name) === i)
+		return all.slice(0, count).map((p, i): DhcpPool => {
+			const link = [undefined, all[i + 1]?.name, all[i + 2]?.name, 'nowhere'][links[i] ?? 0]
+			return link === undefined || link === p.name ? p : { ...p, link }
+		})
+	})
+const range = fc
+	.uniqueArray(host, { minLength: 1, maxLength: 2 })
+	.map(ends => ends.sort((a, b) => addressNumber(a)! - addressNumber(b)!))
+	.map(ends => ({ from: ends[0]!, to: ends.at(-1)! }))
+const dhcpLocal: fc.Arbitrary<DhcpLocal> = fc.record(
+	{
+		pools: dhcpPools,
+		excluded: fc.uniqueArray(range, { maxLength: 3, selector: r => `${r.from} ${r.to}` }),
+		ping: fc.boolean(),
+		interfaces: fc.uniqueArray(
+			fc.stringMatching(/^[!-.0-9;-~]{1,15}$/).filter(s => s !== '.' && s !== '..'),
+			{ maxLength: 3 },
+		),
+		service: fc.constantFrom('equal-access', 'standalone', 'standalone authenticate'),
+		limitPerInterface: fc.integer({ min: 1, max: 2 ** 20 }),
+	},
+	{ requiredKeys: ['pools', 'excluded', 'ping', 'interfaces'] },
+)
+
 const virtualRouter: fc.Arbitrary<VirtualRouter> = fc.record(
 	{
 		name: name(32),
 		relay,
+		idleTimeoutSeconds: fc.integer({ min: 1, max: 365 * 24 * 3600 }),
+		dynamicRequest: fc.uniqueArray(dynamicRequestServer, {
+			maxLength: 3,
+			selector: s => s.address,
+		}),
+		disconnectClients: fc.uniqueArray(disconnectClient, { maxLength: 3, selector: c => c.address }),
+		dhcpLocal,
 		upstream: fc.record({ authentication: upstreamServers, accounting: upstreamServers }),
 		algorithm: fc.constantFrom('direct', 'round-robin'),
 		updateSourceAddress: host,
 	},
-	{ requiredKeys: ['name', 'relay', 'upstream', 'algorithm'] },
+	{
+		requiredKeys: [
+			...(['name', 'relay', 'upstream', 'algorithm', 'idleTimeoutSeconds'] as const),
+			...(['dynamicRequest', 'disconnectClients', 'dhcpLocal'] as const),
+		],
+	},
 )
 const configuration: fc.Arbitrary<Configuration> = fc
 	.record({
@@ -255,7 +369,7 @@ hostname "a
 		'test.conf:1:16: "x" is too much here; take it out, or put a text that contains spaces in quotes.',
 		'test.conf:3:2: 1.2.3.4 is a host of the network 1.2.3.0 255.255.255.0; give 1.2.3.0 for the whole network, or the mask 255.255.255.255 for the one host.',
 		'test.conf:4:14: A mask is written like an address: 255.255.255.0.',
-		'test.conf:5:8: "rely" is not understood here; write one of: algorithm, update-source-addr, authentication, accounting, relay.',
+		'test.conf:5:8: "rely" is not understood here; write one of: algorithm, update-source-addr, authentication, accounting, relay, dynamic-request.',
 		'test.conf:6:11: A UDP port is a whole number from 1 to 65535.',
 		'test.conf:8:1: This command configures nothing; take it out of the file.',
 		'test.conf:10:2: "kye" is not understood here; write one of: key, no, udp-port, timeout, retransmit, deadtime, max-sessions.',
@@ -274,11 +388,14 @@ test('an error repeats nothing that may be a secret', () => {
 radius auth server 10.0.0.1
  key a topsecret
  key topsecret${'x'.repeat(200)}
+radius relay disconnect-client topsecret
+radius relay disconnect-client 10.0.0.1 topsecret
+radius relay disconnect-client 10.0.0.1 key a topsecret
 radius rely
  key 10.0.0.0 255.0.0.0 a topsecret
 `
 	const errors = errorsOf(text)
-	assert.is(errors.length, 8)
+	assert.is(errors.length, 11)
 	assert.not.match(errors.join('\n'), 'topsecret')
 })
 

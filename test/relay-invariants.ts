@@ -2,6 +2,7 @@
 import * as assert from 'uvu/assert'
 import type { RecordedEvent } from '../domain/event.ts'
 import { verifyMessageAuthenticator, verifyResponse } from '../domain/radius/authenticator.ts'
+import { askLimit, type Disconnector } from '../src/engine/disconnect-client.ts'
 import type { Exchange, Peer } from '../src/engine/exchange.ts'
 import type { Listener } from '../src/engine/listener.ts'
 import { purpose, type Upstream, type UpstreamSocket } from '../src/engine/upstream-link.ts'
@@ -94,6 +95,15 @@ function assertListener(listener: Listener): void {
 	assert.is(listener.pending, pending, 'a listener knows how many of its exchanges wait')
 }
 
+function assertDisconnector({ asks, links, freeSlots }: Disconnector): void {
+	const slots = new Set([...freeSlots, ...[...asks].map(({ slot }) => slot)])
+	assert.is(slots.size, askLimit, 'every slot is free or used')
+	assert.is(freeSlots.length + asks.size, askLimit, 'and none is both')
+	const linked = [...links.values()].flatMap(link => [...link.asks.values()])
+	assert.equal(new Set(linked), asks, 'each question has its identifier')
+	for (const { exchange } of asks) assert.is(exchange.state, 'pending')
+}
+
 export function assertInvariants({ engine }: SimulatedRelay): void {
 	const routers = [...engine.routers.values()]
 	const upstreams = routers.flatMap(router => Object.values(router.upstreams).flat())
@@ -108,5 +118,9 @@ export function assertInvariants({ engine }: SimulatedRelay): void {
 		assert.is(upstream.inFlight, sum, 'a server knows how many requests it has')
 	}
 	for (const listener of listeners) assertListener(listener)
+	const { disconnectors, retiring } = engine.dynamic
+	for (const disconnector of [...disconnectors.values(), ...retiring]) {
+		assertDisconnector(disconnector)
+	}
 	assert.is(engine.state.position, engine.parts.journal.last() + engine.batch.length)
 }

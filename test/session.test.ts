@@ -3,7 +3,8 @@ import fc from 'fast-check'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { decide } from '../domain/decide.ts'
-import { evolve, initialState, type Session, type State, stateToJson } from '../domain/state.ts'
+import type { Session } from '../domain/session-table.ts'
+import { evolve, initialState, type State, stateToJson } from '../domain/state.ts'
 import { recoverState, saveState } from '../src/recover.ts'
 import { assertInvariants, ofType } from './relay-invariants.ts'
 import {
@@ -202,14 +203,18 @@ test('Accounting-On and -Off of a WAP end its sessions and no others', async () 
 	}
 })
 
-/** A relay that was restarted `age` milliseconds after the last accounting of a subscriber. */
-async function restartedAfter(age: number): Promise<SimulatedRelay> {
+/**
+ * A relay at work `age` milliseconds after the last accounting of a subscriber; where it was `stopped`
+ * for all that time, what passed meanwhile.
+ */
+async function restartedAfter(age: number, stopped = false): Promise<SimulatedRelay> {
 	const before = await simulatedRelay()
 	authenticate(before, firstWap)
 	account(before, 'start', firstWap)
 	before.pass(100)
 	const state = initialState()
 	for (const event of before.events()) evolve(state, { ...event, at: event.at - age })
+	if (!stopped) state.lastAt += age
 	const { journal } = before
 	return simulatedRelay(oneServer + relayServers, { journal: journal.restart(), state })
 }
@@ -221,6 +226,15 @@ test('a session without accounting for 24 hours ends', async () => {
 	relay.pass(3000)
 	assert.equal(sessions(relay), [])
 	assert.is(ofType(relay, 'SubscriberTerminated')[0]!.data.cause, 'idle-timeout')
+})
+
+test('while the relay is stopped nobody can be heard: that time does not count', async () => {
+	const relay = await restartedAfter(3 * day, true)
+	relay.pass(9000)
+	assert.is(sessions(relay).length, 1)
+	const [stepped] = ofType(relay, 'ClockStepped')
+	assert.is(stepped!.data.reason, 'stopped')
+	assert.ok(Math.abs(stepped!.data.byMs - 3 * day) < 10_000)
 })
 
 test('accounting resets the idle clock, a reauthentication does not', async () => {
@@ -247,7 +261,12 @@ test('accounting of one subscriber keeps no other session alive', () => {
 	account('02-00-00-00-00-01', 1000, 'start')
 	account('02-00-00-00-00-02', 2000, 'start')
 	account('02-00-00-00-00-01', 3000, 'interim')
-	const { events } = decide(state, { kind: 'clock', at: 2001 + day, router: 'default' })
+	const { events } = decide(state, {
+		kind: 'clock',
+		at: 2001 + day,
+		router: 'default',
+		idleTimeoutMs: day,
+	})
 	assert.equal(
 		events.map(({ stream }) => stream),
 		['subscriber-default.02-00-00-00-00-02'],
@@ -268,7 +287,7 @@ test('many idle sessions end a thousand at a time', () => {
 		})
 		for (const event of events) evolve(state, event)
 	}
-	const clock = { kind: 'clock', at: 1001 + day, router: 'default' } as const
+	const clock = { kind: 'clock', at: 1001 + day, router: 'default', idleTimeoutMs: day } as const
 	for (const expected of [1000, 1000, 500, 0]) {
 		const { events } = decide(state, clock)
 		assert.is(events.length, expected)
@@ -287,7 +306,7 @@ function inOrder(state: State): unknown {
 
 test('deciding changes no state', () => {
 	const state = initialState()
-	decide(state, { kind: 'clock', at: 5, router: 'default' })
+	decide(state, { kind: 'clock', at: 5, router: 'default', idleTimeoutMs: day })
 	decide(state, {
 		kind: 'access-request',
 		at: 5,

@@ -87,7 +87,9 @@ function assemble(options: PacketOptions): { bytes: Uint8Array; signatureAt: num
 export function requestPacket(options: PacketOptions): Uint8Array {
 	const { bytes, signatureAt } = assemble(options)
 	const md5Key = key(options.secret ?? wapSecret)
-	if (options.code === 4) signAccountingRequest(bytes, bytes.length, md5Key, signatureAt)
+	// Accounting-, Disconnect- and CoA-Requests.
+	const signed = options.code === 4 || options.code === 40 || options.code === 43
+	if (signed) signAccountingRequest(bytes, bytes.length, md5Key, signatureAt)
 	else if (signatureAt >= 0) signAccessRequest(bytes, bytes.length, md5Key, signatureAt)
 	return bytes
 }

@@ -46,6 +46,7 @@ export const EPOLLIN = 1
 export const POLLIN = 1
 
 export const SOL_SOCKET = 1
+export const SO_BROADCAST = 6
 export const SO_SNDBUF = 7
 export const SO_RCVBUF = 8
 export const SO_NO_CHECK = 11

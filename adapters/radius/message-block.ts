@@ -10,7 +10,7 @@
 
 import type { Linux } from './linux-calls.ts'
 import { AF_INET, IP_PKTINFO, IPPROTO_IP, swap16, swap32 } from './linux-calls.ts'
-import { batchSize } from './transport.ts'
+import { batchSize, type Received } from './transport.ts'
 
 export const headerOctets = 64
 const headerWords = 16
@@ -72,10 +72,17 @@ export function setPeer(block: MessageBlock, i: number, address: number, port: n
 	block.words[name + 1] = swap32(address)
 }
 
-/** The source address of message `i`; with 0 the kernel chooses. */
-export function setSource(block: MessageBlock, i: number, local: number): void {
-	block.words[i * headerWords + 10] = local === 0 ? 0 : controlSpace
-	block.words[controlsAt + i * 8 + 5] = swap32(local)
+/** The source address and the interface of message `i`; with 0 the kernel chooses. */
+export function setSource(
+	block: MessageBlock,
+	i: number,
+	local: number,
+	interfaceIndex: number,
+): void {
+	const { words } = block
+	words[i * headerWords + 10] = local === 0 && interfaceIndex === 0 ? 0 : controlSpace
+	words[controlsAt + i * 8 + 4] = interfaceIndex
+	words[controlsAt + i * 8 + 5] = swap32(local)
 }
 
 export function lengthOf(block: MessageBlock, i: number): number {
@@ -90,14 +97,17 @@ export function peerPortOf(block: MessageBlock, i: number): number {
 	return swap16(block.words[namesAt + i * 4]! >>> 16)
 }
 
-/** The local address that message `i` was sent to (0 if the kernel did not say); once per message. */
-export function takeLocalAddress(block: MessageBlock, i: number): number {
+/** Where message `i` was sent to and came in by (0 if the kernel did not say); once per message. */
+export function takePacketInfo(block: MessageBlock, i: number, received: Received): void {
 	const { words } = block
 	const header = i * headerWords
-	const told = words[header + 10]! >= controlLength && words[controlsAt + i * 8 + 3] === IP_PKTINFO
+	const control = controlsAt + i * 8
+	const told = words[header + 10]! >= controlLength && words[control + 3] === IP_PKTINFO
 	words[header + 10] = controlSpace // the kernel left the length used here: make room again
-	// spec_dst, not addr: for a broadcast it is the interface's own address, fit to answer from.
-	return told ? swap32(words[controlsAt + i * 8 + 5]!) : 0
+	received.interfaces[i] = told ? words[control + 4]! : 0
+	// spec_dst: for a broadcast it is the interface's own address, fit to answer from; addr is not.
+	received.locals[i] = told ? swap32(words[control + 5]!) : 0
+	received.destinations[i] = told ? swap32(words[control + 6]!) : 0
 }
 
 function storePointer(words: Uint32Array, at: number, pointer: number): void {

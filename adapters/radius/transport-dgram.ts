@@ -67,8 +67,12 @@ export function openDgramTransport(): Transport {
 			assertOpen()
 			return { bytes: new Uint8Array(octets) }
 		},
-		async bind(address, port) {
+		async bind(address, port, options) {
 			assertOpen()
+			if (options?.broadcast) {
+				const message = 'Node itself does not tell by which interface a datagram came'
+				throw Object.assign(new Error(message), { code: 'EOPNOTSUPP' })
+			}
 			return open(openBound(address, port))
 		},
 		async connect(address, port, source) {
@@ -97,6 +101,8 @@ function createReceived(): Received {
 		addresses: new Uint32Array(batchSize),
 		ports: new Uint16Array(batchSize),
 		locals: new Uint32Array(batchSize),
+		destinations: new Uint32Array(batchSize),
+		interfaces: new Uint32Array(batchSize),
 	}
 }
 
@@ -284,6 +290,8 @@ function createArrivals() {
 				received.addresses[i] = datagram.address
 				received.ports[i] = datagram.port
 				received.locals[i] = local
+				received.destinations[i] = local
+				received.interfaces[i] = 0
 			}
 			received.count = count
 			next += count

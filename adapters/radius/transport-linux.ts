@@ -29,6 +29,7 @@ import {
 	meminfoDrops,
 	meminfoWords,
 	POLLIN,
+	SO_BROADCAST,
 	SO_MEMINFO,
 	SO_NO_CHECK,
 	SO_RCVBUF,
@@ -49,9 +50,9 @@ import {
 	setData,
 	setPeer,
 	setSource,
-	takeLocalAddress,
+	takePacketInfo,
 } from './message-block.ts'
-import type { DatagramSocket, Memory, Received, Transport } from './transport.ts'
+import type { BindOptions, DatagramSocket, Memory, Received, Transport } from './transport.ts'
 import {
 	assertWithin,
 	batchSize,
@@ -120,6 +121,8 @@ function createRing(linux: Linux): Ring {
 			addresses: new Uint32Array(batchSize),
 			ports: new Uint16Array(batchSize),
 			locals: new Uint32Array(batchSize),
+			destinations: new Uint32Array(batchSize),
+			interfaces: new Uint32Array(batchSize),
 		},
 		plain: createBlock(linux, { named: true, packetInfo: false }),
 		packetInfo: createBlock(linux, { named: true, packetInfo: true }),
@@ -178,9 +181,9 @@ function createTransport(host: Host, epoll: number): Transport {
 			memories.push(memory)
 			return memory
 		},
-		async bind(address, port) {
+		async bind(address, port, options) {
 			assertOpen()
-			return adopt(openBound(host, address, port), false)
+			return adopt(openBound(host, address, port, options), false)
 		},
 		async connect(address, port, source) {
 			assertOpen()
@@ -280,9 +283,10 @@ function createLoop(linux: Linux, epoll: number, sockets: ReadonlyMap<number, Da
 
 // ---- sockets
 
-function openBound(host: Host, address: number, port: number): number {
+function openBound(host: Host, address: number, port: number, options?: BindOptions): number {
 	const { calls, errno } = host.linux
 	const fd = openDatagram(host, 'bind', address, port)
+	if (options?.broadcast) setOption(host, fd, SOL_SOCKET, SO_BROADCAST, 1)
 	if (calls.bind(fd, writeAddress(host, address, port), 16) === 0) {
 		if (address === 0) setOption(host, fd, IPPROTO_IP, IP_PKTINFO, 1)
 		return fd
@@ -391,8 +395,10 @@ function createSocket(
 			describe(received, block, anyAddress, address)
 			return received
 		},
-		send(memory, offset, length, toAddress, toPort, local) {
-			if (!closed) queue.add(memory as NativeMemory, offset, length, toAddress, toPort, local)
+		send(memory, offset, length, toAddress, toPort, local, interfaceIndex = 0) {
+			if (closed) return
+			const native = memory as NativeMemory
+			queue.add(native, offset, length, toAddress, toPort, local, interfaceIndex)
 		},
 		flush() {
 			if (!closed) queue.flush()
@@ -432,12 +438,18 @@ function receiveBatch(linux: Linux, fd: number, block: MessageBlock, received: R
 }
 
 function describe(received: Received, block: MessageBlock, any: boolean, address: number): void {
-	const { count, lengths, addresses, ports, locals } = received
+	const { count, lengths, addresses, ports, locals, destinations, interfaces } = received
 	for (let i = 0; i < count; i++) {
 		lengths[i] = lengthOf(block, i)
 		addresses[i] = peerAddressOf(block, i)
 		ports[i] = peerPortOf(block, i)
-		locals[i] = any ? takeLocalAddress(block, i) : address
+		if (any) {
+			takePacketInfo(block, i, received)
+			continue
+		}
+		locals[i] = address
+		destinations[i] = address
+		interfaces[i] = 0
 	}
 }
 
@@ -453,6 +465,7 @@ function createQueue(linux: Linux, fd: number, use: BlockUse, counts: Counts) {
 		address: number,
 		port: number,
 		local: number,
+		interfaceIndex: number,
 	): void {
 		assertWithin(memory, offset, length)
 		if (memory.pointer === undefined) throw new TypeError('this memory is not of this transport')
@@ -466,7 +479,7 @@ function createQueue(linux: Linux, fd: number, use: BlockUse, counts: Counts) {
 		const block = blocks[index]!
 		setData(block, at, memory.pointer + offset, length)
 		if (use.named) setPeer(block, at, address, port)
-		if (use.packetInfo) setSource(block, at, local)
+		if (use.packetInfo) setSource(block, at, local, interfaceIndex)
 		queued++
 	}
 

@@ -16,13 +16,30 @@ export type SentDatagram = {
 	readonly address: number
 	readonly port: number
 	readonly bytes: Uint8Array
+	/** The interface that it was to leave by; 0: whichever. */
+	readonly interfaceIndex: number
 }
+
+/** Where a datagram arrives: what IP_PKTINFO tells of one. */
+export type Arrival = {
+	readonly interfaceIndex: number
+	readonly local: number
+	readonly destination: number
+}
+type Arrived = { address: number; port: number; bytes: Uint8Array; arrival: Arrival }
+const unknownArrival: Arrival = { interfaceIndex: 0, local: 0, destination: 0 }
 
 export type SimulatedTransport = Transport & {
 	/** Datagrams that were flushed, in order; whoever looks at them takes them out. */
 	readonly sent: SentDatagram[]
 	/** Lets a datagram arrive at a socket. */
-	deliver(socket: DatagramSocket, address: number, port: number, bytes: Uint8Array): void
+	deliver(
+		socket: DatagramSocket,
+		address: number,
+		port: number,
+		bytes: Uint8Array,
+		arrival?: Arrival,
+	): void
 	/** Sockets that have something to receive. */
 	ready(): DatagramSocket[]
 	/** Open sockets by local port. */
@@ -39,7 +56,7 @@ const firstFreePort = 40_000
 export function openSimulatedTransport(): SimulatedTransport {
 	const sent: SentDatagram[] = []
 	const sockets = new Map<number, DatagramSocket>()
-	const arrived = new Map<DatagramSocket, { address: number; port: number; bytes: Uint8Array }[]>()
+	const arrived = new Map<DatagramSocket, Arrived[]>()
 	const refusals = new Map<DatagramSocket, number>()
 	const overflows = new Map<DatagramSocket, number>()
 	const received: Received = {
@@ -49,6 +66,8 @@ export function openSimulatedTransport(): SimulatedTransport {
 		addresses: new Uint32Array(batchSize),
 		ports: new Uint16Array(batchSize),
 		locals: new Uint32Array(batchSize),
+		destinations: new Uint32Array(batchSize),
+		interfaces: new Uint32Array(batchSize),
 	}
 	let nextPort = firstFreePort
 
@@ -63,6 +82,7 @@ export function openSimulatedTransport(): SimulatedTransport {
 			memory: Memory
 			offset: number
 			length: number
+			interfaceIndex: number
 		}[] = []
 		const socket: DatagramSocket = {
 			address,
@@ -75,14 +95,16 @@ export function openSimulatedTransport(): SimulatedTransport {
 					received.lengths[i] = Math.min(datagram.bytes.length, bufferSize)
 					received.addresses[i] = datagram.address
 					received.ports[i] = datagram.port
-					received.locals[i] = 0
+					received.locals[i] = datagram.arrival.local
+					received.destinations[i] = datagram.arrival.destination
+					received.interfaces[i] = datagram.arrival.interfaceIndex
 				}
 				return received
 			},
-			send(memory: Memory, offset, length, toAddress, toPort) {
+			send(memory: Memory, offset, length, toAddress, toPort, _local, interfaceIndex = 0) {
 				if (sockets.get(port) !== socket) return
 				const to = peer ?? { address: toAddress, port: toPort }
-				queued.push({ ...to, memory, offset, length })
+				queued.push({ ...to, memory, offset, length, interfaceIndex })
 			},
 			flush() {
 				// Taken from memory only now, as the real ones do: whoever changes it before is found out.
@@ -117,7 +139,8 @@ export function openSimulatedTransport(): SimulatedTransport {
 		sent,
 		sockets,
 		allocate: octets => ({ bytes: new Uint8Array(octets) }),
-		async bind(address, port) {
+		async bind(address, wantedPort) {
+			const port = wantedPort === 0 ? nextPort++ : wantedPort
 			if (sockets.has(port)) {
 				throw Object.assign(new Error(`Port ${port} is taken.`), { code: 'EADDRINUSE' })
 			}
@@ -126,8 +149,8 @@ export function openSimulatedTransport(): SimulatedTransport {
 		async connect(address, port, source) {
 			return open(source === 0 ? loopback : source, nextPort++, { address, port })
 		},
-		deliver(socket, address, port, bytes) {
-			arrived.get(socket)?.push({ address, port, bytes: bytes.slice() })
+		deliver(socket, address, port, bytes, arrival = unknownArrival) {
+			arrived.get(socket)?.push({ address, port, bytes: bytes.slice(), arrival })
 		},
 		ready: () => [...arrived].filter(([, waiting]) => waiting.length > 0).map(([s]) => s),
 		refuse(socket) {

@@ -34,6 +34,15 @@ export type Received = {
 	readonly ports: Uint16Array
 	/** The local address that datagram `i` was sent to; 0 where that is not known. */
 	readonly locals: Uint32Array
+	/** The destination that its header has, a broadcast address perhaps; 0 where that is not known. */
+	readonly destinations: Uint32Array
+	/** Index of the interface that it came in by; 0 where that is not known. */
+	readonly interfaces: Uint32Array
+}
+
+export type BindOptions = {
+	/** The socket may send to broadcast addresses, and is told by which interface datagrams came. */
+	readonly broadcast?: boolean
 }
 
 export type DatagramSocket = {
@@ -44,7 +53,8 @@ export type DatagramSocket = {
 	/**
 	 * Queues a datagram, taken from `memory` at `flush`, so it must not change before. A connected
 	 * socket ignores `address` and `port`. `local`, where not 0, is the source address to use; only
-	 * a socket bound to 0.0.0.0 has the choice. A closed socket sends nothing.
+	 * a socket bound to 0.0.0.0 has the choice. It also has the choice of the interface to send by, as
+	 * its index; without one the routing table has. A closed socket sends nothing.
 	 */
 	send(
 		memory: Memory,
@@ -53,6 +63,7 @@ export type DatagramSocket = {
 		address: number,
 		port: number,
 		local: number,
+		interfaceIndex?: number,
 	): void
 	/** Sends what was queued, in as few system calls as it takes. */
 	flush(): void
@@ -72,7 +83,7 @@ export type Transport = {
 	readonly kind: 'linux' | 'dgram' | 'simulated'
 	allocate(octets: number): Memory
 	/** A socket bound to a local address; throws an Error with `code` such as EADDRINUSE. */
-	bind(address: number, port: number): Promise<DatagramSocket>
+	bind(address: number, port: number, options?: BindOptions): Promise<DatagramSocket>
 	/** A connected socket on a free port; `source` 0 lets the kernel choose the local address. */
 	connect(address: number, port: number, source: number): Promise<DatagramSocket>
 	/**

@@ -23,11 +23,17 @@ export type Outcome =
 			readonly configuration: Configuration
 			readonly mode: Mode
 			readonly virtualRouter: string
+			/** What is accepted but may not be meant; told once the change is made. */
+			readonly warning?: string
 	  }
 	| { readonly kind: 'move'; readonly mode: Mode; readonly virtualRouter: string }
 	| { readonly kind: 'print'; readonly lines: readonly string[] }
 	| { readonly kind: 'show'; readonly what: Show }
 	| { readonly kind: 'baseline'; readonly scope: BaselineScope }
+	/** DHCP bindings to be given up: of one address, or all of the virtual router's. */
+	| { readonly kind: 'clear-bindings'; readonly address?: string }
+	/** A subscriber's session to be ended; the MAC in normal form. */
+	| { readonly kind: 'clear-subscriber'; readonly mac: string }
 	/** Undefined: as long as the terminal is. */
 	| { readonly kind: 'page-length'; readonly rows: number | undefined }
 	| { readonly kind: 'history' }
@@ -339,13 +345,17 @@ function follow(
 	return { ...invalid(branches, column), ...(why === undefined ? {} : { why }) }
 }
 
+/** From the first parameter on: a secret may stand where something else was left out. */
+function mayBeSecret({ at, path: { steps } }: Branch): boolean {
+	const first = steps.findIndex(step => step.kind === 'parameter')
+	return at >= first && steps.some(step => step.kind === 'parameter' && step.type.secret)
+}
+
 function invalid(
 	branches: readonly Branch[],
 	column: number,
 ): Extract<Parsed, { kind: 'invalid' }> {
-	const secret = branches.some(
-		({ at, path }) => at > 0 && path.steps.some(s => s.kind === 'parameter' && s.type.secret),
-	)
+	const secret = branches.some(mayBeSecret)
 	return { kind: 'invalid', column, expected: nextSteps(branches), secret }
 }
 

@@ -11,7 +11,6 @@ import {
 	type Service,
 	type UpstreamServer,
 	upstreamServerDefaults,
-	type VirtualRouter,
 } from '../configuration.ts'
 import {
 	type Command,
@@ -30,7 +29,39 @@ import {
 	pathsOf,
 	prefixed,
 } from './command.ts'
-import { configurationModes, isConfiguring, type Mode, type ModeKind, modePath } from './mode.ts'
+import {
+	baseline,
+	changeRouter,
+	delta,
+	global,
+	goneSentence,
+	keyWord,
+	move,
+	privileged,
+	radius,
+	refused,
+	relayWord,
+	server,
+	setting,
+	show,
+	showModes,
+	statistics,
+	udpPort,
+	udpPortWord,
+	virtualRouterOf,
+} from './command-parts.ts'
+import {
+	dhcpBaselineCommand,
+	dhcpClearCommands,
+	dhcpCommands,
+	dhcpShowCommands,
+} from './dhcp-commands.ts'
+import {
+	dynamicRequestBaselineCommand,
+	dynamicRequestCommands,
+	dynamicRequestShowCommands,
+} from './dynamic-request-commands.ts'
+import { configurationModes, isConfiguring, type Mode, type ModeKind } from './mode.ts'
 import {
 	addressNumber,
 	addressText,
@@ -44,32 +75,21 @@ import {
 	secretText,
 	unicastAddress,
 } from './parameter.ts'
+import { subscriberCommands, subscriberExecCommands } from './subscriber-commands.ts'
 import { relayServersTable } from './tables.ts'
 
 /** Upper bounds of what can be configured. */
 export const limits = { virtualRouters: 256, clientNetworks: 10_000, upstreamServers: 64 } as const
 
-const global: readonly ModeKind[] = ['configuration']
 const upstream: readonly ModeKind[] = ['radius']
 const relay: readonly ModeKind[] = ['radius-relay']
-const privileged: readonly ModeKind[] = ['privileged-exec']
-/** The router takes `show` in every mode but User Exec. */
-const showModes: readonly ModeKind[] = ['privileged-exec', ...configurationModes]
 const everyMode: readonly ModeKind[] = ['user-exec', ...showModes]
 
 // Words that several commands share, so that each is described once.
-const radius = keyword('radius', 'RADIUS servers and the RADIUS relay')
-const relayWord = keyword('relay', 'RADIUS relay servers, which wireless access points talk to')
-const server = keyword('server', 'RADIUS server')
 const service = choice('service', {
 	authentication: 'RADIUS authentication',
 	accounting: 'RADIUS accounting',
 })
-const show = keyword('show', 'Show what is configured and what happens')
-const delta = choice('delta', { delta: 'Count from the baseline on' })
-const keyWord = keyword('key', 'Secret shared with the other side')
-const udpPortWord = keyword('udp-port', 'UDP port')
-const udpPort = parameter('value', numberBetween(1, 65535, 'A UDP port'), 'UDP port')
 const virtualRouterWord = keyword('virtual-router', 'Virtual router')
 const virtualRouterName = parameter(
 	'name',
@@ -77,48 +97,6 @@ const virtualRouterName = parameter(
 	'Name of the virtual router',
 	context => context.configuration.virtualRouters.map(router => router.name),
 )
-
-function refused(why: string): Outcome {
-	return { kind: 'refused', why }
-}
-
-/** The virtual router that the command works on; a session is moved when it is deleted. */
-export function virtualRouterOf(context: Context): VirtualRouter {
-	const found = context.configuration.virtualRouters.find(r => r.name === context.virtualRouter)
-	return found ?? context.configuration.virtualRouters[0]!
-}
-
-function changeRouter(context: Context, router: VirtualRouter, mode = context.mode): Outcome {
-	const virtualRouters = context.configuration.virtualRouters.map(other =>
-		other.name === router.name ? router : other,
-	)
-	const configuration = { ...context.configuration, virtualRouters }
-	return { kind: 'configure', configuration, mode, virtualRouter: context.virtualRouter }
-}
-
-/** A command that sets one value; its `no` form restores the initial one. */
-function setting<T>(spec: {
-	readonly modes: readonly ModeKind[]
-	readonly words: readonly Element<unknown>[]
-	readonly value: Element<{ readonly value: T }>
-	/** Undefined where there is nothing that could have the value. */
-	get(context: Context): T | undefined
-	initial(context: Context): T
-	set(context: Context, value: T): Outcome
-}): Command {
-	const { modes, words, get, initial, set } = spec
-	return command({
-		modes,
-		syntax: [...words, spec.value],
-		run: (context, { value }) => set(context, value),
-		no: words,
-		undo: context => set(context, initial(context)),
-		current: context => {
-			const value = get(context)
-			return value === undefined || value === initial(context) ? [] : [{ value }]
-		},
-	})
-}
 
 // ---- RADIUS relay servers ----
 
@@ -137,10 +115,6 @@ function currentRelay(
 	if (context.mode.kind !== 'radius-relay') return undefined
 	const found = virtualRouterOf(context).relay[context.mode.service]
 	return found === undefined ? undefined : { service: context.mode.service, server: found }
-}
-
-function goneSentence(mode: Mode): string {
-	return `The server was deleted in the meantime; enter "${modePath(mode)}" to make it anew.`
 }
 
 function relaySetting<F extends Exclude<keyof RelayServer, 'clients'>>(
@@ -495,10 +469,6 @@ const execVirtualRouter = command({
 
 // ---- Moving between modes, and the terminal ----
 
-function move(context: Context, mode: Mode): Outcome {
-	return { kind: 'move', mode, virtualRouter: context.virtualRouter }
-}
-
 function leave(context: Context): Outcome {
 	switch (context.mode.kind) {
 		case 'user-exec':
@@ -508,6 +478,8 @@ function leave(context: Context): Outcome {
 			return move(context, { kind: 'privileged-exec' })
 		case 'radius':
 		case 'radius-relay':
+		case 'radius-dynamic-request':
+		case 'dhcp-pool':
 			return move(context, { kind: 'configuration' })
 		default:
 			return context.mode satisfies never
@@ -574,8 +546,6 @@ function terminalCommands(): readonly Command[] {
 }
 
 // ---- show and baseline ----
-
-const statistics = keyword('statistics', 'What was counted')
 
 const showCommands: readonly Command[] = [
 	command({
@@ -666,7 +636,6 @@ const showCommands: readonly Command[] = [
 	}),
 ]
 
-const baseline = keyword('baseline', 'Set a baseline to count from')
 const baselineCommands: readonly Command[] = [
 	command({
 		modes: privileged,
@@ -689,10 +658,19 @@ export const commands: readonly Command[] = [
 	...radiusCommands,
 	...upstreamCommands,
 	...relayCommands,
+	...subscriberCommands,
+	...dynamicRequestCommands,
+	...dhcpCommands,
 	execVirtualRouter,
 	...sessionCommands,
 	...baselineCommands,
+	dynamicRequestBaselineCommand,
+	dhcpBaselineCommand,
+	...dhcpClearCommands,
+	...subscriberExecCommands,
 	...showCommands,
+	...dynamicRequestShowCommands,
+	...dhcpShowCommands,
 ]
 
 // ---- The table, by mode ----
@@ -724,6 +702,8 @@ const paths: Readonly<Record<ModeKind, readonly Path[]>> = {
 	configuration: pathsIn('configuration'),
 	radius: pathsIn('radius'),
 	'radius-relay': pathsIn('radius-relay'),
+	'radius-dynamic-request': pathsIn('radius-dynamic-request'),
+	'dhcp-pool': pathsIn('dhcp-pool'),
 }
 
 /** Where a line may be understood: the mode's own commands first, then Global Configuration's. */

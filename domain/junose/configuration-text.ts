@@ -5,7 +5,9 @@
  */
 import {
 	type Configuration,
+	dynamicRequestServerDefaults,
 	initialConfiguration,
+	newDhcpPool,
 	newVirtualRouter,
 	relayServerDefaults,
 	upstreamServerDefaults,
@@ -142,6 +144,8 @@ function applyOutcome(
 		case 'print':
 		case 'show':
 		case 'baseline':
+		case 'clear-bindings':
+		case 'clear-subscriber':
 		case 'page-length':
 		case 'history':
 		case 'configuration':
@@ -155,9 +159,11 @@ function applyOutcome(
 const scratchModes: readonly Mode[] = [
 	{ kind: 'radius-relay', service: 'authentication' },
 	{ kind: 'radius', service: 'authentication', server: 'scratch' },
+	{ kind: 'radius-dynamic-request', server: 'scratch' },
+	{ kind: 'dhcp-pool', pool: 'scratch' },
 ]
 
-/** Servers for the commands below one that failed, so that their own errors are found as well. */
+/** Servers and a pool for the commands below one that failed, so that their own errors are found as well. */
 const scratchContext: Omit<Context, 'mode'> = {
 	configuration: {
 		...initialConfiguration(),
@@ -169,6 +175,8 @@ const scratchContext: Omit<Context, 'mode'> = {
 					authentication: [{ address: 'scratch', ...upstreamServerDefaults.authentication }],
 					accounting: [],
 				},
+				dynamicRequest: [{ address: 'scratch', ...dynamicRequestServerDefaults }],
+				dhcpLocal: { ...newVirtualRouter('default').dhcpLocal, pools: [newDhcpPool('scratch')] },
 			},
 		],
 	},

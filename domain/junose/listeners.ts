@@ -1,13 +1,17 @@
 /**
- * Two relay servers cannot listen on the same address and port. A server without a key answers
- * nobody and does not listen, so that its address can be set before its first key.
+ * Two relay servers cannot listen on the same address and port, nor two DHCP servers on the same
+ * interface. A server without a key answers nobody and does not listen, so that its address can be
+ * set before its first key. Dynamic-request servers with the same port share a socket, where their
+ * addresses tell them apart.
  */
 import { type Configuration, type Service, services } from '../configuration.ts'
 
 type Listener = { readonly name: string; readonly address: string; readonly port: number }
 
-/** A sentence about the first two relay servers that exclude each other; undefined: none do. */
+/** A sentence about the first two servers that exclude each other; undefined: none do. */
 export function listenerConflict(configuration: Configuration): string | undefined {
+	const rivals = dynamicRequestConflict(configuration) ?? dhcpConflict(configuration)
+	if (rivals !== undefined) return rivals
 	const byPort = new Map<number, Listener[]>()
 	for (const listener of listeners(configuration)) {
 		const others = byPort.get(listener.port) ?? []
@@ -19,7 +23,7 @@ export function listenerConflict(configuration: Configuration): string | undefin
 }
 
 function listeners(configuration: Configuration): readonly Listener[] {
-	return configuration.virtualRouters.flatMap(router =>
+	const relays = configuration.virtualRouters.flatMap(router =>
 		services.flatMap(service => {
 			const server = router.relay[service]
 			if (server === undefined || server.clients.length === 0) return []
@@ -27,6 +31,56 @@ function listeners(configuration: Configuration): readonly Listener[] {
 			return [{ name, address: server.listenAddress, port: server.udpPort }]
 		}),
 	)
+	const dynamic = dynamicRequestPorts(configuration).map(port => {
+		return { name: 'the dynamic-request listener', address: '0.0.0.0', port }
+	})
+	return [...relays, ...dynamic]
+}
+
+/** The ports on which dynamic requests are expected: each is one socket. */
+export function dynamicRequestPorts(configuration: Configuration): readonly number[] {
+	const keyed = configuration.virtualRouters
+		.flatMap(router => router.dynamicRequest)
+		.filter(({ key }) => key !== undefined)
+	return [...new Set(keyed.map(({ udpPort }) => udpPort))]
+}
+
+/** A server that two virtual routers expect on one port would speak for neither. */
+function dynamicRequestConflict(configuration: Configuration): string | undefined {
+	const owners = new Map<string, string>()
+	for (const { name, dynamicRequest } of configuration.virtualRouters) {
+		for (const { address, udpPort, key } of dynamicRequest) {
+			if (key === undefined) continue
+			const owner = owners.get(`${address} ${udpPort}`)
+			owners.set(`${address} ${udpPort}`, name)
+			if (owner === undefined || owner === name) continue
+			return `Virtual router ${owner} expects dynamic requests from ${address} on UDP port ${udpPort} already; give the server another udp-port in virtual router ${name} first.`
+		}
+	}
+	return undefined
+}
+
+/**
+ * A client's broadcast says nothing of virtual routers: its interface tells which one it is for. One
+ * of them may name none, and then has those that no other names.
+ */
+function dhcpConflict(configuration: Configuration): string | undefined {
+	const owners = new Map<string, string>()
+	for (const { name, dhcpLocal } of configuration.virtualRouters) {
+		if (dhcpLocal.service === undefined) continue
+		const everyOther = ''
+		const served = dhcpLocal.interfaces.length === 0 ? [everyOther] : dhcpLocal.interfaces
+		for (const one of served) {
+			const owner = owners.get(one)
+			owners.set(one, name)
+			if (owner === undefined) continue
+			if (one === everyOther) {
+				return `Virtual routers ${owner} and ${name} would both serve the DHCP clients of every interface; name those of one of them with "ip dhcp-local interface" first.`
+			}
+			return `Virtual router ${owner} serves the DHCP clients of interface ${one}, and so would virtual router ${name}; take it out of one of them with "no ip dhcp-local interface ${one}" first.`
+		}
+	}
+	return undefined
 }
 
 function serverName(service: Service, virtualRouter: string): string {

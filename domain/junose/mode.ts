@@ -1,5 +1,6 @@
 /** The modes of the command line, and what the prompt says about them. */
 import type { Service } from '../configuration.ts'
+import { quoteWord } from './command.ts'
 
 export type Mode =
 	| { readonly kind: 'user-exec' }
@@ -9,10 +10,20 @@ export type Mode =
 	| { readonly kind: 'radius'; readonly service: Service; readonly server: string }
 	/** RADIUS Relay Configuration. */
 	| { readonly kind: 'radius-relay'; readonly service: Service }
+	/** RADIUS Configuration as well: one server that may send Disconnect- and CoA-Requests. */
+	| { readonly kind: 'radius-dynamic-request'; readonly server: string }
+	/** DHCP Local Pool Configuration. */
+	| { readonly kind: 'dhcp-pool'; readonly pool: string }
 
 export type ModeKind = Mode['kind']
 
-export const configurationModes: readonly ModeKind[] = ['configuration', 'radius', 'radius-relay']
+export const configurationModes: readonly ModeKind[] = [
+	'configuration',
+	'radius',
+	'radius-relay',
+	'radius-dynamic-request',
+	'dhcp-pool',
+]
 
 export function isConfiguring(mode: Mode): boolean {
 	return configurationModes.includes(mode.kind)
@@ -29,6 +40,10 @@ export function modePath(mode: Mode): string {
 			return `radius ${mode.service} server ${mode.server}`
 		case 'radius-relay':
 			return `radius relay ${mode.service} server`
+		case 'radius-dynamic-request':
+			return `radius dynamic-request server ${mode.server}`
+		case 'dhcp-pool':
+			return `ip dhcp-local pool ${quoteWord(mode.pool)}`
 		default:
 			return mode satisfies never
 	}
@@ -49,9 +64,12 @@ function promptEnd(mode: Mode): string {
 		case 'configuration':
 			return '(config)#'
 		case 'radius':
+		case 'radius-dynamic-request':
 			return '(config-radius)#'
 		case 'radius-relay':
 			return '(config-radius-relay)#'
+		case 'dhcp-pool':
+			return '(config-dhcp-local)#'
 		default:
 			return mode satisfies never
 	}

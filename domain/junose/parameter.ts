@@ -1,4 +1,5 @@
 /** The types of parameters: how each is read, what it refuses, and how it is written back. */
+import { normaliseMac } from '../radius/station-id.ts'
 import type { Parameter } from './command.ts'
 import { compileExpression, type Matcher } from './filter.ts'
 
@@ -61,16 +62,42 @@ export const networkMask: Parameter<string> = {
 	write: asItIs,
 }
 
-/** RFC 1123 §2.1 names, RFC 1035 §2.3.4 sizes; all-numeric last labels would be bad addresses. */
+/** A MAC address as any equipment spells it, in normal form: `02-00-00-00-00-01`. */
+export const macAddress: Parameter<string> = {
+	placeholder: 'MAC',
+	read(text) {
+		const octets = new TextEncoder().encode(text)
+		const value = normaliseMac(octets, 0, octets.length)
+		if (value !== undefined) return { value }
+		return { why: 'A MAC address is twelve hexadecimal digits, such as 02-00-00-00-00-01.' }
+	},
+	write: asItIs,
+}
+
+/** RFC 1123 §2.1 names, RFC 1035 §2.3.4 sizes. */
+function isDomainName(text: string): boolean {
+	const labels = text.replace(/\.$/, '').split('.')
+	const label = /^[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9])?$/
+	return labels.every(part => label.test(part)) && text.length <= 253
+}
+
+/** An all-numeric last label would be a bad address. */
 export const hostOrAddress: Parameter<string> = {
 	placeholder: 'HOST',
 	read(text) {
 		if (/^[\d.]+$/.test(text)) return unicastAddress.read(text)
-		const labels = text.replace(/\.$/, '').split('.')
-		const label = /^[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9])?$/
-		const named = labels.every(part => label.test(part)) && !/^\d+$/.test(labels.at(-1)!)
-		if (named && text.length <= 253) return { value: text }
+		const lastLabel = text.replace(/\.$/, '').split('.').at(-1)!
+		if (isDomainName(text) && !/^\d+$/.test(lastLabel)) return { value: text }
 		return { why: 'A server is an IP address or a host name of letters, digits, hyphens and dots.' }
+	},
+	write: asItIs,
+}
+
+export const domainNameText: Parameter<string> = {
+	placeholder: 'DOMAIN',
+	read(text) {
+		if (isDomainName(text)) return { value: text }
+		return { why: 'A domain name is labels of letters, digits and hyphens with dots between them.' }
 	},
 	write: asItIs,
 }
@@ -107,6 +134,31 @@ export function secretText(maximum: number): Parameter<string> {
 		},
 		write: asItIs,
 	}
+}
+
+/** Any printable text of at most `maximum` characters; `what` begins the sentence that refuses. */
+export function printableText(maximum: number, what: string): Parameter<string> {
+	return {
+		placeholder: 'WORD',
+		read(text) {
+			const characters = [...text].length
+			const printable = !/[\p{Cc}\p{Cs}\u2028\u2029]/u.test(text)
+			if (printable && characters > 0 && characters <= maximum) return { value: text }
+			return { why: `${what} has from 1 to ${maximum} printable characters.` }
+		},
+		write: asItIs,
+	}
+}
+
+/** A network interface as the kernel names it: at most 15 characters (IFNAMSIZ), no path. */
+export const interfaceName: Parameter<string> = {
+	placeholder: 'INTERFACE',
+	read(text) {
+		const named = /^[!-.0-9;-~]{1,15}$/.test(text) && text !== '.' && text !== '..'
+		if (named) return { value: text }
+		return { why: 'An interface has a name of up to 15 characters without "/" and ":": eth0.100.' }
+	},
+	write: asItIs,
 }
 
 /** A name of letters, digits, `.`, `_` and `-` that begins with a letter or digit. */

@@ -128,6 +128,14 @@ async function carryOut(
 			const why = await operator.baseline(session.virtualRouter, outcome.scope)
 			return why === undefined ? done(session, []) : refuse(session, why)
 		}
+		case 'clear-bindings': {
+			const why = await operator.clearBindings(session.virtualRouter, outcome.address)
+			return why === undefined ? done(session, []) : refuse(session, why)
+		}
+		case 'clear-subscriber': {
+			const why = await operator.clearSubscriber(session.virtualRouter, outcome.mac)
+			return why === undefined ? done(session, []) : refuse(session, why)
+		}
 		case 'page-length': {
 			const { pageLength: _, ...rest } = session
 			return done(outcome.rows === undefined ? rest : { ...rest, pageLength: outcome.rows }, [])
@@ -159,7 +167,8 @@ async function configure(
 		context: modePath(context.mode),
 		command,
 	})
-	return why === undefined ? done(next, []) : refuse(session, why)
+	if (why !== undefined) return refuse(session, why)
+	return done(next, outcome.warning === undefined ? [] : [`Warning: ${outcome.warning}`])
 }
 
 function done(session: Session, lines: readonly string[]): Executed {

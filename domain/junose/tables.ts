@@ -1,6 +1,7 @@
 /** Tables that follow from the configuration alone. */
 import {
 	type ClientNetwork,
+	type DynamicRequestServer,
 	type RelayServer,
 	relayServerDefaults,
 	type Service,
@@ -98,6 +99,26 @@ function upstreamBlock(
 		String(server.deadtimeMinutes),
 		server.key ?? '<none>',
 		...(state === undefined ? [] : [state(service, server)]),
+	])
+	const widths = columnWidths([headings, ...rows])
+	const rule = widths.map(width => '-'.repeat(width))
+	return [title, '-'.repeat(title.length), ...columns([headings, rule, ...rows])]
+}
+
+/** `show radius dynamic-request servers`. */
+export function dynamicRequestServersTable(
+	servers: readonly DynamicRequestServer[],
+): readonly string[] {
+	if (servers.length === 0) return ['No RADIUS dynamic-request server is configured.']
+	const title = 'RADIUS Request Configuration'
+	const headings = ['IP Address', 'Udp Port', 'Disconnect', 'Change of Authorization', 'Secret']
+	const state = (on: boolean) => (on ? 'enabled' : 'disabled')
+	const rows = servers.map(server => [
+		server.address,
+		String(server.udpPort),
+		state(server.subscriberDisconnect),
+		state(server.authorizationChange),
+		server.key ?? '<none>',
 	])
 	const widths = columnWidths([headings, ...rows])
 	const rule = widths.map(width => '-'.repeat(width))

@@ -40,6 +40,7 @@ export const attribute = {
 	messageAuthenticator: 80,
 	nasPortId: 87,
 	framedPool: 88,
+	errorCause: 101,
 } as const
 
 export const vendor = { microsoft: 311, juniperErx: 4874 } as const
@@ -47,9 +48,14 @@ export const vendor = { microsoft: 311, juniperErx: 4874 } as const
 /** Juniper's E Series attributes (vendor 4874). */
 export const erx = {
 	addressPool: 2,
+	primaryDns: 4,
+	secondaryDns: 5,
+	primaryWins: 6,
+	secondaryWins: 7,
 	serviceBundle: 31,
 	sdxServiceName: 49,
 	radiusClientAddress: 52,
+	dhcpOptions: 55,
 } as const
 
 /** RFC 2548 §2.4.2, §2.4.3: salt-encrypted keys of the wireless link. */

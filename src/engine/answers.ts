@@ -2,6 +2,7 @@
 import type { Received } from '../../adapters/radius/transport.ts'
 import { formatIpv4 } from '../../domain/address.ts'
 import { type Decision, decide } from '../../domain/decide.ts'
+import { checkOptions } from '../../domain/dhcp/option.ts'
 import { examineAnswer, relayAnswer } from '../../domain/forward.ts'
 import { attribute, erx, vendor } from '../../domain/radius/attribute.ts'
 import {
@@ -215,7 +216,38 @@ function acceptFacts(
 	if (at >= 0) facts.serviceBundle = readTextOrHex(bytes, at + 2, bytes[at + 1]! - 2)
 	at = findVendorAttribute(bytes, length, vendor.juniperErx, erx.addressPool, vendorFrom)
 	if (at >= 0) facts.addressPool = readText(bytes, at + 2, bytes[at + 1]! - 2)
+	const dns = vendorAddresses(bytes, length, vendorFrom, erx.primaryDns, erx.secondaryDns)
+	if (dns.length > 0) facts.dns = dns
+	const wins = vendorAddresses(bytes, length, vendorFrom, erx.primaryWins, erx.secondaryWins)
+	if (wins.length > 0) facts.wins = wins
+	const dhcpOptions = dhcpOptionsOf(bytes, length, vendorFrom)
+	if (dhcpOptions !== undefined) facts.dhcpOptions = dhcpOptions
 	return facts
+}
+
+function vendorAddresses(
+	bytes: Uint8Array,
+	length: number,
+	from: number,
+	...types: readonly number[]
+): string[] {
+	const found = types.map(type => findVendorAttribute(bytes, length, vendor.juniperErx, type, from))
+	return found
+		.filter(at => at >= 0 && bytes[at + 1] === 6)
+		.map(at => formatIpv4(readUint32(bytes, at + 2)))
+}
+
+/** All of DHCP-Options [26-55] as hexadecimal digits; undefined where they are no options. */
+function dhcpOptionsOf(bytes: Uint8Array, length: number, from: number): string | undefined {
+	const octets: number[] = []
+	const find = (after: number) =>
+		findVendorAttribute(bytes, length, vendor.juniperErx, erx.dhcpOptions, after)
+	for (let at = find(from); at >= 0; at = find(at + 1)) {
+		octets.push(...bytes.subarray(at + 2, at + bytes[at + 1]!))
+	}
+	const raw = Uint8Array.from(octets)
+	if (raw.length === 0 || checkOptions(raw) !== true) return undefined
+	return Array.from(raw, octet => octet.toString(16).padStart(2, '0')).join('')
 }
 
 /** The next request of this conversation carries the State that the server gives here. */

@@ -14,6 +14,8 @@ import {
 	type VirtualRouter,
 } from '../../domain/configuration.ts'
 import { addSocket } from './add-socket.ts'
+import { planDhcp } from './configure-dhcp.ts'
+import { planDynamicRequests } from './configure-dynamic.ts'
 import { createDiscards } from './discards.ts'
 import { release } from './dispatch.ts'
 import { type Engine, endTurn, type Router } from './engine.ts'
@@ -32,13 +34,13 @@ export async function configure(engine: Engine, next: Configuration): Promise<st
 		const router = engine.routers.get(settings.name)
 		for (const service of services) {
 			const refused = await planListener(engine, router, settings, service, plan, opened, displaced)
-			if (refused !== undefined) {
-				for (const socket of opened) closeSocket(engine, socket)
-				await restore(engine, displaced)
-				return refused
-			}
+			if (refused !== undefined) return takeBack(engine, refused, opened, displaced)
 		}
 	}
+	const refused =
+		(await planDynamicRequests(engine, next, plan, opened)) ??
+		(await planDhcp(engine, next, plan, opened))
+	if (refused !== undefined) return takeBack(engine, refused, opened, displaced)
 	for (const settings of next.virtualRouters) applyRouter(engine, settings)
 	for (const step of plan) step()
 	for (const [name, router] of engine.routers) {
@@ -53,6 +55,17 @@ export async function configure(engine: Engine, next: Configuration): Promise<st
 	engine.configuration = next
 	await resolveUpstreams(engine)
 	return undefined
+}
+
+async function takeBack(
+	engine: Engine,
+	refused: string,
+	opened: readonly DatagramSocket[],
+	displaced: readonly Displaced[],
+): Promise<string> {
+	for (const socket of opened) closeSocket(engine, socket)
+	await restore(engine, displaced)
+	return refused
 }
 
 function routerOf(engine: Engine, settings: VirtualRouter): Router {
@@ -72,7 +85,7 @@ function routerOf(engine: Engine, settings: VirtualRouter): Router {
 	return router
 }
 
-function closeSocket(engine: Engine, socket: DatagramSocket): void {
+export function closeSocket(engine: Engine, socket: DatagramSocket): void {
 	engine.sockets.delete(socket)
 	socket.close()
 }
@@ -161,7 +174,7 @@ async function bindListener(
 	}
 }
 
-function bindFailure(error: unknown): string {
+export function bindFailure(error: unknown): string {
 	const { code, message } = error as NodeJS.ErrnoException
 	switch (code) {
 		case 'EADDRINUSE':

@@ -9,14 +9,22 @@
  */
 import type { DatagramSocket, Transport } from '../../adapters/radius/transport.ts'
 import type { Configuration, Service, VirtualRouter } from '../../domain/configuration.ts'
-import type { NewEvent } from '../../domain/event.ts'
+import { type NewEvent, virtualRouterOf } from '../../domain/event.ts'
 import type { Journal } from '../../domain/journal.ts'
+import { releaseOfSession } from '../../domain/lease.ts'
 import type { HiddenAttributes } from '../../domain/radius/dictionary.ts'
 import { type AttributeIndex, createAttributeIndex } from '../../domain/request.ts'
-import { evolve, type State } from '../../domain/state.ts'
+import { evolve, routerState, type State } from '../../domain/state.ts'
+import { clockStepped, stoppedMeanwhile } from '../../domain/steady.ts'
 import { type AnswerCache, answerCacheOctets, createAnswerCache } from './answer-cache.ts'
 import { receiveAnswers } from './answers.ts'
+import { newDynamicRequests } from './configure-dynamic.ts'
+import { followLeaseEvent, receiveDhcp } from './dhcp.ts'
+import { type Dhcp, type DhcpListener, type DhcpSystem, newDhcp } from './dhcp-service.ts'
 import type { Discards } from './discards.ts'
+import { type Disconnector, receiveDisconnectAnswers } from './disconnect-client.ts'
+import type { DynamicListener, DynamicRequests } from './dynamic-listener.ts'
+import { receiveDynamicRequests } from './dynamic-requests.ts'
 import type { Listener } from './listener.ts'
 import { receiveRequests } from './requests.ts'
 import { tick } from './timers.ts'
@@ -58,6 +66,8 @@ export type EngineParts = {
 	readonly watchdogSeconds: number
 	/** Which attributes are hidden with the secret of a hop, as the dictionaries know. */
 	readonly hidden: HiddenAttributes
+	/** Without it there are no interfaces, and the DHCP server has nobody to serve. */
+	readonly dhcp?: DhcpSystem
 	readonly answerCacheOctets?: number
 }
 
@@ -73,7 +83,11 @@ export type Router = {
 	/** The server that began an EAP conversation, by the State it gave (RFC 3579 §2.1). */
 	readonly conversations: Map<string, Conversation>
 }
+/** What sends: `touched` while it is in a list of sockets to flush. */
+type Flushable = { readonly socket: DatagramSocket; touched: boolean }
 export type Conversation = { readonly upstream: Upstream; readonly at: number }
+
+type SocketOwner = Listener | UpstreamSocket | DynamicListener | Disconnector | DhcpListener
 
 export type Engine = {
 	readonly parts: EngineParts
@@ -81,13 +95,18 @@ export type Engine = {
 	configuration: Configuration
 	readonly routers: Map<string, Router>
 	/** What each open socket is for. */
-	readonly sockets: Map<DatagramSocket, Listener | UpstreamSocket>
+	readonly sockets: Map<DatagramSocket, SocketOwner>
 	/** Listeners and upstream servers that are no longer configured but still have exchanges. */
 	readonly retiring: Set<Listener | Upstream>
+	/** RADIUS-initiated disconnect. */
+	readonly dynamic: DynamicRequests
+	readonly dhcp: Dhcp
 
 	/** Wall-clock and monotonic milliseconds of the present turn. */
 	at: number
 	now: number
+	/** Both clocks when they were last compared: where they part, the wall clock was set. */
+	readonly anchor: { wall: number; monotonic: number }
 	/** Events of this and earlier turns that are not yet on disk. */
 	batch: NewEvent[]
 	/** Monotonic milliseconds at which the batch is committed even if nobody waits for it. */
@@ -97,8 +116,8 @@ export type Engine = {
 	answersDue: number
 	/** Monotonic milliseconds of the last commit. */
 	committedAt: number
-	readonly touchedListeners: Listener[]
-	readonly touchedUpstreams: UpstreamSocket[]
+	readonly touchedListeners: Flushable[]
+	readonly touchedUpstreams: Flushable[]
 	/** Those who wait for the present batch to be on disk. */
 	waiting: PromiseWithResolvers<void>[]
 
@@ -143,15 +162,20 @@ export function createEngine(
 	state: State,
 	configuration: Configuration,
 ): Engine {
-	return {
+	const at = parts.clock.wall()
+	const now = parts.clock.monotonic()
+	const engine: Engine = {
 		parts,
 		state,
 		configuration,
 		routers: new Map(),
 		sockets: new Map(),
 		retiring: new Set(),
-		at: parts.clock.wall(),
-		now: parts.clock.monotonic(),
+		dynamic: newDynamicRequests(),
+		dhcp: newDhcp(),
+		at,
+		now,
+		anchor: { wall: at, monotonic: now },
 		batch: [],
 		batchDue: 0,
 		answersQueued: 0,
@@ -172,6 +196,9 @@ export function createEngine(
 		stopped: false,
 		failure: undefined,
 	}
+	const stopped = stoppedMeanwhile(state, at)
+	if (stopped !== undefined) record(engine, [stopped])
+	return engine
 }
 
 /**
@@ -183,6 +210,7 @@ export function turn(engine: Engine, ready: readonly DatagramSocket[]): number |
 	if (engine.stopped) return undefined
 	engine.at = engine.parts.clock.wall()
 	engine.now = engine.parts.clock.monotonic()
+	compareClocks(engine)
 	let received = 0
 	for (let i = 0; i < ready.length; i++) received += receive(engine, ready[i]!)
 	if (engine.now >= engine.nextTickAt) tick(engine)
@@ -190,6 +218,16 @@ export function turn(engine: Engine, ready: readonly DatagramSocket[]): number |
 	if (waitUs === undefined) endTurn(engine)
 	else flushUpstreams(engine)
 	return waitUs
+}
+
+/** Before anything is decided: a clock that was set must not look like time that has passed. */
+function compareClocks(engine: Engine): void {
+	const { anchor, at, now } = engine
+	const step = clockStepped(at - anchor.wall - (now - anchor.monotonic), at)
+	if (step === undefined) return
+	anchor.wall = at
+	anchor.monotonic = now
+	record(engine, [step])
 }
 
 /** How long queued answers wait for others to share a commit with; undefined: not at all. */
@@ -213,7 +251,10 @@ function receive(engine: Engine, socket: DatagramSocket): number {
 		taken += received.count
 		if (received.count === 0) break
 		if ('upstream' in owner) receiveAnswers(engine, owner, received)
-		else receiveRequests(engine, owner, received)
+		else if ('peers' in owner) receiveRequests(engine, owner, received)
+		else if ('dhcp' in owner) receiveDhcp(engine, owner, received)
+		else if ('servers' in owner) receiveDynamicRequests(engine, owner, received)
+		else receiveDisconnectAnswers(engine, owner, received)
 		if (received.count < received.buffers.length) break
 	}
 	return taken
@@ -288,10 +329,19 @@ function reportSlowCommit(engine: Engine, ms: number): void {
 export function record(engine: Engine, events: readonly NewEvent[]): void {
 	if (events.length === 0) return
 	if (engine.batch.length === 0) engine.batchDue = engine.now + commitDelayMs
+	const { state, batch } = engine
+	const ended: NewEvent[] = []
 	for (let i = 0; i < events.length; i++) {
-		evolve(engine.state, events[i]!)
-		engine.batch.push(events[i]!)
+		const event = events[i]!
+		evolve(state, event)
+		batch.push(event)
+		followLeaseEvent(engine, event)
+		if (event.type !== 'SubscriberTerminated') continue
+		// Whatever ended the session: its address goes back into the pool with it.
+		const router = routerState(state, virtualRouterOf(event.stream))
+		ended.push(...releaseOfSession(router, event.data.mac, event.at))
 	}
+	record(engine, ended)
 }
 
 /** Records events and resolves when they are on disk; rejects when the journal fails. */
@@ -322,19 +372,19 @@ export function nextAuthenticator(engine: Engine): Uint8Array {
 }
 
 /** An answer was queued that rests on the events of this turn. */
-export function queueAnswer(engine: Engine, listener: Listener): void {
+export function queueAnswer(engine: Engine, listener: Flushable): void {
 	if (engine.answersQueued === 0) engine.answersDue = engine.now + answerDelayMs
 	engine.answersQueued++
 	touchListener(engine, listener)
 }
 
-export function touchListener(engine: Engine, listener: Listener): void {
+export function touchListener(engine: Engine, listener: Flushable): void {
 	if (listener.touched) return
 	listener.touched = true
 	engine.touchedListeners.push(listener)
 }
 
-export function touchUpstream(engine: Engine, socket: UpstreamSocket): void {
+export function touchUpstream(engine: Engine, socket: Flushable): void {
 	if (socket.touched) return
 	socket.touched = true
 	engine.touchedUpstreams.push(socket)

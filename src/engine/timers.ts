@@ -9,6 +9,8 @@ import { indexAttributes } from '../../domain/request.ts'
 import { chooseUpstream, watchdogSilence, watchdogTimer } from '../../domain/upstream.ts'
 import { addSocket } from './add-socket.ts'
 import { closeRetired } from './configure.ts'
+import { tickDynamicRequests } from './configure-dynamic.ts'
+import { tickDhcp } from './dhcp.ts'
 import { countDiscard, otherClients, takeDiscards } from './discards.ts'
 import { detach, forward, release, transmit } from './dispatch.ts'
 import { type Engine, type Router, record } from './engine.ts'
@@ -44,6 +46,8 @@ export function tick(engine: Engine): void {
 		const router = engine.routers.get(retiring.router)
 		if ('watchdog' in retiring && router !== undefined) tickSlots(engine, router, retiring)
 	}
+	tickDynamicRequests(engine, everySecond)
+	if (everySecond) tickDhcp(engine)
 	// Last: what a virtual router counted is recorded before it goes.
 	if (everySecond) closeRetired(engine)
 }
@@ -57,7 +61,9 @@ function tickRouter(engine: Engine, router: Router): void {
 	}
 	record(engine, takeDiscards(router.discards, router.name, engine.at))
 	record(engine, takeResponseDiscards(engine, router))
-	record(engine, decide(engine.state, { kind: 'clock', at: engine.at, router: router.name }).events)
+	const idleTimeoutMs = router.settings.idleTimeoutSeconds * 1000
+	const clock = { kind: 'clock', at: engine.at, router: router.name, idleTimeoutMs } as const
+	record(engine, decide(engine.state, clock).events)
 	for (const listener of Object.values(router.listeners)) {
 		forgetPeers(listener, engine.now - forgetMs)
 	}

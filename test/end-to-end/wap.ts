@@ -84,7 +84,7 @@ export async function eapolTest(
 /** What `radclient` sent and received, printed by itself; `text` is attributes, one a line. */
 export async function radclient(
 	port: number,
-	command: 'auth' | 'acct' | 'status' | 'auto',
+	command: 'auth' | 'acct' | 'status' | 'auto' | 'disconnect' | 'coa',
 	secret: string,
 	text: string,
 	options: readonly string[] = [],

@@ -1,0 +1,38 @@
+/**
+ * What the DHCP server asks of the machine beside its socket: its interfaces, by the index that
+ * datagrams come with, and whether somebody answers at an address. Linux only, through koffi.
+ */
+import { networkInterfaces } from 'node:os'
+import { parseIpv4 } from '../../domain/address.ts'
+import { openPinger, type Pinger } from './ping.ts'
+
+export type DhcpInterface = {
+	readonly index: number
+	readonly name: string
+	/** IPv4 addresses as numbers, the main one first. */
+	readonly addresses: readonly number[]
+}
+
+export type DhcpSystem = Pinger & {
+	/** Interfaces that are up and have an IPv4 address. */
+	interfaces(): readonly DhcpInterface[]
+}
+
+/** Throws an Error that says why the FFI cannot be had. */
+export async function openDhcpSystem(): Promise<DhcpSystem> {
+	const { default: koffi } = await import('koffi')
+	const indexOf = koffi.load(null).func('if_nametoindex', 'uint', ['str'])
+	return {
+		...openPinger(koffi),
+		interfaces() {
+			const found: DhcpInterface[] = []
+			for (const [name, addresses] of Object.entries(networkInterfaces())) {
+				const index = Number(indexOf(name))
+				const own = (addresses ?? []).filter(({ family }) => family === 'IPv4')
+				if (index === 0 || own.length === 0) continue
+				found.push({ index, name, addresses: own.map(({ address }) => parseIpv4(address) ?? 0) })
+			}
+			return found
+		},
+	}
+}

@@ -1,0 +1,106 @@
+/** Brings the configuration of the DHCP local server into force: one socket for all virtual routers. */
+import type { DatagramSocket } from '../../adapters/radius/transport.ts'
+import type { Configuration, DhcpLocal } from '../../domain/configuration.ts'
+import { serverPort } from '../../domain/dhcp/packet.ts'
+import { firstSlice, sliceOf } from '../../domain/lease-state.ts'
+import { routerState } from '../../domain/state.ts'
+import { bindFailure, closeSocket } from './configure.ts'
+import { makePools, readInterfaces } from './dhcp.ts'
+import { type DhcpService, takeDhcpDiscards } from './dhcp-service.ts'
+import { type Engine, record } from './engine.ts'
+
+type Served = { readonly name: string; readonly settings: DhcpService['settings'] }
+
+/** Opens the socket if it is needed; what follows from it is put off into `plan`. */
+export async function planDhcp(
+	engine: Engine,
+	next: Configuration,
+	plan: (() => void)[],
+	opened: DatagramSocket[],
+): Promise<string | undefined> {
+	const served = next.virtualRouters.flatMap(({ name, dhcpLocal }) =>
+		isServed(dhcpLocal) ? [{ name, settings: dhcpLocal }] : [],
+	)
+	const conflict = conflictOf(served)
+	if (conflict !== undefined) return conflict
+	let socket = engine.dhcp.listener?.socket
+	if (served.length > 0 && socket === undefined) {
+		try {
+			socket = await engine.parts.transport.bind(0, serverPort, { broadcast: true })
+			opened.push(socket)
+		} catch (error) {
+			return `The DHCP local server cannot listen on UDP port ${serverPort}: ${bindFailure(error)}`
+		}
+	}
+	plan.push(() => apply(engine, served, socket))
+	return undefined
+}
+
+function isServed(local: DhcpLocal): local is DhcpService['settings'] {
+	return local.service !== undefined
+}
+
+/** A datagram tells its interface, not its virtual router: each interface must belong to one. */
+function conflictOf(served: readonly Served[]): string | undefined {
+	const owners = new Map<string, string>()
+	for (const { name, settings } of served) {
+		const interfaces = settings.interfaces.length === 0 ? [''] : settings.interfaces
+		for (const each of interfaces) {
+			const other = owners.get(each)
+			if (other === undefined) {
+				owners.set(each, name)
+				continue
+			}
+			const what = each === '' ? 'every interface' : `the interface ${each}`
+			return `The virtual routers ${other} and ${name} both serve ${what}; name the interfaces of each with "ip dhcp-local interface".`
+		}
+	}
+	return undefined
+}
+
+function apply(
+	engine: Engine,
+	served: readonly Served[],
+	socket: DatagramSocket | undefined,
+): void {
+	const { dhcp } = engine
+	for (const [name, service] of dhcp.services) {
+		if (served.some(each => each.name === name)) continue
+		record(engine, takeDhcpDiscards(service, engine.at))
+		dhcp.services.delete(name)
+	}
+	if (served.length === 0) {
+		if (dhcp.listener !== undefined) closeSocket(engine, dhcp.listener.socket)
+		dhcp.listener = undefined
+		return
+	}
+	if (dhcp.listener === undefined && socket !== undefined) {
+		dhcp.listener = { socket, dhcp, touched: false }
+		engine.sockets.set(socket, dhcp.listener)
+	}
+	readInterfaces(engine)
+	for (const { name, settings } of served) serve(engine, name, settings)
+}
+
+function serve(engine: Engine, name: string, settings: DhcpService['settings']): void {
+	const service = engine.dhcp.services.get(name)
+	if (service?.settings === settings) return
+	if (service !== undefined) {
+		service.settings = settings
+		makePools(engine, service)
+		return
+	}
+	const { leases } = routerState(engine.state, name)
+	const made: DhcpService = {
+		router: name,
+		settings,
+		pools: { byName: new Map(), byNetwork: [], excluded: [] },
+		nextSlice: firstSlice(leases) ?? sliceOf(engine.at - engine.state.clockShiftMs),
+		discards: new Map(),
+		pinging: new Set(),
+		waiting: new Set(),
+		refusals: 0,
+	}
+	engine.dhcp.services.set(name, made)
+	makePools(engine, made)
+}

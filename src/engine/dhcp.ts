@@ -1,0 +1,301 @@
+/**
+ * The DHCP local server in the turn loop: a message is decoded where it lies, decided by the rules in
+ * `domain/lease.ts`, and its reply leaves with the commit of the events that it rests on.
+ *
+ * A DHCPDISCOVER may be put off and decided again when more is known: now when a ping is through,
+ * and it is the place to ask somebody outside for a pool (`DhcpRequest.choice`).
+ */
+import type { Received } from '../../adapters/radius/transport.ts'
+import { parseIpv4 } from '../../domain/address.ts'
+import { options, subOptions } from '../../domain/dhcp/option.ts'
+import {
+	clientKey,
+	clientMac,
+	type DhcpPacket,
+	decodeDhcp,
+	keepPacket,
+	messageTypes,
+	operations,
+	readIp,
+	readSubOption,
+	readText,
+	requestKind,
+} from '../../domain/dhcp/packet.ts'
+import { type NewEvent, virtualRouterOf } from '../../domain/event.ts'
+import {
+	type DhcpRequest,
+	decideLease,
+	dueLeases,
+	type LeaseContext,
+	pingAnswered,
+	poolWarnings,
+} from '../../domain/lease.ts'
+import { createPools, followLease } from '../../domain/pool.ts'
+import { readUint32 } from '../../domain/radius/packet.ts'
+import { routerState } from '../../domain/state.ts'
+import { sendReply } from './dhcp-reply.ts'
+import {
+	type Asked,
+	countDhcp,
+	type DhcpInterface,
+	type DhcpListener,
+	type DhcpService,
+	serviceOn,
+	takeDhcpDiscards,
+} from './dhcp-service.ts'
+import { type Engine, endTurn, queueAnswer, record, touchListener } from './engine.ts'
+
+/** How long an address is listened for, and how many are at once. */
+const pingMs = 500
+const pingLimit = 256
+/** Refusals with an event of their own in one second; a flood of them is only counted. */
+const refusalLimit = 100
+/** Leases that one tick ends at most; the next one ends more. */
+const expiryLimit = 1000
+/** Interfaces are looked at anew this often, and sooner when a datagram comes by an unknown one. */
+const interfacesMs = 5000
+const unknownInterfaceMs = 500
+/** A client's host name is kept up to this length (RFC 1035 §2.3.4 for one label). */
+const hostnameLimit = 63
+
+type MessageName = DhcpRequest['message']
+const names: Readonly<Record<number, MessageName>> = {
+	[messageTypes.discover]: 'discover',
+	[messageTypes.request]: 'request',
+	[messageTypes.decline]: 'decline',
+	[messageTypes.release]: 'release',
+	[messageTypes.inform]: 'inform',
+}
+
+export function receiveDhcp(engine: Engine, listener: DhcpListener, received: Received): void {
+	for (let i = 0; i < received.count; i++) receiveMessage(engine, listener, received, i)
+}
+
+function receiveMessage(
+	engine: Engine,
+	listener: DhcpListener,
+	received: Received,
+	i: number,
+): void {
+	const { dhcp } = engine
+	const from = interfaceAt(engine, received.interfaces[i]!)
+	const service = from === undefined ? undefined : serviceOn(dhcp, from.name)
+	if (from === undefined || service === undefined) return
+	const packet = decodeDhcp(received.buffers[i]!, received.lengths[i]!, dhcp.packet)
+	if (typeof packet === 'string') {
+		countDhcp(service, 'other', packet)
+		return
+	}
+	const message = names[packet.messageType]
+	if (message === undefined || packet.op !== operations.request) {
+		countDhcp(service, 'other', 'message-type')
+		return
+	}
+	const local = received.locals[i]!
+	const isBroadcast = received.destinations[i] !== local
+	const asked = readAsked(engine, packet, message, from, local, isBroadcast)
+	if (typeof asked === 'string') countDhcp(service, message, asked)
+	else answer(engine, listener, service, asked)
+}
+
+function interfaceAt(engine: Engine, index: number): DhcpInterface | undefined {
+	const known = engine.dhcp.interfaces.get(index)
+	if (known !== undefined) return known
+	if (engine.now - engine.dhcp.interfacesAt < unknownInterfaceMs) return undefined
+	readInterfaces(engine)
+	return engine.dhcp.interfaces.get(index)
+}
+
+/** Looks at the machine's interfaces. Pools are made anew where its own addresses have changed. */
+export function readInterfaces(engine: Engine): void {
+	const { dhcp, parts } = engine
+	const interfaces = parts.dhcp?.interfaces() ?? []
+	dhcp.interfacesAt = engine.now
+	dhcp.interfaces = new Map(interfaces.map(each => [each.index, each]))
+	const own = new Set(interfaces.flatMap(({ addresses }) => addresses))
+	const same = own.size === dhcp.own.size && [...own].every(address => dhcp.own.has(address))
+	if (same) return
+	dhcp.own = own
+	for (const service of dhcp.services.values()) makePools(engine, service)
+}
+
+export function makePools(engine: Engine, service: DhcpService): void {
+	const { leases } = routerState(engine.state, service.router)
+	const own = [...engine.dhcp.own]
+	service.pools = createPools(service.settings, own, leases, steadyNow(engine))
+}
+
+function steadyNow(engine: Engine): number {
+	return engine.at - engine.state.clockShiftMs
+}
+
+/** The message as facts, or why nothing can come of it. */
+function readAsked(
+	engine: Engine,
+	packet: DhcpPacket,
+	message: MessageName,
+	from: DhcpInterface,
+	local: number,
+	isBroadcast: boolean,
+): Asked | string {
+	const mac = clientMac(packet)
+	const client = clientKey(packet)
+	if (mac === undefined || client === undefined) return 'hardware'
+	// Whoever sends to another interface's address still comes by this one.
+	const interfaceAddress = from.addresses.includes(local) ? local : from.addresses[0]!
+	const override = subOptionAddress(packet, subOptions.serverIdentifierOverride)
+	const named = readIp(packet, options.serverIdentifier)
+	const hostname = readText(packet, options.hostName)?.slice(0, hostnameLimit)
+	const { ciaddr, giaddr } = packet
+	const request: DhcpRequest = {
+		message,
+		kind: message === 'request' ? requestKind(packet, isBroadcast) : 'invalid',
+		mac,
+		client,
+		requested: readIp(packet, options.requestedAddress) ?? 0,
+		ciaddr,
+		giaddr,
+		link: giaddr === 0 ? 0 : (subOptionAddress(packet, subOptions.linkSelection) ?? giaddr),
+		forUs: named === undefined || named === override || engine.dhcp.own.has(named),
+		interface: from.name,
+		interfaceAddress,
+		hostname,
+	}
+	return {
+		packet,
+		request,
+		serverIdentifier: override ?? (local === 0 ? interfaceAddress : local),
+		local: local === 0 ? interfaceAddress : local,
+		interfaceIndex: from.index,
+	}
+}
+
+function subOptionAddress(packet: DhcpPacket, code: number): number | undefined {
+	if (packet.giaddr === 0) return undefined
+	const value = readSubOption(packet, code)
+	return value?.length === 4 ? readUint32(value, 0) : undefined
+}
+
+function contextOf(engine: Engine, service: DhcpService): LeaseContext {
+	return {
+		router: routerState(engine.state, service.router),
+		name: service.router,
+		service: service.settings.service,
+		settings: service.settings,
+		pools: service.pools,
+		at: engine.at,
+		steadyAt: steadyNow(engine),
+		pinging: service.pinging,
+	}
+}
+
+function answer(engine: Engine, listener: DhcpListener, service: DhcpService, asked: Asked): void {
+	const { request } = asked
+	if (request.message === 'discover' && service.waiting.has(request.mac)) {
+		countDhcp(service, request.message, 'waiting')
+		return
+	}
+	const { events, reply, discard, ping } = decideLease(contextOf(engine, service), request)
+	if (discard !== undefined) countDhcp(service, request.message, discard)
+	if (ping !== undefined) {
+		void pingFirst(engine, service, asked, ping)
+		return
+	}
+	if (events[0]?.type === 'LeaseRefused' && ++service.refusals > refusalLimit) {
+		countDhcp(service, request.message, events[0].data.reason)
+		return
+	}
+	record(engine, events)
+	if (reply === undefined) return
+	sendReply(engine, listener, service, asked, reply)
+	if (events.length > 0) {
+		queueAnswer(engine, listener)
+		return
+	}
+	// It rests on nothing new, or on what leaves with this turn.
+	countDhcp(service, request.message, reply.kind === 'inform' ? 'answered' : 'repeated')
+	touchListener(engine, listener)
+}
+
+/** Asks whether somebody uses the address; decides again when that is known. */
+async function pingFirst(
+	engine: Engine,
+	service: DhcpService,
+	asked: Asked,
+	address: number,
+): Promise<void> {
+	const { request } = asked
+	const { dhcp } = engine.parts
+	if (dhcp === undefined || service.pinging.size >= pingLimit) {
+		countDhcp(service, request.message, 'ping-limit')
+		return
+	}
+	// The receive buffer is used again while this waits.
+	const kept = { ...asked, packet: keepPacket(asked.packet) }
+	service.pinging.add(address)
+	service.waiting.add(request.mac)
+	let answered = false
+	try {
+		answered = await dhcp.ping(address, pingMs)
+	} catch (error) {
+		const sentence = `No address can be tried before it is offered: ${(error as Error).message}.`
+		engine.parts.log.warn('ping', { address, error: String(error) }, sentence)
+	}
+	service.pinging.delete(address)
+	service.waiting.delete(request.mac)
+	const { listener, services } = engine.dhcp
+	if (engine.stopped || listener === undefined || services.get(service.router) !== service) return
+	engine.at = engine.parts.clock.wall()
+	engine.now = engine.parts.clock.monotonic()
+	if (answered) record(engine, pingAnswered(contextOf(engine, service), request, address))
+	const again = answered ? request : { ...request, silent: address }
+	answer(engine, listener, service, { ...kept, request: again })
+	endTurn(engine)
+}
+
+/** Keeps the pools in step with a lease: called for every event, once it is folded. */
+export function followLeaseEvent(engine: Engine, event: NewEvent): void {
+	switch (event.type) {
+		case 'LeaseOffered':
+		case 'LeaseGranted':
+		case 'LeaseRenewed':
+		case 'LeaseDeclined':
+		case 'LeaseReleased':
+		case 'LeaseExpired': {
+			const name = virtualRouterOf(event.stream)
+			const service = engine.dhcp.services.get(name)
+			if (service === undefined) return
+			const address = parseIpv4(event.data.address) ?? 0
+			const lease = routerState(engine.state, name).leases.byAddress.get(address)
+			followLease(service.pools, address, lease, event.at - engine.state.clockShiftMs)
+			return
+		}
+		default:
+			return
+	}
+}
+
+/** What time brings: leases end, offers and holds lapse, pools fill and empty. */
+export function tickDhcp(engine: Engine): void {
+	const { dhcp } = engine
+	if (dhcp.listener === undefined) return
+	if (engine.now - dhcp.interfacesAt >= interfacesMs) readInterfaces(engine)
+	const lost = dhcp.listener.socket.takeOverflowed() + dhcp.listener.socket.takeUnsent()
+	for (const service of dhcp.services.values()) {
+		// The socket is one for all: what it lost is told by the first of its virtual routers.
+		if (lost > 0 && service === dhcp.services.values().next().value) {
+			countDhcp(service, 'other', 'queue-full', lost)
+		}
+		service.refusals = 0
+		const context = contextOf(engine, service)
+		const due = dueLeases(context, service.nextSlice, expiryLimit)
+		service.nextSlice = due.next
+		record(engine, due.expired)
+		const { byAddress } = routerState(engine.state, service.router).leases
+		for (const address of due.lapsed) {
+			followLease(service.pools, address, byAddress.get(address), context.steadyAt)
+		}
+		record(engine, poolWarnings(contextOf(engine, service)))
+		record(engine, takeDhcpDiscards(service, engine.at))
+	}
+}
