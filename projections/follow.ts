@@ -71,7 +71,8 @@ export function follow<State>(settings: FollowSettings<State>): Following<State>
 			return
 		}
 		for (let index = position + 1 - first; index < events.length; index++) {
-			fold(recorded(events[index]!, first + index))
+			const event = events[index]!
+			fold('position' in event ? (event as RecordedEvent) : recorded(event, first + index))
 		}
 	}
 
@@ -112,6 +113,11 @@ function restored<State>({ snapshots, projection, onWarning }: FollowSettings<St
 		)
 		return undefined
 	}
+}
+
+/** A batch with its positions, made once where several projections are told of it. */
+export function withPositions(first: number, events: readonly NewEvent[]): RecordedEvent[] {
+	return events.map((event, index) => recorded(event, first + index))
 }
 
 /** The shape and the order of fields that reading the journal gives, so that folding stays fast. */

@@ -1,7 +1,9 @@
 /** What `show subscribers` prints. */
-import type { Session } from '../domain/session-table.ts'
-import type { Sessions } from './sessions.ts'
+import type { Session, SessionTable } from '../domain/session-table.ts'
 import { heading, routerDate, table } from './statistics-text.ts'
+
+/** The sessions of each virtual router that has had any: a part of the folded state. */
+export type Sessions = ReadonlyMap<string, SessionTable>
 
 /** Subscribers that one table lists, and its octets: a reply of the shell has an end. */
 export const subscriberLimit = 100_000

@@ -16,7 +16,6 @@ import { dynamicRequestStatisticsText } from '../projections/dynamic-request-tex
 import type { Following } from '../projections/follow.ts'
 import { type Leases, leasesOf, leasesOfMac } from '../projections/leases.ts'
 import type { Pools } from '../projections/pools.ts'
-import type { Sessions } from '../projections/sessions.ts'
 import { subscribersText, subscriberText } from '../projections/sessions-text.ts'
 import type { RelayStatistics } from '../projections/statistics.ts'
 import { relayStatisticsText, upstreamStatisticsText } from '../projections/statistics-text.ts'
@@ -35,7 +34,6 @@ export type Operated = {
 	readonly pools: Following<Pools>
 	readonly dhcpStatistics: Following<DhcpStatistics>
 	readonly dynamicRequestStatistics: Following<DynamicRequestStatistics>
-	readonly sessions: Following<Sessions>
 	/** Wall-clock milliseconds. */
 	readonly startedAt: number
 }
@@ -56,6 +54,12 @@ export function openOperator(operated: Operated): Operator {
 		clearSubscriber: (virtualRouter, mac) =>
 			orSentence(clearSubscriber(operated, virtualRouter, mac)),
 		async show(virtualRouter, what) {
+			if (what.kind === 'subscribers') {
+				// The live state is ahead of the disk by the batch that waits to be written: what is shown
+				// is on disk once that is.
+				const failed = await orSentence(recordDurably(operated.engine, []).then(() => undefined))
+				if (failed !== undefined) return [`% ${failed}`]
+			}
 			return show(operated, virtualRouter, what)
 		},
 	}
@@ -233,7 +237,7 @@ function show(operated: Operated, virtualRouter: string, what: Show): readonly s
 			return dynamicRequestStatisticsText(dynamicRequestStatistics.state(), settings, what.delta)
 		}
 		case 'subscribers': {
-			const sessions = operated.sessions.state()
+			const sessions = engine.state.routers
 			if (what.mac === undefined) return subscribersText(sessions, virtualRouter)
 			const addresses = addressesOf(operated, virtualRouter, what.mac)
 			return subscriberText(sessions, virtualRouter, what.mac, addresses)

@@ -45,14 +45,3 @@ export function recoverState(
 export function saveState(snapshots: Snapshots, state: State): void {
 	snapshots.save(stateProjection.name, stateVersion, state.position, stateToJson(state))
 }
-
-/**
- * Snapshots for a view that is a part of the state: what was recovered is on disk, so the view need
- * neither read the journal again nor save anything itself.
- */
-export function beginningWith(state: State): Snapshots {
-	return {
-		load: () => ({ position: state.position, state: stateToJson(state) }),
-		save() {},
-	}
-}

@@ -20,10 +20,9 @@ import {
 import { parseDictionary } from '../domain/radius/dictionary-file.ts'
 import { dhcpStatistics } from '../projections/dhcp-statistics.ts'
 import { dynamicRequestStatistics } from '../projections/dynamic-request-statistics.ts'
-import { follow } from '../projections/follow.ts'
+import { follow, withPositions } from '../projections/follow.ts'
 import { leases } from '../projections/leases.ts'
 import { pools } from '../projections/pools.ts'
-import { sessions } from '../projections/sessions.ts'
 import { relayStatistics } from '../projections/statistics.ts'
 import { upstreamStatistics } from '../projections/upstream-statistics.ts'
 import { loadConfiguration } from './configuration-file.ts'
@@ -32,7 +31,7 @@ import { createEngine, type Engine, recordDurably, turn } from './engine/engine.
 import { tickMs } from './engine/timers.ts'
 import { openLog } from './log.ts'
 import { openOperator } from './operate.ts'
-import { beginningWith, recoverState, saveState } from './recover.ts'
+import { recoverState, saveState } from './recover.ts'
 import { release } from './release.ts'
 import { type ServeSettings, UsageError } from './settings.ts'
 import { openSnapshooter } from './snapshot.ts'
@@ -66,12 +65,6 @@ export async function serve(settings: ServeSettings): Promise<number> {
 		}),
 	] as const
 	for (const view of views) view.catchUp()
-	const subscribers = follow({
-		reader: journal,
-		snapshots: beginningWith(state),
-		projection: sessions,
-		onWarning,
-	})
 
 	const { transport, reason } = await openTransport(
 		settings.transport === 'auto' ? {} : { force: settings.transport },
@@ -88,8 +81,8 @@ export async function serve(settings: ServeSettings): Promise<number> {
 			log,
 			resolve: resolveName,
 			committed(first, events) {
-				for (const view of views) view.committed(first, events)
-				subscribers.committed(first, events)
+				const recorded = withPositions(first, events)
+				for (const view of views) view.committed(first, recorded)
 			},
 			failed(error) {
 				const sentence = `${error.message} Nothing is answered any more.`
@@ -120,7 +113,6 @@ export async function serve(settings: ServeSettings): Promise<number> {
 		pools: views[3],
 		dhcpStatistics: views[4],
 		dynamicRequestStatistics: views[5],
-		sessions: subscribers,
 		startedAt,
 	})
 	const shell = await serveShell(settings.data, operator, {

@@ -9,7 +9,6 @@ import { dynamicRequestStatistics } from '../projections/dynamic-request-statist
 import { follow, type Projection } from '../projections/follow.ts'
 import { leases } from '../projections/leases.ts'
 import { pools } from '../projections/pools.ts'
-import { sessions } from '../projections/sessions.ts'
 import { relayStatistics } from '../projections/statistics.ts'
 import { upstreamStatistics } from '../projections/upstream-statistics.ts'
 import { recordDurably } from '../src/engine/engine.ts'
@@ -45,7 +44,6 @@ async function running(text: string) {
 		pools: following(pools),
 		dhcpStatistics: following(dhcpStatistics),
 		dynamicRequestStatistics: following(dynamicRequestStatistics),
-		sessions: following(sessions),
 		startedAt: start,
 	})
 	const type = (line: string) => execute(newSession('privileged'), line, operator)

@@ -1,16 +1,12 @@
 /** What people are shown of sessions and of dynamic requests, and the ways in which sessions end. */
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { openMemoryJournal } from '../adapters/journal/memory.ts'
 import { decide } from '../domain/decide.ts'
 import type { EventData, RecordedEvent } from '../domain/event.ts'
-import { evolve, initialState, stateToJson } from '../domain/state.ts'
+import { evolve, initialState } from '../domain/state.ts'
 import { dynamicRequestStatistics } from '../projections/dynamic-request-statistics.ts'
 import { dynamicRequestStatisticsText } from '../projections/dynamic-request-text.ts'
-import { follow } from '../projections/follow.ts'
-import { sessions } from '../projections/sessions.ts'
 import { subscriberLimit, subscribersText, subscriberText } from '../projections/sessions-text.ts'
-import { beginningWith, recoverState } from '../src/recover.ts'
 import { ofType } from './relay-invariants.ts'
 import {
 	accountingRequest,
@@ -32,7 +28,9 @@ function started(about: Partial<EventData<'AccountingStarted'>> = {}, at = start
 }
 
 function viewOf(events: readonly RecordedEvent[]) {
-	return events.reduce((state, event) => sessions.fold(state, event), sessions.initial())
+	const state = initialState()
+	for (const event of events) evolve(state, event)
+	return state.routers
 }
 
 test('show subscribers is a table by MAC with times, and a number below', () => {
@@ -96,48 +94,18 @@ Address:               10.1.0.5`,
 })
 
 test('a table too long for a reply says how many it leaves out', () => {
-	const view = sessions.initial()
+	const state = initialState()
 	for (let n = 0; n <= subscriberLimit; n++) {
 		const digits = n.toString(16).toUpperCase().padStart(6, '0')
 		const who = `02-00-00-${digits.replace(/(..)(..)(..)/, '$1-$2-$3')}`
-		sessions.fold(view, started({ mac: who, user: 'ü'.repeat(24), session: 'x'.repeat(20) }))
+		evolve(state, started({ mac: who, user: 'ü'.repeat(24), session: 'x'.repeat(20) }))
 	}
-	const lines = subscribersText(view, 'default')
+	const lines = subscribersText(state.routers, 'default')
 	const listed = lines.filter(line => line.startsWith('02-')).length
 	assert.is(lines.at(-2), `Subscribers: ${subscriberLimit + 1}`)
 	assert.match(lines.at(-1)!, new RegExp(`^${subscriberLimit + 1 - listed} of them are not listed`))
 	const octets = new TextEncoder().encode(JSON.stringify(lines)).length
 	assert.ok(octets < 15 * 2 ** 20 && listed > 10_000, `${listed} lines in ${octets} octets`)
-})
-
-test('the view begins with what was recovered, follows what is committed, and equals the state', () => {
-	const journal = openMemoryJournal()
-	const { position: _, ...event } = started({ session: 's1', user: 'alice' })
-	journal.append([event])
-	const recovered = recoverState(journal, journal, () => {})
-	const view = follow({
-		reader: journal,
-		snapshots: beginningWith(recovered),
-		projection: sessions,
-	})
-	assert.is(view.position(), 1)
-	const end = decide(recovered, {
-		kind: 'clear-subscriber',
-		at: start,
-		router: 'default',
-		mac,
-	})
-	assert.is(end.events.length, 1)
-	const more = { ...event, stream: 'subscriber-default.02-00-00-00-00-02' }
-	const other = { ...more, data: { ...event.data, mac: '02-00-00-00-00-02' } } as typeof event
-	view.committed(journal.append([...end.events, other]), [...end.events, other])
-	// The state is folded apart: neither may share an object with the other.
-	assert.is(recovered.routers.get('default')!.sessions.size, 1)
-	for (const event of [...end.events, other]) evolve(recovered, event)
-	const { routers } = stateToJson(recovered) as { routers: { sessions: unknown }[] }
-	const frozen = sessions.freeze!(view.state()) as { routers: { sessions: unknown }[] }
-	assert.equal(frozen.routers[0]!.sessions, routers[0]!.sessions)
-	assert.equal(sessions.freeze!(sessions.thaw!(frozen)), frozen)
 })
 
 function on(relay: SimulatedRelay): number {
