@@ -57,10 +57,12 @@ export function sliceOf(steadyMs: number): number {
 	return Math.floor(steadyMs / sliceMs)
 }
 
-/** The slice in which the first deadline is; undefined without any. */
-export function firstSlice({ deadlines }: LeaseTable): number | undefined {
+/** The first slice, not before `from`, that has a deadline; undefined without any. */
+export function firstSlice({ deadlines }: LeaseTable, from: number): number | undefined {
 	let first: number | undefined
-	for (const slice of deadlines.keys()) if (first === undefined || slice < first) first = slice
+	for (const slice of deadlines.keys()) {
+		if (slice >= from && (first === undefined || slice < first)) first = slice
+	}
 	return first
 }
 

@@ -14,7 +14,7 @@ import { formatIpv4 } from './address.ts'
 import type { DhcpLocal } from './configuration.ts'
 import type { RequestKind } from './dhcp/packet.ts'
 import { type EventData, type NewEvent, relayStream, subscriberStream } from './event.ts'
-import { type Lease, sliceOf } from './lease-state.ts'
+import { firstSlice, type Lease, sliceOf } from './lease-state.ts'
 import {
 	choosePool,
 	isFreeFor,
@@ -586,7 +586,9 @@ export function dueLeases(
 	const expired: NewEvent[] = []
 	const lapsed: number[] = []
 	const end = sliceOf(steadyAt - expiryMarginMs)
-	let slice = from
+	// Looking for the first one costs as much as there are slices: less than a walk through empty ones.
+	const far = end - from > deadlines.size + 1
+	let slice = far ? Math.max(from, firstSlice(router.leases, from) ?? end) : from
 	for (; slice < end && expired.length < limit; slice++) {
 		for (const address of deadlines.get(slice) ?? []) {
 			const lease = byAddress.get(address)!

@@ -95,7 +95,7 @@ function serve(engine: Engine, name: string, settings: DhcpService['settings']):
 		router: name,
 		settings,
 		pools: { byName: new Map(), byNetwork: [], excluded: [] },
-		nextSlice: firstSlice(leases) ?? sliceOf(engine.at - engine.state.clockShiftMs),
+		nextSlice: firstSlice(leases, 0) ?? sliceOf(engine.at - engine.state.clockShiftMs),
 		discards: new Map(),
 		pinging: new Set(),
 		waiting: new Set(),

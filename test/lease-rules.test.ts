@@ -1,0 +1,589 @@
+/** The rules of the DHCP local server: given what happened, when a message comes, then what follows. */
+import fc from 'fast-check'
+import { test } from 'uvu'
+import * as assert from 'uvu/assert'
+import { formatIpv4, parseIpv4 } from '../domain/address.ts'
+import { type DhcpLocal, type DhcpPool, newDhcpPool } from '../domain/configuration.ts'
+import type { NewEvent } from '../domain/event.ts'
+import { declineHoldMs, type LeaseDecision, offerMs } from '../domain/lease.ts'
+import { isTaken } from '../domain/pool.ts'
+import { routerState, stateFromJson, stateToJson } from '../domain/state.ts'
+import { createLeaseServer, type LeaseServer } from './lease-server.ts'
+
+const ip = (text: string) => parseIpv4(text)!
+const alice = '02-00-00-00-00-0A'
+const bob = '02-00-00-00-00-0B'
+
+function pool(name: string, network: string, more: Partial<DhcpPool> = {}): DhcpPool {
+	const mask = '255.255.255.248'
+	return { ...newDhcpPool(name), leaseSeconds: 100, network: { address: network, mask }, ...more }
+}
+
+function local(service: DhcpLocal['service'], ...pools: DhcpPool[]): DhcpLocal {
+	return { service: service!, pools, excluded: [], ping: false, interfaces: [] }
+}
+
+const cable = pool('cable', '10.0.0.0', { defaultRouters: ['10.0.0.1'] })
+const beyond = pool('beyond', '10.0.1.0')
+const standalone = local('standalone', cable, beyond)
+const equalAccess = local('equal-access', cable, beyond)
+
+function types(events: readonly NewEvent[]): string[] {
+	return events.map(({ type }) => type)
+}
+
+/** What the client is told: `offer 10.0.0.2`, `nak`, or nothing. */
+function told({ reply }: LeaseDecision): string {
+	if (reply === undefined) return ''
+	return 'address' in reply ? `${reply.kind} ${formatIpv4(reply.address)}` : reply.kind
+}
+
+function discover(server: LeaseServer, mac: string, more = {}): LeaseDecision {
+	return server.ask({ message: 'discover', mac, ...more })
+}
+
+function select(server: LeaseServer, mac: string, address: string, more = {}): LeaseDecision {
+	const requested = ip(address)
+	return server.ask({ message: 'request', kind: 'selecting', mac, requested, ...more })
+}
+
+function reboot(server: LeaseServer, mac: string, address: string, more = {}): LeaseDecision {
+	const requested = ip(address)
+	return server.ask({ message: 'request', kind: 'init-reboot', mac, requested, ...more })
+}
+
+function renew(server: LeaseServer, mac: string, address: string, more = {}): LeaseDecision {
+	return server.ask({ message: 'request', kind: 'renewing', mac, ciaddr: ip(address), ...more })
+}
+
+/** Discover and select; the address. */
+function lease(server: LeaseServer, mac: string, more = {}): string {
+	const { reply } = discover(server, mac, more)
+	if (reply?.kind !== 'offer') throw new Error(`${mac} was offered nothing`)
+	const address = formatIpv4(reply.address)
+	assert.is(told(select(server, mac, address, more)), `ack ${address}`)
+	return address
+}
+
+function refusal({ events }: LeaseDecision): string {
+	const [event] = events
+	return event?.type === 'LeaseRefused' ? event.data.reason : ''
+}
+
+test('DISCOVER and REQUEST: the pool is chosen, an address offered and granted', () => {
+	const server = createLeaseServer(standalone)
+	const offered = discover(server, alice, { hostname: 'phone' })
+	assert.equal(types(offered.events), ['PoolSelected', 'LeaseOffered'])
+	assert.is(told(offered), 'offer 10.0.0.2')
+	const { data } = server.events[1] as Extract<NewEvent, { type: 'LeaseOffered' }>
+	assert.is(data.expiresAt, server.wall() + offerMs)
+	assert.is(data.hostname, 'phone')
+	const granted = select(server, alice, '10.0.0.2')
+	assert.equal(types(granted.events), ['LeaseGranted'])
+	assert.is(granted.reply?.kind === 'ack' && granted.reply.leaseSeconds, 100)
+	const again = select(server, alice, '10.0.0.2')
+	assert.equal(types(again.events), ['LeaseRenewed'], 'the ACK was lost')
+})
+
+test('a repeated DISCOVER gets the same offer without another event, until it is half over', () => {
+	const server = createLeaseServer(standalone)
+	discover(server, alice)
+	server.pass(10_000)
+	const repeated = discover(server, alice)
+	assert.equal([told(repeated), repeated.events.length], ['offer 10.0.0.2', 0])
+	server.pass(25_000)
+	const prolonged = discover(server, alice)
+	assert.equal([told(prolonged), ...types(prolonged.events)], ['offer 10.0.0.2', 'LeaseOffered'])
+})
+
+test('an offer keeps its address from others, and lapses', () => {
+	const server = createLeaseServer(standalone)
+	discover(server, alice)
+	assert.is(told(discover(server, bob, { requested: ip('10.0.0.2') })), 'offer 10.0.0.3')
+	server.pass(offerMs + 10_000)
+	assert.is(
+		told(discover(server, '02-00-00-00-00-0C', { requested: ip('10.0.0.2') })),
+		'offer 10.0.0.2',
+	)
+	assert.is(refusal(select(server, alice, '10.0.0.2')), 'not-offered')
+})
+
+test('another server was chosen: nothing is said', () => {
+	const server = createLeaseServer(standalone)
+	discover(server, alice)
+	const { discard, reply } = select(server, alice, '10.0.0.2', { forUs: false })
+	assert.equal([discard, reply], ['other-server', undefined])
+})
+
+test('in a pool: what is reserved, what the client has, what it asks for, what it had, the next free', () => {
+	const reservations = [{ address: '10.0.0.6', mac: alice }]
+	const server = createLeaseServer(local('standalone', { ...cable, reservations }))
+	assert.is(told(discover(server, alice, { requested: ip('10.0.0.3') })), 'offer 10.0.0.6')
+	assert.is(told(discover(server, bob, { requested: ip('10.0.0.6') })), 'offer 10.0.0.2')
+	const carol = '02-00-00-00-00-0C'
+	assert.is(told(discover(server, carol, { requested: ip('10.0.0.4') })), 'offer 10.0.0.4')
+	select(server, carol, '10.0.0.4')
+	assert.is(told(discover(server, carol, { requested: ip('10.0.0.5') })), 'offer 10.0.0.4')
+	server.ask({ message: 'release', mac: carol, ciaddr: ip('10.0.0.4') })
+	assert.is(told(discover(server, carol)), 'offer 10.0.0.4', 'its last one')
+	select(server, carol, '10.0.0.4')
+	server.ask({ message: 'release', mac: carol, ciaddr: ip('10.0.0.4') })
+	assert.is(told(discover(server, carol, { requested: ip('10.0.0.5') })), 'offer 10.0.0.5')
+	const dave = '02-00-00-00-00-0D'
+	assert.is(told(discover(server, dave)), 'offer 10.0.0.3', 'round and round')
+})
+
+test('a full pool: the linked one, then nothing, and that is recorded', () => {
+	const linked = { ...cable, link: 'beyond' }
+	const circle = { ...beyond, link: 'cable' }
+	const server = createLeaseServer(local('standalone', linked, circle))
+	const given = new Set<string>()
+	for (let n = 0; n < 11; n++)
+		given.add(lease(server, `02-00-00-00-01-${String(n).padStart(2, '0')}`))
+	assert.is(given.size, 11)
+	const none = discover(server, alice)
+	assert.equal([told(none), refusal(none)], ['', 'no-address'])
+	assert.equal(none.events[0]!.data, {
+		...{ mac: alice, client: 'hw:0102000000000a', reason: 'no-address' },
+		...{ silent: true, pool: 'cable' },
+	})
+	const first = server.events.find(({ type }) => type === 'PoolWarningChanged')
+	assert.is(first, undefined, 'warnings come with time')
+	server.pass(1000)
+	const warnings = server.events.flatMap(e => (e.type === 'PoolWarningChanged' ? [e.data] : []))
+	assert.equal(warnings, [
+		{ pool: 'cable', high: true, inUse: 5, size: 5 },
+		{ pool: 'beyond', high: true, inUse: 6, size: 6 },
+	])
+	server.pass(200_000)
+	server.pass(1000)
+	const changes = server.events.flatMap(e => (e.type === 'PoolWarningChanged' ? [e.data.high] : []))
+	assert.equal(changes, [true, true, false, false])
+})
+
+test('equal access: only who is logged in is served, and a subscriber has one address', () => {
+	const server = createLeaseServer(equalAccess)
+	assert.is(discover(server, alice).discard, 'no-session')
+	server.login(alice)
+	assert.is(lease(server, alice, { client: 'id:ff01' }), '10.0.0.2')
+	assert.is(
+		lease(server, alice, { client: 'id:ff02' }),
+		'10.0.0.2',
+		'its boot loader has another id',
+	)
+	server.logout(alice)
+	assert.equal(types(server.events).slice(-2), ['SubscriberTerminated', 'LeaseReleased'])
+	assert.is(refusal(renew(server, alice, '10.0.0.2')), 'no-session')
+	server.login(bob)
+	assert.is(lease(server, bob, { requested: ip('10.0.0.2') }), '10.0.0.2')
+})
+
+test('standalone: client identifiers tell clients of one machine apart, up to a limit', () => {
+	const wide = { ...cable, network: { address: '10.0.0.0', mask: '255.255.255.0' } }
+	const server = createLeaseServer(local('standalone', wide))
+	const given = new Set<string>()
+	for (let n = 0; n < 8; n++) given.add(lease(server, alice, { client: `id:ff0${n}` }))
+	assert.is(given.size, 8)
+	assert.is(refusal(discover(server, alice, { client: 'id:ff08' })), 'too-many-identifiers')
+	assert.is(told(discover(server, alice, { client: 'id:ff03' })), 'offer 10.0.0.5')
+	const byMac = createLeaseServer(standalone)
+	assert.is(lease(byMac, alice, { client: 'id:0102000000000a' }), lease(byMac, alice))
+})
+
+test('a session that ends where the lease is not for a session leaves it alone', () => {
+	const server = createLeaseServer(standalone)
+	server.login(alice)
+	const address = lease(server, alice)
+	server.logout(alice)
+	assert.is(told(renew(server, alice, address)), `ack ${address}`)
+})
+
+test("RADIUS' wishes choose pool and address, and bound the lease", () => {
+	const server = createLeaseServer(equalAccess)
+	server.login(alice, { framedAddress: '10.0.1.5', sessionTimeoutSeconds: 40 })
+	const { reply } = discover(server, alice)
+	assert.is(reply?.kind === 'offer' && reply.leaseSeconds, 40)
+	assert.is(told(select(server, alice, '10.0.1.5')), 'ack 10.0.1.5')
+	const selected = server.events.find(({ type }) => type === 'PoolSelected')!
+	assert.is((selected.data as { address: string }).address, '10.0.1.5')
+	server.login(bob, { framedAddress: '10.0.1.5' })
+	assert.match(told(discover(server, bob)), /^offer 10\.0\.1\.[^5]$/)
+	const timeless = local('equal-access', { ...cable, leaseSeconds: 0 })
+	const other = createLeaseServer(timeless)
+	other.login(alice, { sessionTimeoutSeconds: 40 })
+	const bounded = discover(other, alice).reply
+	assert.is(bounded?.kind === 'offer' && bounded.leaseSeconds, 40)
+	other.login(bob)
+	lease(other, bob)
+	other.pass(10 * 365 * 86_400_000)
+	assert.not.ok(types(other.events).includes('LeaseExpired'))
+})
+
+test('plain standalone goes by the place alone', () => {
+	const server = createLeaseServer(standalone)
+	server.login(alice, { framedPool: 'beyond' })
+	assert.match(told(discover(server, alice)), /^offer 10\.0\.0\./)
+	assert.match(told(discover(server, bob, { giaddr: ip('10.0.1.1') })), /^offer 10\.0\.1\./)
+	assert.is(refusal(discover(server, bob, { giaddr: ip('172.16.0.1') })), 'no-pool')
+})
+
+test('PoolSelected comes with a new choice, not with a renewal or a return', () => {
+	const server = createLeaseServer(standalone)
+	const count = () => types(server.events).filter(type => type === 'PoolSelected').length
+	const address = lease(server, alice)
+	renew(server, alice, address)
+	server.pass(200_000)
+	lease(server, alice)
+	assert.is(count(), 1)
+	lease(server, alice, { giaddr: ip('10.0.1.1') })
+	assert.is(count(), 2)
+})
+
+test('who moves to another network gets another address, and the old one is given back', () => {
+	const server = createLeaseServer(standalone)
+	const here = lease(server, alice)
+	const moved = { giaddr: ip('10.0.1.1'), interface: 'eth1' }
+	assert.is(refusal(reboot(server, alice, here, moved)), 'other-network')
+	const there = lease(server, alice, moved)
+	assert.equal(types(server.events).slice(-2), ['LeaseReleased', 'LeaseGranted'])
+	const released = server.events.at(-2) as Extract<NewEvent, { type: 'LeaseReleased' }>
+	assert.equal([released.data.cause, released.data.address], ['moved', here])
+	assert.match(there, /^10\.0\.1\./)
+})
+
+test('INIT-REBOOT: the same address, a refusal of what is wrong, silence about what is unknown', () => {
+	const server = createLeaseServer(standalone)
+	const address = lease(server, alice)
+	assert.is(told(reboot(server, alice, address)), `ack ${address}`)
+	assert.is(refusal(reboot(server, bob, address)), 'not-yours')
+	assert.is(refusal(reboot(server, bob, '172.16.0.9')), 'other-network')
+	assert.is(reboot(server, bob, '10.0.0.5').discard, 'unknown-lease')
+	server.pass(200_000)
+	const back = reboot(server, alice, address)
+	assert.equal(types(back.events), ['LeaseGranted'], 'it has expired, and nobody else has it')
+})
+
+test('RENEWING: prolonged; refused on another interface, of another, and out of the pools', () => {
+	const server = createLeaseServer(standalone)
+	const address = lease(server, alice)
+	server.pass(50_000)
+	const { events } = renew(server, alice, address)
+	const [event] = events
+	assert.is(event!.type === 'LeaseRenewed' && event!.data.expiresAt, server.wall() + 100_000)
+	assert.is(refusal(renew(server, alice, address, { interface: 'eth1' })), 'other-interface')
+	assert.is(refusal(renew(server, bob, address)), 'unknown-lease')
+	assert.is(refusal(renew(server, bob, '172.16.0.9')), 'outside-pools')
+	const rebinding = { kind: 'rebinding' as const }
+	assert.is(told(renew(server, alice, address, rebinding)), `ack ${address}`)
+	assert.is(renew(server, bob, '172.16.0.9', rebinding).discard, 'unknown-lease')
+	server.configure({ ...standalone, excluded: [{ from: address, to: address }] })
+	assert.is(refusal(renew(server, alice, address)), 'outside-pools')
+})
+
+test('a client behind a relay agent renews without it', () => {
+	const server = createLeaseServer(standalone)
+	const address = lease(server, alice, { giaddr: ip('10.0.1.1'), interface: 'eth1' })
+	const { events, reply } = renew(server, alice, address, { interface: 'eth2' })
+	assert.is(reply?.kind, 'ack')
+	assert.is((events[0]!.data as { giaddr: string }).giaddr, '10.0.1.1')
+})
+
+test('a lease expires, and its address is held for its last holder during the grace period', () => {
+	const gracious = { ...cable, gracePeriodSeconds: 300 }
+	const server = createLeaseServer(local('standalone', gracious))
+	const address = lease(server, alice)
+	server.pass(99_000)
+	assert.not.ok(types(server.events).includes('LeaseExpired'))
+	server.pass(12_000)
+	assert.ok(types(server.events).includes('LeaseExpired'))
+	assert.is.not(told(discover(server, bob, { requested: ip(address) })), `offer ${address}`)
+	assert.is(told(discover(server, alice)), `offer ${address}`)
+	server.pass(400_000)
+	const carol = '02-00-00-00-00-0C'
+	assert.is(told(discover(server, carol, { requested: ip(address) })), `offer ${address}`)
+})
+
+test('DECLINE takes an address out of use for a day; only its holder can', () => {
+	const server = createLeaseServer(standalone)
+	const address = lease(server, alice)
+	const decline = (mac: string) => server.ask({ message: 'decline', mac, requested: ip(address) })
+	assert.is(decline(bob).discard, 'unknown-lease')
+	assert.equal(types(decline(alice).events), ['LeaseDeclined'])
+	const other = told(discover(server, alice, { requested: ip(address) })).slice('offer '.length)
+	assert.is.not(other, address)
+	select(server, alice, other)
+	assert.is(decline(alice).discard, 'unknown-lease')
+	server.pass(declineHoldMs + 10_000)
+	assert.is(told(discover(server, bob, { requested: ip(address) })), `offer ${address}`)
+})
+
+test('RELEASE is taken from its holder only', () => {
+	const server = createLeaseServer(standalone)
+	const address = lease(server, alice)
+	const release = (mac: string) => server.ask({ message: 'release', mac, ciaddr: ip(address) })
+	assert.is(release(bob).discard, 'unknown-lease')
+	assert.equal(types(release(alice).events), ['LeaseReleased'])
+	assert.is(release(alice).discard, 'unknown-lease')
+})
+
+test('INFORM gets the options of the pool where the address is, without a lease', () => {
+	const server = createLeaseServer(equalAccess)
+	const inform = () => server.ask({ message: 'inform', mac: alice, ciaddr: ip('10.0.1.3') })
+	assert.is(inform().discard, 'no-session')
+	server.login(alice)
+	const { reply, events } = inform()
+	assert.is(reply?.kind === 'inform' && reply.pool.name, 'beyond')
+	assert.equal(events, [])
+})
+
+test('the limit of an interface counts clients who have an address', () => {
+	const server = createLeaseServer({ ...standalone, limitPerInterface: 2 })
+	const address = lease(server, alice)
+	discover(server, bob)
+	discover(server, '02-00-00-00-00-0C')
+	assert.is(told(select(server, bob, '10.0.0.3')), 'ack 10.0.0.3')
+	assert.is(refusal(select(server, '02-00-00-00-00-0C', '10.0.0.4')), 'limit')
+	assert.is(refusal(discover(server, '02-00-00-00-00-0D')), 'limit')
+	assert.is(told(renew(server, alice, address)), `ack ${address}`)
+	server.ask({ message: 'release', mac: alice, ciaddr: ip(address) })
+	assert.match(told(discover(server, '02-00-00-00-00-0D')), /^offer/)
+})
+
+test('an address is tried before it is offered, unless it is its own of lately', () => {
+	const server = createLeaseServer({ ...standalone, ping: true })
+	const first = discover(server, alice)
+	assert.equal([first.ping, told(first), first.events.length], [ip('10.0.0.2'), '', 0])
+	const silent = { silent: ip('10.0.0.2') }
+	assert.is(told(discover(server, alice, silent)), 'offer 10.0.0.2')
+	select(server, alice, '10.0.0.2')
+	assert.is(told(discover(server, alice)), 'offer 10.0.0.2', 'it would answer itself')
+	server.ask({ message: 'release', mac: alice, ciaddr: ip('10.0.0.2') })
+	assert.is(told(discover(server, alice)), 'offer 10.0.0.2', 'seen lately')
+	server.ask({ message: 'request', kind: 'selecting', mac: alice, requested: ip('10.0.0.2') })
+	server.pass(200_000)
+	server.pass(3 * 86_400_000)
+	assert.is(discover(server, alice).ping, ip('10.0.0.2'))
+})
+
+test('a clock that is set forwards ends no lease, one that is set back keeps none', () => {
+	const server = createLeaseServer(standalone)
+	lease(server, alice)
+	server.setClock(365 * 86_400_000)
+	server.pass(1000)
+	assert.is(types(server.events).filter(type => type === 'LeaseExpired').length, 0)
+	server.setClock(-2 * 365 * 86_400_000)
+	server.pass(90_000)
+	assert.is(types(server.events).filter(type => type === 'LeaseExpired').length, 0)
+	server.pass(20_000)
+	assert.is(types(server.events).filter(type => type === 'LeaseExpired').length, 1)
+	assert.is(types(server.events).filter(type => type === 'ClockStepped').length, 2)
+})
+
+// ---- nobody has an address twice
+
+type Step =
+	| { kind: 'discover' | 'select' | 'reboot' | 'renew' | 'release' | 'decline'; who: number }
+	/** Wants exactly what another one has. */
+	| { kind: 'covet'; who: number; whose: number }
+	| { kind: 'login' | 'logout'; who: number }
+	| { kind: 'pass' | 'set-clock'; ms: number }
+	| { kind: 'restart'; stoppedMs: number; clockSetMs: number }
+	| { kind: 'configure'; which: number }
+
+const clients = 7
+const who = fc.nat({ max: clients - 1 })
+const jump = fc.oneof(
+	fc.integer({ min: -900, max: 900 }),
+	fc.integer({ min: -400_000, max: 400_000 }),
+	fc.constantFrom(-1e11, 1e11),
+)
+const step: fc.Arbitrary<Step> = fc.oneof(
+	{
+		weight: 12,
+		arbitrary: fc.record({
+			kind: fc.constantFrom('discover', 'select', 'reboot', 'renew', 'release', 'decline'),
+			who,
+		}) as fc.Arbitrary<Step>,
+	},
+	{ weight: 6, arbitrary: fc.record({ kind: fc.constant('discover'), who }) as fc.Arbitrary<Step> },
+	{ weight: 6, arbitrary: fc.record({ kind: fc.constant('select'), who }) as fc.Arbitrary<Step> },
+	{
+		weight: 10,
+		arbitrary: fc.record({ kind: fc.constant('covet' as const), who, whose: who }),
+	},
+	{
+		weight: 3,
+		arbitrary: fc.record({ kind: fc.constantFrom('login', 'logout'), who }) as fc.Arbitrary<Step>,
+	},
+	{
+		weight: 4,
+		arbitrary: fc.record({
+			kind: fc.constant('pass' as const),
+			ms: fc.constantFrom(500, 500, 5000, 70_000, 130_000),
+		}),
+	},
+	{ weight: 3, arbitrary: fc.record({ kind: fc.constant('set-clock' as const), ms: jump }) },
+	{
+		weight: 2,
+		arbitrary: fc.record({
+			kind: fc.constant('restart' as const),
+			stoppedMs: fc.constantFrom(0, 5000, 80_000, 1_000_000),
+			clockSetMs: jump,
+		}),
+	},
+	{
+		weight: 1,
+		arbitrary: fc.record({ kind: fc.constant('configure' as const), which: fc.nat({ max: 3 }) }),
+	},
+)
+
+function configurations(service: DhcpLocal['service']): DhcpLocal[] {
+	const reservations = [{ address: '10.0.0.3', mac: macOf(1) }]
+	const linked = { ...cable, link: 'beyond', reservations, gracePeriodSeconds: 60 }
+	const circle = { ...beyond, link: 'cable' }
+	const small = { from: '10.0.0.4', to: '10.0.1.3' }
+	return [
+		local(service, linked, circle),
+		{ ...local(service, linked, circle), excluded: [small] },
+		local(service, { ...cable, leaseSeconds: 300 }),
+		local(
+			service,
+			pool('other', '10.0.0.0', { network: { address: '10.0.0.0', mask: '255.255.254.0' } }),
+		),
+	]
+}
+
+function macOf(n: number): string {
+	return `02-00-00-00-00-0${n}`
+}
+
+/** What each client believes to have, and until when in real time. */
+type Belief = { offered?: string; address?: string; until: number }
+
+function run(service: DhcpLocal['service'], steps: readonly Step[]): LeaseServer {
+	const settings = configurations(service)
+	const server = createLeaseServer(settings[0]!)
+	const beliefs: Belief[] = Array.from({ length: clients }, () => ({ until: 0 }))
+	for (let n = 0; n < clients; n++) if (n % 2 === 0) server.login(macOf(n))
+	for (const each of steps) {
+		take(server, settings, beliefs, each)
+		assertOneHolder(server, beliefs)
+	}
+	return server
+}
+
+function take(server: LeaseServer, settings: DhcpLocal[], beliefs: Belief[], step: Step): void {
+	switch (step.kind) {
+		case 'pass':
+			server.pass(step.ms)
+			return
+		case 'set-clock':
+			server.setClock(step.ms)
+			return
+		case 'restart':
+			server.restart(step.stoppedMs, step.clockSetMs)
+			return
+		case 'configure':
+			server.configure(settings[step.which]!)
+			return
+		case 'login':
+			server.login(macOf(step.who))
+			return
+		case 'logout':
+			server.logout(macOf(step.who))
+			// Off the network: it has no address any more.
+			beliefs[step.who] = { until: 0 }
+			return
+		case 'covet': {
+			const { address } = beliefs[step.whose]!
+			if (address === undefined) return
+			const mac = macOf(step.who)
+			const { reply } = discover(server, mac, { requested: ip(address) })
+			if (reply?.kind === 'offer') beliefs[step.who]!.offered = formatIpv4(reply.address)
+			talk(server, beliefs[step.who]!, 'select', mac)
+			return
+		}
+		default:
+			talk(server, beliefs[step.who]!, step.kind, macOf(step.who))
+	}
+}
+
+function talk(server: LeaseServer, belief: Belief, kind: string, mac: string): void {
+	const address = belief.address ?? '10.0.0.2'
+	const begun = server.truth()
+	switch (kind) {
+		case 'discover': {
+			const { reply } = discover(server, mac, { requested: ip(address) })
+			if (reply?.kind === 'offer') belief.offered = formatIpv4(reply.address)
+			return
+		}
+		case 'release':
+			server.ask({ message: 'release', mac, ciaddr: ip(address) })
+			delete belief.address
+			return
+		case 'decline':
+			server.ask({ message: 'decline', mac, requested: ip(address) })
+			delete belief.address
+			return
+		default: {
+			const { reply } =
+				kind === 'select'
+					? select(server, mac, belief.offered ?? address)
+					: kind === 'reboot'
+						? reboot(server, mac, address)
+						: renew(server, mac, address)
+			if (reply?.kind === 'nak') delete belief.address
+			if (reply?.kind !== 'ack') return
+			belief.address = formatIpv4(reply.address)
+			belief.until = begun + reply.leaseSeconds * 1000
+		}
+	}
+}
+
+function assertOneHolder(server: LeaseServer, beliefs: readonly Belief[]): void {
+	const holders = new Set<string>()
+	for (const { address, until } of beliefs) {
+		if (address === undefined || until <= server.truth()) continue
+		assert.not.ok(holders.has(address), `${address} has two holders`)
+		holders.add(address)
+	}
+}
+
+for (const service of ['standalone', 'equal-access'] as const) {
+	test(`${service}: no address has two holders, whatever happens`, () => {
+		fc.assert(
+			fc.property(fc.array(step, { minLength: 20, maxLength: 120 }), steps => {
+				const server = run(service, steps)
+				assertInStep(server)
+			}),
+			{ numRuns: 250 },
+		)
+	})
+}
+
+/** The state is its journal's, a snapshot's too; the pools say of every address what the leases say. */
+function assertInStep(server: LeaseServer): void {
+	const json = stateToJson(server.state())
+	assert.equal(stateToJson(stateFromJson(structuredClone(json))), json)
+	const restored = stateFromJson(structuredClone(json))
+	const { leases } = routerState(server.state(), 'default')
+	const again = routerState(restored, 'default').leases
+	assert.equal([...again.deadlines].sort(), [...leases.deadlines].sort())
+	assert.equal(again.boundOn, leases.boundOn)
+	server.pass(0)
+	server.restart(0, 0)
+	const steadyAt = server.wall() - server.state().clockShiftMs
+	for (const { free, network, size, inUse, reserved } of server.pools().byNetwork) {
+		let taken = 0
+		for (const lease of routerState(server.state(), 'default').leases.byAddress.values()) {
+			const offset = lease.address - network
+			if (offset < 0 || offset >= free.size || !isTaken(lease, steadyAt)) continue
+			taken++
+			const bit = free.levels[0]![offset >>> 5]! & (1 << (offset & 31))
+			assert.is(bit, 0, `${formatIpv4(lease.address)} is taken and free`)
+		}
+		assert.ok(inUse <= taken && inUse <= size && free.count + inUse <= size + reserved.size)
+	}
+}
+
+test.run()
