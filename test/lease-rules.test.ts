@@ -385,7 +385,8 @@ type Step =
 	| { kind: 'discover' | 'select' | 'reboot' | 'renew' | 'release' | 'decline'; who: number }
 	/** Wants exactly what another one has. */
 	| { kind: 'covet'; who: number; whose: number }
-	| { kind: 'login' | 'logout'; who: number }
+	/** Discovers and selects. */
+	| { kind: 'join' | 'login' | 'logout'; who: number }
 	| { kind: 'pass' | 'set-clock'; ms: number }
 	| { kind: 'restart'; stoppedMs: number; clockSetMs: number }
 	| { kind: 'configure'; which: number }
@@ -405,8 +406,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
 			who,
 		}) as fc.Arbitrary<Step>,
 	},
-	{ weight: 6, arbitrary: fc.record({ kind: fc.constant('discover'), who }) as fc.Arbitrary<Step> },
-	{ weight: 6, arbitrary: fc.record({ kind: fc.constant('select'), who }) as fc.Arbitrary<Step> },
+	{ weight: 12, arbitrary: fc.record({ kind: fc.constant('join' as const), who }) },
 	{
 		weight: 10,
 		arbitrary: fc.record({ kind: fc.constant('covet' as const), who, whose: who }),
@@ -503,6 +503,10 @@ function take(server: LeaseServer, settings: DhcpLocal[], beliefs: Belief[], ste
 			talk(server, beliefs[step.who]!, 'select', mac)
 			return
 		}
+		case 'join':
+			talk(server, beliefs[step.who]!, 'discover', macOf(step.who))
+			talk(server, beliefs[step.who]!, 'select', macOf(step.who))
+			return
 		default:
 			talk(server, beliefs[step.who]!, step.kind, macOf(step.who))
 	}
