@@ -18,6 +18,7 @@ import { builtInHidden } from '../domain/radius/dictionary.ts'
 import { createMd5Key } from '../domain/radius/md5.ts'
 import { initialState, type State } from '../domain/state.ts'
 import { configure } from '../src/engine/configure.ts'
+import type { DhcpSystem } from '../src/engine/dhcp-service.ts'
 import { createEngine, type Engine, turn } from '../src/engine/engine.ts'
 
 /** An attribute: its type and its value, text or octets. */
@@ -138,6 +139,8 @@ export type Left = {
 	readonly to: string
 	readonly bytes: Uint8Array
 	readonly code: number
+	/** The interface that it was to leave by; 0: whichever. */
+	readonly interfaceIndex: number
 }
 
 export type SimulatedRelay = {
@@ -153,6 +156,8 @@ export type SimulatedRelay = {
 	fromHome(forwarded: Left, bytes: Uint8Array): Left[]
 	/** Lets milliseconds pass, a tick at a time; what left the relay meanwhile. */
 	pass(ms: number): Left[]
+	/** Sets the wall clock. */
+	setClock(byMs: number): void
 	/** One turn, with whatever has arrived, and those that it asks for. */
 	turn(): Left[]
 	/** Everything recorded so far, on disk or in the batch. */
@@ -204,11 +209,13 @@ export async function simulatedRelay(
 		readonly watchdogSeconds?: number
 		readonly answerCacheOctets?: number
 		readonly resolve?: (name: string) => Promise<readonly number[]>
+		readonly dhcp?: DhcpSystem
 	} = {},
 ): Promise<SimulatedRelay> {
 	const transport = openSimulatedTransport()
 	const journal = options.journal ?? openMemoryJournal()
 	let monotonic = 1000
+	let skew = 0
 	const epoch = 1_800_000_000_000
 	let seed = 1
 	const failures: Error[] = []
@@ -217,7 +224,7 @@ export async function simulatedRelay(
 		{
 			transport,
 			journal,
-			clock: { wall: () => epoch + monotonic, monotonic: () => monotonic },
+			clock: { wall: () => epoch + monotonic + skew, monotonic: () => monotonic },
 			entropy: {
 				fill: bytes => {
 					for (let i = 0; i < bytes.length; i++) {
@@ -237,6 +244,7 @@ export async function simulatedRelay(
 			failed: error => failures.push(error),
 			watchdogSeconds: options.watchdogSeconds ?? 30,
 			hidden: builtInHidden,
+			...(options.dhcp === undefined ? {} : { dhcp: options.dhcp }),
 			answerCacheOctets: options.answerCacheOctets ?? 1 << 20,
 		},
 		options.state ?? initialState(),
@@ -247,11 +255,12 @@ export async function simulatedRelay(
 	if (refused !== undefined) throw new Error(refused)
 
 	const takeSent = (): Left[] =>
-		transport.sent.splice(0).map(({ socket, address, port, bytes }) => ({
+		transport.sent.splice(0).map(({ socket, address, port, bytes, interfaceIndex }) => ({
 			from: socket.port,
 			to: `${formatIpv4(address)}:${port}`,
 			bytes,
 			code: bytes[0]!,
+			interfaceIndex,
 		}))
 	const oneTurn = (): Left[] => {
 		// As a transport does: again while answers wait for what else arrives to share their commit.
@@ -271,6 +280,9 @@ export async function simulatedRelay(
 		transport,
 		configure: configureFrom,
 		turn: oneTurn,
+		setClock(byMs) {
+			skew += byMs
+		},
 		fromWap(bytes, { address = wapAddress, port = 5000, to } = {}) {
 			const toPort = to ?? (bytes[0] === 4 ? 1813 : 1812)
 			const socket = transport.sockets.get(toPort)

@@ -21,8 +21,6 @@ export async function planDhcp(
 	const served = next.virtualRouters.flatMap(({ name, dhcpLocal }) =>
 		isServed(dhcpLocal) ? [{ name, settings: dhcpLocal }] : [],
 	)
-	const conflict = conflictOf(served)
-	if (conflict !== undefined) return conflict
 	let socket = engine.dhcp.listener?.socket
 	if (served.length > 0 && socket === undefined) {
 		try {
@@ -38,24 +36,6 @@ export async function planDhcp(
 
 function isServed(local: DhcpLocal): local is DhcpService['settings'] {
 	return local.service !== undefined
-}
-
-/** A datagram tells its interface, not its virtual router: each interface must belong to one. */
-function conflictOf(served: readonly Served[]): string | undefined {
-	const owners = new Map<string, string>()
-	for (const { name, settings } of served) {
-		const interfaces = settings.interfaces.length === 0 ? [''] : settings.interfaces
-		for (const each of interfaces) {
-			const other = owners.get(each)
-			if (other === undefined) {
-				owners.set(each, name)
-				continue
-			}
-			const what = each === '' ? 'every interface' : `the interface ${each}`
-			return `The virtual routers ${other} and ${name} both serve ${what}; name the interfaces of each with "ip dhcp-local interface".`
-		}
-	}
-	return undefined
 }
 
 function apply(
