@@ -226,6 +226,22 @@ function withClients(): void {
 		await client.end('SIGTERM')
 	})
 
+	test('perfdhcp: fifty clients a second, none of them unanswered, none with the address of another', async () => {
+		addAddress(near, 'c0', '10.90.0.9/24')
+		const limits = ['-r', '50', '-R', '60', '-p', '2', '-W', '500000']
+		const load = inside(near, '/dev/null', 'perfdhcp', '-4', '-l', 'c0', ...limits, '10.90.0.1')
+		await load.exited
+		assert.equal(load.output().match(/^drops: \d+/gm), ['drops: 0', 'drops: 0'])
+		const holders = new Map<unknown, unknown>()
+		for (const { data } of relay.events('LeaseGranted')) {
+			if (!String(data['mac']).startsWith('00-0C')) continue
+			assert.not.ok(holders.has(data['address']), `${data['address']} was granted twice`)
+			holders.set(data['address'], data['mac'])
+		}
+		assert.is(new Set(holders.values()).size, holders.size)
+		assert.ok(holders.size >= 50, `${holders.size} clients have an address`)
+	})
+
 	test('an address that somebody uses already is not offered: a ping finds out', async () => {
 		const log = path(folder, 'near-ping')
 		await relay.stop()
@@ -247,6 +263,7 @@ function withClients(): void {
 
 const obstacle = networkObstacle()
 if (obstacle !== undefined) leaveOut('DHCP with real clients', obstacle)
-else if (canRun('DHCP with real clients', 'udhcpc', 'dhclient', 'dhcrelay')) withClients()
+else if (canRun('DHCP with real clients', 'udhcpc', 'dhclient', 'dhcrelay', 'perfdhcp'))
+	withClients()
 
 test.run()
