@@ -26,8 +26,9 @@ import { pools } from '../projections/pools.ts'
 import { relayStatistics } from '../projections/statistics.ts'
 import { upstreamStatistics } from '../projections/upstream-statistics.ts'
 import { loadConfiguration } from './configuration-file.ts'
-import { configure, releaseAll, resolveUpstreams } from './engine/configure.ts'
+import { configure, resolveUpstreams } from './engine/configure.ts'
 import { createEngine, type Engine, recordDurably, turn } from './engine/engine.ts'
+import { stopEngine } from './engine/stop.ts'
 import { tickMs } from './engine/timers.ts'
 import { openLog } from './log.ts'
 import { openOperator } from './operate.ts'
@@ -132,7 +133,11 @@ export async function serve(settings: ServeSettings): Promise<number> {
 		if (stopping) return
 		stopping = true
 		log.info('stopping', { signal }, `The relay stops: ${signal}.`)
-		void stopEngine(engine, signal).then(() => ended.resolve(0))
+		stopEngine(engine, signal).then(
+			() => ended.resolve(0),
+			// The journal failed meanwhile: that was told, and is the exit code.
+			() => ended.resolve(1),
+		)
 	}
 	process.once('SIGINT', stop).once('SIGTERM', stop)
 	transport.run(ready => turn(engine, ready), tickMs)
@@ -162,23 +167,6 @@ function started(configuration: Configuration, at: number): NewEvent[] {
 		at,
 		data: { release, configuration: [...virtualRouterLines(configuration, router.name, 'hidden')] },
 	}))
-}
-
-async function stopEngine(engine: Engine, reason: string): Promise<void> {
-	if (engine.stopped) return
-	releaseAll(engine)
-	const at = engine.parts.clock.wall()
-	const events = [...engine.routers.values()].map(
-		({ name }): NewEvent => ({
-			stream: relayStream(name),
-			type: 'RelayStopped',
-			v: 1,
-			at,
-			data: { reason },
-		}),
-	)
-	await recordDurably(engine, events)
-	engine.stopped = true
 }
 
 function readiness(engine: Engine, settings: ServeSettings, reason: string) {

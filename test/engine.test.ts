@@ -772,4 +772,20 @@ test('after any sequence the slots and counts add up, and each exchange has its 
 	})
 })
 
+test('what was counted in the last second is on disk when the relay stops', async () => {
+	const { stopEngine } = await import('../src/engine/stop.ts')
+	const relay = await simulatedRelay()
+	relay.pass(1000)
+	relay.fromWap(accessRequest({ secret: 'wrong' }))
+	relay.fromWap(accessRequest({ identifier: 2 }))
+	await stopEngine(relay.engine, 'test')
+	const recorded = relay.journal.read(1, 1000)
+	const [discarded] = recorded.filter(event => event.type === 'RequestsDiscarded')
+	assert.is(discarded?.data.reason, 'bad-authenticator')
+	const [unanswered] = recorded.filter(event => event.type === 'AccessUnanswered')
+	assert.is(unanswered?.data.reason, 'stopped')
+	assert.is(recorded.at(-1)?.type, 'RelayStopped')
+	assert.equal(relay.turn(), [])
+})
+
 test.run()
