@@ -14,6 +14,9 @@ const usage = `Usage: radledger COMMAND
   serve --config FILE --data DIR    run the relay
   shell --data DIR                  the JunosE shell of a running relay
   exec --data DIR "COMMAND"         one command of that shell; exit code 1 when it is refused
+  verify --data DIR                 whether the journal is what was recorded and sealed
+  seal-key --data DIR               the public key that its checkpoints are verified with
+  checkpoint --data DIR             the newest signed checkpoint, to be kept elsewhere
   src-adapter --rules FILE --nats URL    answers a relay's questions about address pools`
 
 async function main(args: readonly string[]): Promise<number> {
@@ -35,6 +38,18 @@ async function main(args: readonly string[]): Promise<number> {
 		case 'exec': {
 			const { exec } = await import('./exec.ts')
 			return exec(rest)
+		}
+		case 'verify': {
+			const { verify } = await import('./verify.ts')
+			return verify(rest)
+		}
+		case 'seal-key': {
+			const { sealKey } = await import('./seal-key.ts')
+			return sealKey(rest)
+		}
+		case 'checkpoint': {
+			const { checkpoint } = await import('./seal-key.ts')
+			return checkpoint(rest)
 		}
 		case 'src-adapter': {
 			const { srcAdapter } = await import('./src-adapter.ts')

@@ -10,7 +10,7 @@ import {
 } from '../domain/state.ts'
 import { follow, type Projection } from '../projections/follow.ts'
 
-const stateProjection: Projection<State> = {
+export const stateProjection: Projection<State> = {
 	name: 'state',
 	version: stateVersion,
 	initial: initialState,

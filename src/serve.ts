@@ -5,6 +5,7 @@ import { readFileSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 import { openDhcpSystem } from '../adapters/dhcp/system.ts'
 import { openJournal } from '../adapters/journal/journal.ts'
+import { openSealer } from '../adapters/journal/sealer.ts'
 import { openTransport } from '../adapters/radius/open-transport.ts'
 import { serveShell } from '../adapters/shell/server.ts'
 import { formatIpv4, parseIpv4 } from '../domain/address.ts'
@@ -40,6 +41,8 @@ import { openSnapshooter } from './snapshot.ts'
 /** How often names of upstream servers are looked up anew, and projections are saved. */
 const resolveMs = 60_000
 const saveMs = 60_000
+/** How often the sealer hears how far the journal is. */
+const sealMs = 1_000
 
 /** Runs the relay until it is told to stop; resolves to the process's exit code. */
 export async function serve(settings: ServeSettings): Promise<number> {
@@ -120,7 +123,9 @@ export async function serve(settings: ServeSettings): Promise<number> {
 		onError: error => log.warn('shell', { error: String(error) }, 'A shell session failed.'),
 	})
 	const snapshooter = openSnapshooter(settings.data, journal.last(), onWarning)
+	const sealer = openSealer({ folder: settings.data, keyFile: settings.sealKey, onWarning })
 	const timers = [
+		setInterval(() => sealer.at(journal.last()), sealMs),
 		setInterval(() => void resolveUpstreams(engine), resolveMs),
 		setInterval(() => {
 			// The leases take a second to save when there are a million: the snapshooter does it.
@@ -148,6 +153,7 @@ export async function serve(settings: ServeSettings): Promise<number> {
 	transport.stop()
 	await shell.close()
 	await snapshooter.close()
+	await sealer.close(journal.last())
 	if (code === 0) {
 		for (const view of views) view.save()
 		// Everything in it is on disk: the engine has stopped with its last commit.

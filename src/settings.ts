@@ -45,6 +45,8 @@ export type ServeSettings = {
 	readonly watchdogSeconds: number
 	readonly transport: t.TypeOf<typeof transport>
 	readonly logLevel: LogLevel
+	/** The key that signs the seal's checkpoints; `seal.key` in the data folder unless told. */
+	readonly sealKey: string | undefined
 }
 
 export const serveUsage = `radledger serve --config FILE --data DIR
@@ -53,6 +55,7 @@ export const serveUsage = `radledger serve --config FILE --data DIR
   --dictionary FILE        a FreeRADIUS dictionary more (may be repeated)  RADLEDGER_DICTIONARY
   --watchdog-seconds N     RFC 3539's Tw, ${watchdogSecondsMinimum} to 3600 (${watchdogSeconds})                 RADLEDGER_WATCHDOG_SECONDS
   --transport NAME         auto, linux (batched system calls) or dgram     RADLEDGER_TRANSPORT
+  --seal-key FILE          the key that signs the seal (DIR/seal.key)       RADLEDGER_SEAL_KEY
   --log-level LEVEL        ${logLevels.join(', ')}           RADLEDGER_LOG_LEVEL`
 
 export function serveSettings(
@@ -66,6 +69,7 @@ export function serveSettings(
 		'watchdog-seconds': { type: 'string' },
 		transport: { type: 'string' },
 		'log-level': { type: 'string' },
+		'seal-key': { type: 'string' },
 	})
 	const one = <A>(name: string, codec: t.Type<A, unknown, unknown>, other: string | undefined) => {
 		const variable = `RADLEDGER_${name.toUpperCase().replaceAll('-', '_')}`
@@ -84,6 +88,7 @@ export function serveSettings(
 		watchdogSeconds: one('watchdog-seconds', watchdog, String(watchdogSeconds)),
 		transport: one('transport', transport, 'auto'),
 		logLevel: one('log-level', logLevel, 'info'),
+		sealKey: one('seal-key', t.union([text, t.undefined]), undefined),
 	}
 }
 

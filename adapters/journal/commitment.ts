@@ -28,7 +28,7 @@ export function leafHashing(): (
 		if (needed > octets.length) octets = Buffer.alloc(2 * needed)
 		octets.set(salt, 1)
 		let at = 1 + saltOctets
-		at += octets.latin1Write(canonicalStart(position), at)
+		at += octets.write(canonicalStart(position), at, 'latin1')
 		// Without its opening brace, which stands before the position.
 		octets.set(text.subarray(begin + 1, end), at)
 		return sha256(octets.subarray(0, at + end - begin - 1))

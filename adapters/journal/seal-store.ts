@@ -3,11 +3,21 @@
  * 1,024 leaves, and the signed checkpoints. A row of `sealed` is what was sealed at once; leaf i is
  * the event at position i + 1. Unlike snapshots and indexes this file cannot be made again: without
  * the salts nothing can be checked against a checkpoint that somebody else keeps.
+ *
+ * An erased event keeps its leaf; its salt becomes zeros. What stands at its position instead has a
+ * salt and a leaf hash of its own in `rewritten`, and the event that records the erasure has the
+ * hash of all of these. `line` and `plan` are there only until an erasure is complete.
  */
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
-import { type Frontier, growBy, newFrontier, type Subtree, splitOf } from '../../domain/seal/merkle.ts'
+import {
+	type Frontier,
+	growBy,
+	newFrontier,
+	type Subtree,
+	splitOf,
+} from '../../domain/seal/merkle.ts'
 import { nodeHash, saltOctets } from './commitment.ts'
 import { JournalFailure, reason, remedy } from './failure.ts'
 import { pragma } from './schema.ts'
@@ -27,6 +37,20 @@ const schema = `
 		leaves BLOB NOT NULL
 	);
 	CREATE TABLE tile (number INTEGER PRIMARY KEY, root BLOB NOT NULL);
+	CREATE TABLE erasure (
+		id INTEGER PRIMARY KEY,
+		name TEXT NOT NULL,
+		event INTEGER,
+		plan TEXT
+	);
+	CREATE TABLE rewritten (
+		position INTEGER NOT NULL,
+		erasure INTEGER NOT NULL,
+		salt BLOB NOT NULL,
+		leaf BLOB NOT NULL,
+		line TEXT,
+		PRIMARY KEY (position, erasure)
+	) WITHOUT ROWID;
 	CREATE TABLE checkpoint (size INTEGER PRIMARY KEY, at INTEGER NOT NULL, note TEXT NOT NULL);
 	PRAGMA application_id = ${applicationId};
 	PRAGMA user_version = ${schemaVersion};

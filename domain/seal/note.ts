@@ -65,7 +65,6 @@ export function openNote(
 	key: VerifierKey,
 	verify: (text: Uint8Array, signature: Uint8Array, key: Uint8Array) => boolean,
 ): { readonly text: string } | { readonly fault: string } {
-	// biome-ignore lint/suspicious/noControlCharactersInRegex: the specification forbids these.
 	if (note.length > noteCharactersMax || /[\u0000-\u0009\u000b-\u001f]/.test(note)) {
 		return { fault: 'It is no signed note.' }
 	}
