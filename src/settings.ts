@@ -2,6 +2,7 @@
 import { parseArgs } from 'node:util'
 import { isLeft } from 'fp-ts/lib/Either.js'
 import * as t from 'io-ts'
+import { isLoopback, type Listening, parseListening, readToken } from '../adapters/http/access.ts'
 import { watchdogSeconds, watchdogSecondsMinimum } from '../domain/upstream.ts'
 import { type LogLevel, logLevels } from './log.ts'
 
@@ -45,6 +46,8 @@ export type ServeSettings = {
 	readonly watchdogSeconds: number
 	readonly transport: t.TypeOf<typeof transport>
 	readonly logLevel: LogLevel
+	/** Where the HTTP server listens, and the token that it demands; undefined: there is none. */
+	readonly http: { readonly listening: Listening; readonly token: string | undefined } | undefined
 }
 
 export const serveUsage = `radledger serve --config FILE --data DIR
@@ -53,7 +56,10 @@ export const serveUsage = `radledger serve --config FILE --data DIR
   --dictionary FILE        a FreeRADIUS dictionary more (may be repeated)  RADLEDGER_DICTIONARY
   --watchdog-seconds N     RFC 3539's Tw, ${watchdogSecondsMinimum} to 3600 (${watchdogSeconds})                 RADLEDGER_WATCHDOG_SECONDS
   --transport NAME         auto, linux (batched system calls) or dgram     RADLEDGER_TRANSPORT
-  --log-level LEVEL        ${logLevels.join(', ')}           RADLEDGER_LOG_LEVEL`
+  --log-level LEVEL        ${logLevels.join(', ')}           RADLEDGER_LOG_LEVEL
+  --http ADDRESS:PORT      web page and HTTP API, such as 127.0.0.1:8080   RADLEDGER_HTTP
+  --http-token-file FILE   whoever asks must have the token in its first
+                           line; needed unless ADDRESS is a loopback one   RADLEDGER_HTTP_TOKEN_FILE`
 
 export function serveSettings(
 	args: readonly string[],
@@ -66,6 +72,8 @@ export function serveSettings(
 		'watchdog-seconds': { type: 'string' },
 		transport: { type: 'string' },
 		'log-level': { type: 'string' },
+		http: { type: 'string' },
+		'http-token-file': { type: 'string' },
 	})
 	const one = <A>(name: string, codec: t.Type<A, unknown, unknown>, other: string | undefined) => {
 		const variable = `RADLEDGER_${name.toUpperCase().replaceAll('-', '_')}`
@@ -84,7 +92,37 @@ export function serveSettings(
 		watchdogSeconds: one('watchdog-seconds', watchdog, String(watchdogSeconds)),
 		transport: one('transport', transport, 'auto'),
 		logLevel: one('log-level', logLevel, 'info'),
+		http: httpSettings(
+			(flags['http'] as string | undefined) ?? environment['RADLEDGER_HTTP'],
+			(flags['http-token-file'] as string | undefined) ?? environment['RADLEDGER_HTTP_TOKEN_FILE'],
+		),
 	}
+}
+
+/** Beyond loopback the HTTP server demands a token, and does not start without one. */
+export function httpSettings(
+	address: string | undefined,
+	tokenFile: string | undefined,
+): ServeSettings['http'] {
+	if (address === undefined) {
+		if (tokenFile === undefined) return undefined
+		throw new UsageError('--http-token-file is for --http, which is missing.')
+	}
+	const listening = parseListening(address)
+	if (listening === undefined) {
+		throw new UsageError(
+			`--http (or RADLEDGER_HTTP) cannot be ${JSON.stringify(address)}: it must be ADDRESS:PORT, such as 127.0.0.1:8080 or [::1]:8080.`,
+		)
+	}
+	if (tokenFile === undefined) {
+		if (isLoopback(listening.host)) return { listening, token: undefined }
+		throw new UsageError(
+			`--http ${address} can be reached from other machines, so it needs --http-token-file FILE with a token in its first line. Make one: (umask 077; openssl rand -hex 32 > FILE). Or listen on 127.0.0.1.`,
+		)
+	}
+	const read = readToken(tokenFile)
+	if ('refused' in read) throw new UsageError(read.refused)
+	return { listening, token: read.token }
 }
 
 type Flags = NonNullable<Parameters<typeof parseArgs>[0]>['options']
