@@ -1,5 +1,6 @@
 /** What an operator asks of the running relay, carried out: the shell's commands end here. */
 import { arch, platform } from 'node:os'
+import { setImmediate } from 'node:timers/promises'
 import { formatIpv4, parseIpv4 } from '../domain/address.ts'
 import type { Configuration, DhcpLocal, DhcpPool } from '../domain/configuration.ts'
 import { decide } from '../domain/decide.ts'
@@ -9,6 +10,8 @@ import { upstreamServersTable } from '../domain/junose/tables.ts'
 import { type Lease, newLeaseTable } from '../domain/lease-state.ts'
 import { createPools, isTaken } from '../domain/pool.ts'
 import { routerState } from '../domain/state.ts'
+import { foldAccounting, newSubscriberAccounting } from '../projections/accounting-domains.ts'
+import { accountingDomainsText } from '../projections/accounting-domains-text.ts'
 import type { DhcpStatistics } from '../projections/dhcp-statistics.ts'
 import { bindingsText, dhcpStatisticsText, poolsText } from '../projections/dhcp-text.ts'
 import type { DynamicRequestStatistics } from '../projections/dynamic-request-statistics.ts'
@@ -60,6 +63,8 @@ export function openOperator(operated: Operated): Operator {
 				const failed = await orSentence(recordDurably(operated.engine, []).then(() => undefined))
 				if (failed !== undefined) return [`% ${failed}`]
 			}
+			if (what.kind === 'accounting-domains')
+				return accountingDomains(operated, virtualRouter, what.mac)
 			return show(operated, virtualRouter, what)
 		},
 	}
@@ -176,6 +181,32 @@ function poolSizes(
 	}
 }
 
+/** What is shown at once, out of memory. */
+type AtOnce = Exclude<Show, { kind: 'accounting-domains' }>
+
+/** So many events of a subscriber are read before others have their turn. */
+const eventsAtOnce = 512
+
+/** Read from the journal: no packet pays for what is asked for so rarely. */
+async function accountingDomains(
+	{ engine }: Operated,
+	virtualRouter: string,
+	mac: string,
+): Promise<string[]> {
+	const { journal, clock } = engine.parts
+	const stream = subscriberStream(virtualRouter, mac)
+	const accounting = newSubscriberAccounting()
+	let from = 1
+	for (;;) {
+		const events = journal.readStream(stream, from, eventsAtOnce)
+		for (const event of events) foldAccounting(accounting, event)
+		if (events.length < eventsAtOnce) break
+		from = events.at(-1)!.position + 1
+		await setImmediate()
+	}
+	return accountingDomainsText(mac, accounting, clock.wall())
+}
+
 async function clearSubscriber(
 	{ engine }: Operated,
 	router: string,
@@ -188,7 +219,7 @@ async function clearSubscriber(
 	return undefined
 }
 
-function show(operated: Operated, virtualRouter: string, what: Show): readonly string[] {
+function show(operated: Operated, virtualRouter: string, what: AtOnce): readonly string[] {
 	const { engine } = operated
 	const settings = engine.configuration.virtualRouters.find(({ name }) => name === virtualRouter)
 	if (settings === undefined) return [`% There is no virtual router ${virtualRouter}.`]
