@@ -93,6 +93,7 @@ export async function serve(settings: ServeSettings): Promise<number> {
 			watchdogSeconds: settings.watchdogSeconds,
 			hidden,
 			...(dhcp === undefined ? {} : { dhcp }),
+			dhcpPort: settings.dhcpPort,
 		},
 		state,
 		{ hostname: loaded.configuration.hostname, virtualRouters: [] },
