@@ -7,6 +7,7 @@ import { type Mirror, type MirrorLimits, openMirror } from '../adapters/eventsto
 import { openTarget } from '../adapters/eventstoredb/target.ts'
 import { type MemoryJournal, openMemoryJournal } from '../adapters/journal/memory.ts'
 import { type NewEvent, relayStream, subscriberStream } from '../domain/event.ts'
+import { type MirrorState, mirrorLag, mirrorsText } from '../domain/mirror.ts'
 import { type EventStoreNode, startEventStoreNode } from './eventstoredb/server.ts'
 import { newStore, type Store } from './eventstoredb/store.ts'
 import { macOf, numberedEvent } from './journal-events.ts'
@@ -218,9 +219,12 @@ const troubles: readonly (readonly [what: string, make: Trouble])[] = [
 			faults.stall = false
 		},
 	],
-	['is busy', ({ faults }) => Object.assign(faults, { busy: 3 })],
-	['loses answers of what it wrote', ({ faults }) => Object.assign(faults, { loseAnswers: 2 })],
-	['loses what it was sent', ({ faults }) => Object.assign(faults, { dropAppends: 2 })],
+	['is busy', ({ faults }) => void Object.assign(faults, { busy: 3 })],
+	[
+		'loses answers of what it wrote',
+		({ faults }) => void Object.assign(faults, { loseAnswers: 2 }),
+	],
+	['loses what it was sent', ({ faults }) => void Object.assign(faults, { dropAppends: 2 })],
 ]
 
 for (const [trouble, make] of troubles) {
@@ -448,6 +452,27 @@ test('what is read back is the event that was written', async () => {
 	open.push({ close: () => target.reset() })
 	const [event] = await target.newest(subscriberStream('default', macOf(1)), 1)
 	assert.equal(mirroredEvent(event!), { journal: journalId, event: journal.read(1, 1)[0] })
+})
+
+test('what the shell shows of a mirror', () => {
+	assert.equal(mirrorsText([], 5), [
+		'No mirror is configured: start the relay with --eventstore to have one.',
+	])
+	const mirror: MirrorState = {
+		...{ store: 'EventStoreDB', target: 'history.example.org:2113', state: 'waiting' },
+		...{ position: 70, events: 10, reconnects: 3, reason: 'It is away.' },
+	}
+	assert.is(mirrorLag(mirror, 100), 30)
+	assert.equal(mirrorsText([mirror], 100), [
+		'EventStoreDB history.example.org:2113',
+		'  State                waiting',
+		'  Journal Position     100',
+		'  Mirrored Position    70',
+		'  Lag                  30 events',
+		'  Events Shipped       10',
+		'  Reconnections        3',
+		'  Reason               It is away.',
+	])
 })
 
 test('a wrong connection string is refused without its password', () => {

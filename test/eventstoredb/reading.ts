@@ -173,7 +173,11 @@ async function send(call: ReadCall, events: readonly Stored[]): Promise<void> {
 		const resolved = new pb.ReadResp.ReadEvent().setEvent(recorded).setCommitPosition(at)
 		if (call.write(new pb.ReadResp().setEvent(resolved))) continue
 		await new Promise<void>(resolve => {
-			call.once('drain', resolve).once('cancelled', resolve)
+			const goOn = () => {
+				call.off('drain', goOn).off('cancelled', goOn)
+				resolve()
+			}
+			call.once('drain', goOn).once('cancelled', goOn)
 		})
 	}
 }
