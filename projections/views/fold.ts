@@ -1,7 +1,7 @@
 /** Folds events into the rows of the read models: each event's part in every table. */
 import type { RecordedEvent } from '../../domain/event.ts'
 import type { ViewChanges, ViewLookup } from '../../domain/view.ts'
-import { accounted } from './accounting.ts'
+import { accounted, srcSessionClosed, srcSessionOpened } from './accounting.ts'
 import { accessRequested, attemptAnswered } from './attempts.ts'
 import {
 	changesOf,
@@ -109,10 +109,19 @@ function foldSubscriberEvent(folding: Folding, of: Subscriber, event: RecordedEv
 		case 'LeaseExpired':
 			leaseEnded(folding, of, position, at, event.data, 'expired', event.data.heldUntil)
 			return
+		case 'SrcSessionOpened':
+			srcSessionOpened(folding, of, position, at, event.data)
+			return
+		case 'SrcSessionClosed':
+			srcSessionClosed(folding, of, position, at, event.data)
+			return
 		// These are counted by the minute, and read in the journal.
 		case 'AccountingAnswered':
 		case 'AccountingUnanswered':
 		case 'LeaseRefused':
+		case 'PoolRequested':
+		case 'SrcServerChanged':
+		case 'SrcAnswersDiscarded':
 		case 'DisconnectRequested':
 		case 'DisconnectAnswered':
 		case 'DynamicRequestsDiscarded':

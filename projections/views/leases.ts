@@ -87,6 +87,9 @@ export function poolSelected(
 		pool: data.pool,
 		reason: data.reason,
 		address: data.address ?? null,
+		request: data.request ?? null,
+		server: data.srcServer ?? null,
+		failure: data.srcFailure ?? null,
 		session: subscriber.session?.id ?? null,
 	})
 }

@@ -27,6 +27,7 @@ const columns: Readonly<Record<EventType, Count | null>> = {
 	DisconnectAnswered: null,
 	DynamicRequestsDiscarded: 'requests_discarded',
 	DisconnectAnswersDiscarded: 'responses_discarded',
+	PoolRequested: 'pools_requested',
 	PoolSelected: 'pools_selected',
 	LeaseOffered: 'leases_offered',
 	LeaseGranted: 'leases_granted',
@@ -47,6 +48,10 @@ const columns: Readonly<Record<EventType, Count | null>> = {
 	RequestsDiscarded: 'requests_discarded',
 	AnswersRepeated: 'answers_repeated',
 	ResponsesDiscarded: 'responses_discarded',
+	SrcSessionOpened: 'src_opened',
+	SrcSessionClosed: 'src_closed',
+	SrcServerChanged: null,
+	SrcAnswersDiscarded: 'responses_discarded',
 }
 
 const minuteMs = 60_000
@@ -105,6 +110,7 @@ function newMinute(at: number, virtualRouter: string, position: number): MinuteR
 		server_us_max: 0,
 		sessions_begun: 0,
 		sessions_ended: 0,
+		pools_requested: 0,
 		pools_selected: 0,
 		leases_offered: 0,
 		leases_granted: 0,
@@ -112,5 +118,7 @@ function newMinute(at: number, virtualRouter: string, position: number): MinuteR
 		leases_refused: 0,
 		leases_ended: 0,
 		disconnects: 0,
+		src_opened: 0,
+		src_closed: 0,
 	}
 }

@@ -58,6 +58,15 @@ export const poolDecision = table(
 		pool: fixed(text('Name of the pool.')),
 		reason: fixed(text('The reason of the choice.')),
 		address: fixed(maybe(text('Address that was asked for by name.'))),
+		request: fixed(maybe(integer('Position of the question to SRC; NULL: SRC was not asked.'))),
+		server: fixed(maybe(text('SRC server that decided; local: the rules in the relay.'))),
+		failure: fixed(
+			maybe(
+				text(
+					'Why SRC decided nothing: no-connection, timeout, too-many-questions, refused, closed.',
+				),
+			),
+		),
 		session: fixed(maybe(integer('The live session at that time: session.id.'))),
 	},
 	['id'],
@@ -93,6 +102,7 @@ export const minute = table(
 		server_us_max: count('Microseconds of the slowest answer of a home server'),
 		sessions_begun: count('Sessions begun'),
 		sessions_ended: count('Sessions ended'),
+		pools_requested: count('Pools that SRC was asked for'),
 		pools_selected: count('Pools chosen'),
 		leases_offered: count('Leases offered'),
 		leases_granted: count('Leases granted'),
@@ -100,6 +110,8 @@ export const minute = table(
 		leases_refused: count('Leases refused'),
 		leases_ended: count('Leases released, expired or declined'),
 		disconnects: count('Disconnect- and CoA-Requests'),
+		src_opened: count('SRC sessions opened'),
+		src_closed: count('SRC sessions closed'),
 	},
 	['at', 'virtual_router'],
 )

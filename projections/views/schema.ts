@@ -32,11 +32,16 @@ export const viewSchema: ViewSchema = {
 		accounting: {
 			table: subscribers.accounting,
 			where:
-				'mac = ? AND accounting_session = ? AND virtual_router = ? AND wap IS ? ORDER BY id DESC LIMIT 1',
+				"mac = ? AND accounting_session = ? AND virtual_router = ? AND wap IS ? AND domain = 'wap' ORDER BY id DESC LIMIT 1",
+		},
+		'accounting-src': {
+			table: subscribers.accounting,
+			where:
+				"mac = ? AND accounting_session = ? AND virtual_router = ? AND domain = 'src' ORDER BY id DESC LIMIT 1",
 		},
 		'accounting-open': {
 			table: subscribers.accounting,
-			where: 'session = ? AND ended_at IS NULL ORDER BY id',
+			where: "session = ? AND ended_at IS NULL AND domain = 'wap' ORDER BY id",
 		},
 		'lease-open': {
 			table: network.lease,

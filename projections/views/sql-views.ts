@@ -31,7 +31,7 @@ const failedAttempt: SqlView = {
 		virtual_router: 'Virtual router.',
 		mac: 'MAC address.',
 		user: 'User-Name.',
-		wap: 'WAP.',
+		wap: 'WAP where it was made.',
 		began_at: 'Time.',
 		outcome: 'rejected, unanswered, or challenged: the subscriber gave up.',
 		reason: 'Reply-Message, or why nothing was answered.',

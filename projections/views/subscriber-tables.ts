@@ -135,7 +135,7 @@ export const accounting = table(
 		session: fixed(maybe(integer('The session it belongs to: session.id; NULL: to none.'))),
 		accounting_session: fixed(text('Acct-Session-Id, or the id of the SRC session.')),
 		multi_session: maybe(text('Acct-Multi-Session-Id.')),
-		wap: fixed(maybe(text('WAP that counted; NULL for src.'))),
+		wap: fixed(maybe(text('WAP that counted; for src where the subscriber was.'))),
 		server: fixed(maybe(text('Home server that was told; for src the SRC server.'))),
 		user: maybe(text('User-Name.')),
 		class: maybe(text('Class: of the Access-Accept for wap, of the SRC service for src.')),
