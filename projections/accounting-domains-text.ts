@@ -1,6 +1,8 @@
 /** What `show radius relay accounting-domains` prints. */
 import {
 	type AccountingPair,
+	type AccountingRowFacts,
+	accountingOfRows,
 	accountingPairs,
 	causeName,
 	endOf,
@@ -26,6 +28,42 @@ export function accountingDomainsText(
 		lines.push('', `${accounting.dropped} older sessions are not shown; replay has them.`)
 	}
 	return lines
+}
+
+/** Accounting sessions that the list goes back. */
+export const listedSessions = 1000
+
+/** The list: one line for each pair, the newest first. `rows` are the newest, the newest first. */
+export function accountingDomainsList(rows: readonly AccountingRowFacts[], now: number): string[] {
+	const title = 'Accounting Domains'
+	if (rows.length === 0) return [...heading(title), 'Nobody has been accounted for.']
+	const lines: string[][] = []
+	let twice = 0
+	for (const [mac, accounting] of accountingOfRows(rows)) {
+		for (const pair of accountingPairs(accounting, now).reverse()) {
+			if (pair.countedTwice !== undefined) twice++
+			lines.push(listLine(mac, pair))
+		}
+	}
+	const header = ['MAC Address', 'User', 'Access Point Session', 'SRC Session', 'Remarks']
+	const footer = [`Pairs: ${lines.length}, counted twice: ${twice}`]
+	if (rows.length >= listedSessions) {
+		footer.push(`Made of the newest ${listedSessions} sessions; "mac" shows all of a subscriber.`)
+	}
+	return [...table(title, header, lines), '', ...footer]
+}
+
+function listLine(mac: string, { wap, src, differences, countedTwice }: AccountingPair): string[] {
+	const remarks: string[] = differences.map(({ field }) => field)
+	if (countedTwice !== undefined) remarks.push('counted twice')
+	const state = (end: number | undefined) => (end === undefined ? 'open' : 'closed')
+	return [
+		mac,
+		printable(wap?.user ?? src?.user ?? ''),
+		wap === undefined ? '-' : `${printable(wap.session ?? '(unnamed)')} ${state(endOf(wap))}`,
+		src === undefined ? '-' : `${printable(src.session ?? '(unnamed)')} ${state(src.endedAt)}`,
+		remarks.join(', '),
+	]
 }
 
 function pairLines(pair: AccountingPair): string[] {

@@ -6,6 +6,7 @@
  * its records come by as a third kind: they are recognised by SRC's session id.
  */
 import type { EventData, RecordedEvent } from '../domain/event.ts'
+import type { AccountingRow } from './views/subscriber-tables.ts'
 
 /** An access point's session. Times in milliseconds since 1970, octets as decimal text. */
 export type WapAccounting = {
@@ -321,4 +322,74 @@ const terminateCauseNames: Readonly<Record<number, string>> = {
 	20: 'Reauthentication-Failure',
 	21: 'Port-Reinitialized',
 	22: 'Port-Disabled',
+}
+
+/** Rows of the read model `accounting`, from which the same pairs are made for many subscribers. */
+export type AccountingRowFacts = Pick<
+	AccountingRow,
+	| 'mac'
+	| 'domain'
+	| 'accounting_session'
+	| 'wap'
+	| 'server'
+	| 'user'
+	| 'address'
+	| 'service'
+	| 'began_at'
+	| 'ended_at'
+	| 'heard_at'
+>
+
+/** The subscribers of some rows, in the order of their first ones, with their sessions. */
+export function accountingOfRows(
+	rows: readonly AccountingRowFacts[],
+): ReadonlyMap<string, SubscriberAccounting> {
+	const subscribers = new Map<string, SubscriberAccounting>()
+	for (const row of rows) {
+		let subscriber = subscribers.get(row.mac)
+		if (subscriber === undefined) {
+			subscriber = newSubscriberAccounting()
+			subscribers.set(row.mac, subscriber)
+		}
+		if (row.domain === 'wap') subscriber.wap.unshift(wapOfRow(row))
+		else subscriber.src.unshift(srcOfRow(row))
+	}
+	return subscribers
+}
+
+function wapOfRow(row: AccountingRowFacts): WapAccounting {
+	return {
+		session: row.accounting_session === '' ? undefined : row.accounting_session,
+		multiSession: undefined,
+		wap: row.wap ?? '',
+		startedAt: row.began_at,
+		heardAt: row.heard_at,
+		stoppedAt: row.ended_at ?? undefined,
+		terminatedAt: undefined,
+		terminatedBy: undefined,
+		user: row.user ?? undefined,
+		class: undefined,
+		framedAddress: row.address ?? undefined,
+		inputOctets: undefined,
+		outputOctets: undefined,
+		sessionSeconds: undefined,
+		terminateCause: undefined,
+	}
+}
+
+function srcOfRow(row: AccountingRowFacts): SrcAccounting {
+	return {
+		session: row.accounting_session === '' ? undefined : row.accounting_session,
+		address: row.address ?? '',
+		since: row.began_at,
+		endedAt: row.ended_at ?? undefined,
+		cause: undefined,
+		unanswered: undefined,
+		sessionSeconds: undefined,
+		user: row.user ?? undefined,
+		class: undefined,
+		service: row.service ?? undefined,
+		serviceClass: undefined,
+		server: row.server ?? undefined,
+	}
 }

@@ -1,6 +1,6 @@
 /** What an operator asks of the running relay, carried out: the shell's commands end here. */
 import { arch, platform } from 'node:os'
-import { setImmediate } from 'node:timers/promises'
+import type { ViewReader } from '../adapters/views/reader.ts'
 import { formatIpv4, parseIpv4 } from '../domain/address.ts'
 import type { Configuration, DhcpLocal, DhcpPool } from '../domain/configuration.ts'
 import { decide } from '../domain/decide.ts'
@@ -8,10 +8,9 @@ import { type NewEvent, relayStream, subscriberStream } from '../domain/event.ts
 import type { BaselineScope, Change, Operator, Show } from '../domain/junose/operator.ts'
 import { upstreamServersTable } from '../domain/junose/tables.ts'
 import { type Lease, newLeaseTable } from '../domain/lease-state.ts'
+import { type MirrorState, mirrorsText } from '../domain/mirror.ts'
 import { createPools, isTaken } from '../domain/pool.ts'
 import { routerState } from '../domain/state.ts'
-import { foldAccounting, newSubscriberAccounting } from '../projections/accounting-domains.ts'
-import { accountingDomainsText } from '../projections/accounting-domains-text.ts'
 import type { DhcpStatistics } from '../projections/dhcp-statistics.ts'
 import { bindingsText, dhcpStatisticsText, poolsText } from '../projections/dhcp-text.ts'
 import type { DynamicRequestStatistics } from '../projections/dynamic-request-statistics.ts'
@@ -23,6 +22,7 @@ import { subscribersText, subscriberText } from '../projections/sessions-text.ts
 import type { RelayStatistics } from '../projections/statistics.ts'
 import { relayStatisticsText, upstreamStatisticsText } from '../projections/statistics-text.ts'
 import type { UpstreamStatistics } from '../projections/upstream-statistics.ts'
+import { showAccountingDomains } from './accounting-domains.ts'
 import { saveConfiguration } from './configuration-file.ts'
 import { configure } from './engine/configure.ts'
 import { type Engine, recordDurably } from './engine/engine.ts'
@@ -37,6 +37,10 @@ export type Operated = {
 	readonly pools: Following<Pools>
 	readonly dhcpStatistics: Following<DhcpStatistics>
 	readonly dynamicRequestStatistics: Following<DynamicRequestStatistics>
+	/** Copies of the history outside this machine. */
+	readonly mirrors: () => readonly MirrorState[]
+	/** The read models, behind the journal by what their thread has not folded yet. */
+	readonly viewReader: () => ViewReader | undefined
 	/** Wall-clock milliseconds. */
 	readonly startedAt: number
 }
@@ -63,8 +67,11 @@ export function openOperator(operated: Operated): Operator {
 				const failed = await orSentence(recordDurably(operated.engine, []).then(() => undefined))
 				if (failed !== undefined) return [`% ${failed}`]
 			}
-			if (what.kind === 'accounting-domains')
-				return accountingDomains(operated, virtualRouter, what.mac)
+			if (what.kind === 'accounting-domains') {
+				const { journal, clock } = operated.engine.parts
+				const from = { journal, viewReader: operated.viewReader, now: clock.wall() }
+				return showAccountingDomains(from, virtualRouter, what.mac)
+			}
 			return show(operated, virtualRouter, what)
 		},
 	}
@@ -184,29 +191,6 @@ function poolSizes(
 /** What is shown at once, out of memory. */
 type AtOnce = Exclude<Show, { kind: 'accounting-domains' }>
 
-/** So many events of a subscriber are read before others have their turn. */
-const eventsAtOnce = 512
-
-/** Read from the journal: no packet pays for what is asked for so rarely. */
-async function accountingDomains(
-	{ engine }: Operated,
-	virtualRouter: string,
-	mac: string,
-): Promise<string[]> {
-	const { journal, clock } = engine.parts
-	const stream = subscriberStream(virtualRouter, mac)
-	const accounting = newSubscriberAccounting()
-	let from = 1
-	for (;;) {
-		const events = journal.readStream(stream, from, eventsAtOnce)
-		for (const event of events) foldAccounting(accounting, event)
-		if (events.length < eventsAtOnce) break
-		from = events.at(-1)!.position + 1
-		await setImmediate()
-	}
-	return accountingDomainsText(mac, accounting, clock.wall())
-}
-
 async function clearSubscriber(
 	{ engine }: Operated,
 	router: string,
@@ -229,6 +213,8 @@ function show(operated: Operated, virtualRouter: string, what: AtOnce): readonly
 			const query = { virtualRouter, service, client, delta }
 			return relayStatisticsText(operated.relayStatistics.state(), query)
 		}
+		case 'mirrors':
+			return mirrorsText(operated.mirrors(), engine.parts.journal.last())
 		case 'udp-checksum':
 			return [`udp-checksums ${engine.parts.transport.udpChecksums()}`]
 		case 'radius-servers': {

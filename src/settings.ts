@@ -59,6 +59,8 @@ export type ServeSettings = {
 	/** Where the DHCP server listens. */
 	readonly dhcpPort: number
 	readonly logLevel: LogLevel
+	/** Connection string of the EventStoreDB database that mirrors the journal. */
+	readonly eventStore?: string
 }
 
 export const serveUsage = `radledger serve --config FILE --data DIR
@@ -68,6 +70,7 @@ export const serveUsage = `radledger serve --config FILE --data DIR
   --watchdog-seconds N     RFC 3539's Tw, ${watchdogSecondsMinimum} to 3600 (${watchdogSeconds})                 RADLEDGER_WATCHDOG_SECONDS
   --transport NAME         auto, linux (batched system calls) or dgram     RADLEDGER_TRANSPORT
   --dhcp-port N            where the DHCP server listens (67)              RADLEDGER_DHCP_PORT
+  --eventstore URL         mirror to EventStoreDB, e.g. esdb://HOST:2113   RADLEDGER_EVENTSTORE
   --log-level LEVEL        ${logLevels.join(', ')}           RADLEDGER_LOG_LEVEL`
 
 export function serveSettings(
@@ -82,6 +85,7 @@ export function serveSettings(
 		transport: { type: 'string' },
 		'dhcp-port': { type: 'string' },
 		'log-level': { type: 'string' },
+		eventstore: { type: 'string' },
 	})
 	const one = <A>(name: string, codec: t.Type<A, unknown, unknown>, other: string | undefined) => {
 		const variable = `RADLEDGER_${name.toUpperCase().replaceAll('-', '_')}`
@@ -93,6 +97,7 @@ export function serveSettings(
 	}
 	const dictionary = environment['RADLEDGER_DICTIONARY']
 	const dictionaries = flags['dictionary'] ?? (dictionary === undefined ? [] : [dictionary])
+	const eventStore = flags['eventstore'] ?? environment['RADLEDGER_EVENTSTORE']
 	return {
 		config: one('config', text, undefined),
 		data: one('data', text, undefined),
@@ -101,6 +106,7 @@ export function serveSettings(
 		transport: one('transport', transport, 'auto'),
 		dhcpPort: one('dhcp-port', port, String(serverPort)),
 		logLevel: one('log-level', logLevel, 'info'),
+		...(eventStore === undefined ? {} : { eventStore: one('eventstore', text, undefined) }),
 	}
 }
 

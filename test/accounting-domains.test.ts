@@ -8,7 +8,10 @@ import {
 	foldAccounting,
 	newSubscriberAccounting,
 } from '../projections/accounting-domains.ts'
-import { accountingDomainsText } from '../projections/accounting-domains-text.ts'
+import {
+	accountingDomainsList,
+	accountingDomainsText,
+} from '../projections/accounting-domains-text.ts'
 
 const mac = '0200.0000.0001'
 const stream = `subscriber-default.${mac}`
@@ -203,6 +206,28 @@ test('a subscriber has a limit of sessions, and the dropped ones are counted', (
 	assert.is(state.wap.length, accountingSessionLimit)
 	assert.is(state.wap[0]!.session, 'w3')
 	assert.is(state.dropped, 3)
+})
+
+test('the list is made of rows of the read model, one line for each pair', () => {
+	const row = {
+		...{ mac, wap: '0a00.0000.0001', server: '', user: 'anna', address: null, service: null },
+		...{ began_at: begin, ended_at: null, heard_at: begin },
+	}
+	const lines = accountingDomainsList(
+		[
+			{ ...row, domain: 'wap', accounting_session: 's1' },
+			{ ...row, domain: 'src', accounting_session: 's1', address: '10.20.0.5' },
+			{ ...row, domain: 'wap', accounting_session: 'w1' },
+			{ ...row, domain: 'wap', accounting_session: 'x1', mac: '0200.0000.0002', ended_at: later },
+		],
+		later,
+	)
+	assert.ok(
+		lines.some(line => /^0200\.0000\.0001 +anna +w1 open +s1 open +counted twice$/.test(line)),
+	)
+	assert.ok(lines.some(line => /^0200\.0000\.0002 +anna +x1 closed +-/.test(line)))
+	assert.is(lines.at(-1), 'Pairs: 2, counted twice: 1')
+	assert.is(accountingDomainsList([], later).at(-1), 'Nobody has been accounted for.')
 })
 
 test('text from outside cannot move the cursor', () => {

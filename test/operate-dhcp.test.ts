@@ -44,6 +44,8 @@ async function running(text: string) {
 		pools: following(pools),
 		dhcpStatistics: following(dhcpStatistics),
 		dynamicRequestStatistics: following(dynamicRequestStatistics),
+		mirrors: () => [],
+		viewReader: () => undefined,
 		startedAt: start,
 	})
 	const type = (line: string) => execute(newSession('privileged'), line, operator)
