@@ -20,8 +20,7 @@ import {
 import { parseDictionary } from '../domain/radius/dictionary-file.ts'
 import { dhcpStatistics } from '../projections/dhcp-statistics.ts'
 import { dynamicRequestStatistics } from '../projections/dynamic-request-statistics.ts'
-import { follow, withPositions } from '../projections/follow.ts'
-import { leases } from '../projections/leases.ts'
+import { catchUpTogether, follow, withPositions } from '../projections/follow.ts'
 import { pools } from '../projections/pools.ts'
 import { relayStatistics } from '../projections/statistics.ts'
 import { upstreamStatistics } from '../projections/upstream-statistics.ts'
@@ -32,7 +31,7 @@ import { stopEngine } from './engine/stop.ts'
 import { tickMs } from './engine/timers.ts'
 import { openLog } from './log.ts'
 import { openOperator } from './operate.ts'
-import { recoverState, saveState } from './recover.ts'
+import { followState, saveState } from './recover.ts'
 import { release } from './release.ts'
 import { type ServeSettings, UsageError } from './settings.ts'
 import { openSnapshooter } from './snapshot.ts'
@@ -51,11 +50,10 @@ export async function serve(settings: ServeSettings): Promise<number> {
 
 	const journal = openJournal({ folder: settings.data, onWarning })
 	const startedAt = Date.now()
-	const state = recoverState(journal, journal, onWarning)
+	const recovering = followState(journal, journal, onWarning)
 	const views = [
 		follow({ reader: journal, snapshots: journal, projection: relayStatistics, onWarning }),
 		follow({ reader: journal, snapshots: journal, projection: upstreamStatistics, onWarning }),
-		follow({ reader: journal, snapshots: journal, projection: leases, onWarning }),
 		follow({ reader: journal, snapshots: journal, projection: pools, onWarning }),
 		follow({ reader: journal, snapshots: journal, projection: dhcpStatistics, onWarning }),
 		follow({
@@ -65,7 +63,8 @@ export async function serve(settings: ServeSettings): Promise<number> {
 			onWarning,
 		}),
 	] as const
-	for (const view of views) view.catchUp()
+	catchUpTogether(journal, [recovering, ...views])
+	const state = recovering.state()
 
 	const { transport, reason } = await openTransport(
 		settings.transport === 'auto' ? {} : { force: settings.transport },
@@ -110,10 +109,9 @@ export async function serve(settings: ServeSettings): Promise<number> {
 		configurationFile: settings.config,
 		relayStatistics: views[0],
 		upstreamStatistics: views[1],
-		leases: views[2],
-		pools: views[3],
-		dhcpStatistics: views[4],
-		dynamicRequestStatistics: views[5],
+		pools: views[2],
+		dhcpStatistics: views[3],
+		dynamicRequestStatistics: views[4],
 		startedAt,
 	})
 	const shell = await serveShell(settings.data, operator, {
@@ -123,8 +121,7 @@ export async function serve(settings: ServeSettings): Promise<number> {
 	const timers = [
 		setInterval(() => void resolveUpstreams(engine), resolveMs),
 		setInterval(() => {
-			// The leases take a second to save when there are a million: the snapshooter does it.
-			for (const view of views) if (view !== views[2]) view.save()
+			for (const view of views) view.save()
 			snapshooter.at(journal.last())
 		}, saveMs),
 	]
