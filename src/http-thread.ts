@@ -14,6 +14,8 @@ import { ProblemError } from '../adapters/http/problem.ts'
 import { type Health, readinessOf } from '../adapters/http/readiness.ts'
 import { createServer, type HttpCounts } from '../adapters/http/server.ts'
 import { openReader } from '../adapters/journal/reader.ts'
+import type { ViewReader } from '../adapters/views/reader.ts'
+import type { JournalReader } from '../domain/journal.ts'
 import {
 	type FromThread,
 	type HttpThreadData,
@@ -23,6 +25,7 @@ import {
 	type ToThread,
 } from './http-messages.ts'
 import { openQueryPool } from './query-pool.ts'
+import { openViewReading } from './views.ts'
 
 const pageFolder = join(import.meta.dirname, '../adapters/http/page')
 
@@ -43,6 +46,7 @@ async function run(port: MessagePort, data: HttpThreadData): Promise<void> {
 	const journal = openReader(folder)
 	const last = newestOnDisk(journal, horizon)
 	const live = openRelay(port)
+	const reading = openViewReading(folder)
 	const pool = openQueryPool({ folder, horizon, onTrouble })
 	const events = openLiveEvents({
 		journal,
@@ -54,7 +58,7 @@ async function run(port: MessagePort, data: HttpThreadData): Promise<void> {
 	const health = async (): Promise<Health> => ({
 		status: await orUndefined(live.status()),
 		last: last(),
-		views: undefined,
+		views: viewsHealth(reading.reader(), journal, last()),
 	})
 	const app = createServer({
 		release,
@@ -80,6 +84,7 @@ async function run(port: MessagePort, data: HttpThreadData): Promise<void> {
 		if (message.kind !== 'close') return
 		events.close()
 		void Promise.allSettled([app.close(), pool.close()]).then(() => {
+			reading.close()
 			journal.close()
 			tell({ kind: 'closed' })
 		})
@@ -95,6 +100,18 @@ async function run(port: MessagePort, data: HttpThreadData): Promise<void> {
 			sentence: `--http ${listening.host}:${listening.port} cannot be listened on: ${why}. Name another port, or end what uses it.`,
 		})
 	}
+}
+
+function viewsHealth(
+	views: ViewReader | undefined,
+	journal: JournalReader,
+	last: number,
+): Health['views'] {
+	if (views === undefined) return undefined
+	const { position, at } = views.checkpoint()
+	if (position >= last) return { position, secondsBehind: 0 }
+	const newest = journal.read(last, 1)[0]
+	return { position, secondsBehind: Math.max((newest?.at ?? at) - at, 0) / 1000 }
 }
 
 /** How long the relay may take to answer, and how old an answer may be that is given again. */

@@ -5,6 +5,7 @@
 import type {
 	CommitTimes,
 	Live,
+	PeerStatus,
 	PoolStatus,
 	RelayStatus,
 	StatisticsQuery,
@@ -13,8 +14,8 @@ import type {
 import { type DhcpLocal, services } from '../domain/configuration.ts'
 import type { Operator } from '../domain/junose/operator.ts'
 import { newLeaseTable } from '../domain/lease-state.ts'
+import type { MirrorState } from '../domain/mirror.ts'
 import { createPools } from '../domain/pool.ts'
-import { leasesOf } from '../projections/leases.ts'
 import {
 	dhcpStatisticsRows,
 	dynamicStatisticsRows,
@@ -84,11 +85,25 @@ function relayStatus(operated: Operated, commits: CommitTimes): RelayStatus {
 			relays: services.filter(service => (relay[service]?.clients.length ?? 0) > 0),
 		})),
 		upstreams: upstreamsOf(engine),
-		peers: [],
+		peers: operated.mirrors().map(mirrorStatus),
 		pools: poolsOf(operated),
 		commits,
 		queues: queuesOf(engine),
 		integrity: null,
+	}
+}
+
+function mirrorStatus(mirror: MirrorState): PeerStatus {
+	const { store, target, state, position, events, reconnects, reason } = mirror
+	const kinds = { EventStoreDB: 'eventstore' } as const
+	return {
+		kind: kinds[store],
+		virtualRouter: null,
+		name: target,
+		state,
+		position,
+		trouble: reason === '' ? null : reason,
+		figures: { events, reconnects },
 	}
 }
 
@@ -122,19 +137,19 @@ function restingPools(local: DhcpLocal): ReturnType<typeof createPools> {
 }
 
 /** Only what is counted already: looking at every lease would take too long here. */
-function poolsOf({ engine, leases }: Operated): PoolStatus[] {
+function poolsOf({ engine }: Operated): PoolStatus[] {
 	return engine.configuration.virtualRouters.flatMap(({ name, dhcpLocal }) => {
-		const router = leasesOf(leases.state(), name)
+		const use = engine.state.routers.get(name)?.leases.boundIn
 		const pools = engine.dhcp.services.get(name)?.pools ?? restingPools(dhcpLocal)
 		return dhcpLocal.pools.map(({ name: pool, warningHigh }) => {
-			const index = router?.nameIndex.get(pool) ?? -1
+			const { bound = 0, highWater = 0, highWaterAt = 0 } = use?.get(pool) ?? {}
 			return {
 				virtualRouter: name,
 				pool,
 				size: pools.byName.get(pool)?.size ?? 0,
-				bound: router?.inUse[index] ?? 0,
-				highWater: router?.highWater[index] ?? 0,
-				highWaterAt: router?.highWaterAt[index] ?? 0,
+				bound,
+				highWater,
+				highWaterAt,
 				warningAt: warningHigh,
 			}
 		})

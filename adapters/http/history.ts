@@ -42,9 +42,19 @@ export function answerFromHistory(
 	try {
 		const route = routes.find(({ operation }) => operation === question.operation)
 		if (route?.query === undefined) throw new Error(`${question.operation} is no query of history.`)
-		const position = sources.last()
+		let position = sources.last()
+		const counted: Sources = {
+			...sources,
+			views() {
+				const views = sources.views()
+				// They are behind the journal by what is not folded yet: the answer says so.
+				position = Math.min(position, views.position())
+				return views
+			},
+		}
 		const page = { limit: question.limit, after: question.after }
-		return rendered(route, route.query(sources, question.values, page), question, position)
+		const found = route.query(counted, question.values, page)
+		return rendered(route, found, question, position)
 	} catch (error) {
 		return failureOf(error)
 	}
