@@ -17,6 +17,7 @@ const usage = `Usage: radledger COMMAND
   verify --data DIR                 whether the journal is what was recorded and sealed
   seal-key --data DIR               the public key that its checkpoints are verified with
   checkpoint --data DIR             the newest signed checkpoint, to be kept elsewhere
+  replay --subscriber MAC --data DIR   what happened, and how things stood at a time
   src-adapter --rules FILE --nats URL    answers a relay's questions about address pools`
 
 async function main(args: readonly string[]): Promise<number> {
@@ -51,6 +52,10 @@ async function main(args: readonly string[]): Promise<number> {
 			const { checkpoint } = await import('./seal-key.ts')
 			return checkpoint(rest)
 		}
+		case 'replay': {
+			const { replay } = await import('./replay.ts')
+			return replay(rest)
+		}
 		case 'src-adapter': {
 			const { srcAdapter } = await import('./src-adapter.ts')
 			const { srcAdapterSettings } = await import('./src-adapter-settings.ts')
@@ -70,7 +75,9 @@ async function main(args: readonly string[]): Promise<number> {
 function isForUser(error: unknown): error is Error {
 	if (!(error instanceof Error)) return false
 	const parsing = (error as NodeJS.ErrnoException).code?.startsWith('ERR_PARSE_ARGS') === true
-	return parsing || ['UsageError', 'JournalFailure', 'ShellError'].includes(error.name)
+	return (
+		parsing || ['UsageError', 'JournalFailure', 'ShellError', 'TargetFailure'].includes(error.name)
+	)
 }
 
 try {

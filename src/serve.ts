@@ -21,22 +21,27 @@ import {
 import { parseDictionary } from '../domain/radius/dictionary-file.ts'
 import { dhcpStatistics } from '../projections/dhcp-statistics.ts'
 import { dynamicRequestStatistics } from '../projections/dynamic-request-statistics.ts'
-import { follow, withPositions } from '../projections/follow.ts'
-import { leases } from '../projections/leases.ts'
+import { catchUpTogether, follow, withPositions } from '../projections/follow.ts'
 import { pools } from '../projections/pools.ts'
 import { relayStatistics } from '../projections/statistics.ts'
 import { upstreamStatistics } from '../projections/upstream-statistics.ts'
+import { timed } from './commit-times.ts'
 import { loadConfiguration } from './configuration-file.ts'
 import { configure, resolveUpstreams } from './engine/configure.ts'
-import { createEngine, type Engine, recordDurably, turn } from './engine/engine.ts'
+import { createEngine, type Engine, type EngineLog, recordDurably, turn } from './engine/engine.ts'
 import { stopEngine } from './engine/stop.ts'
 import { tickMs } from './engine/timers.ts'
+import type { EventStoreMirror } from './eventstore-mirror.ts'
+import { type Http, openHttp } from './http.ts'
+import { type Horizon, moveHorizon, newHorizon } from './http-messages.ts'
 import { openLog } from './log.ts'
-import { openOperator } from './operate.ts'
-import { recoverState, saveState } from './recover.ts'
+import { type Operated, openOperator } from './operate.ts'
+import { followState, saveState } from './recover.ts'
+import { liveRelay, type StatusSettings } from './relay-status.ts'
 import { release } from './release.ts'
 import { type ServeSettings, UsageError } from './settings.ts'
 import { openSnapshooter } from './snapshot.ts'
+import { openViewReading, openViews } from './views.ts'
 
 /** How often names of upstream servers are looked up anew, and projections are saved. */
 const resolveMs = 60_000
@@ -50,15 +55,15 @@ export async function serve(settings: ServeSettings): Promise<number> {
 	const loaded = loadConfiguration(settings.config)
 	if ('refused' in loaded) throw new UsageError(loaded.refused)
 	const hidden = hiddenAttributes(loadDictionaries(settings.dictionaries))
+	const mirroring = await loadMirroring(settings)
 	const onWarning = (sentence: string) => log.warn('data-folder', {}, sentence)
 
 	const journal = openJournal({ folder: settings.data, onWarning })
 	const startedAt = Date.now()
-	const state = recoverState(journal, journal, onWarning)
+	const recovering = followState(journal, journal, onWarning)
 	const views = [
 		follow({ reader: journal, snapshots: journal, projection: relayStatistics, onWarning }),
 		follow({ reader: journal, snapshots: journal, projection: upstreamStatistics, onWarning }),
-		follow({ reader: journal, snapshots: journal, projection: leases, onWarning }),
 		follow({ reader: journal, snapshots: journal, projection: pools, onWarning }),
 		follow({ reader: journal, snapshots: journal, projection: dhcpStatistics, onWarning }),
 		follow({
@@ -68,7 +73,8 @@ export async function serve(settings: ServeSettings): Promise<number> {
 			onWarning,
 		}),
 	] as const
-	for (const view of views) view.catchUp()
+	catchUpTogether(journal, [recovering, ...views])
+	const state = recovering.state()
 
 	const { transport, reason } = await openTransport(
 		settings.transport === 'auto' ? {} : { force: settings.transport },
@@ -76,17 +82,22 @@ export async function serve(settings: ServeSettings): Promise<number> {
 	// Without the FFI the DHCP server is refused with the reason as soon as it is configured.
 	const dhcp = transport.kind === 'linux' ? await openDhcpSystem() : undefined
 	const ended = Promise.withResolvers<number>()
+	const timing = timed(journal, () => performance.now())
+	const horizon = newHorizon(journal.last())
+	let mirror: EventStoreMirror | undefined
 	const engine = createEngine(
 		{
 			transport,
-			journal,
+			journal: { ...journal, append: timing.append },
 			clock: { wall: Date.now, monotonic: () => performance.now() },
 			entropy: { fill: randomFillSync, random: Math.random },
 			log,
 			resolve: resolveName,
 			committed(first, events) {
+				moveHorizon(horizon, first + events.length - 1)
 				const recorded = withPositions(first, events)
 				for (const view of views) view.committed(first, recorded)
+				mirror?.committed(first + events.length - 1)
 			},
 			failed(error) {
 				const sentence = `${error.message} Nothing is answered any more.`
@@ -96,6 +107,7 @@ export async function serve(settings: ServeSettings): Promise<number> {
 			watchdogSeconds: settings.watchdogSeconds,
 			hidden,
 			...(dhcp === undefined ? {} : { dhcp }),
+			dhcpPort: settings.dhcpPort,
 		},
 		state,
 		{ hostname: loaded.configuration.hostname, virtualRouters: [] },
@@ -106,30 +118,55 @@ export async function serve(settings: ServeSettings): Promise<number> {
 		journal.close()
 		throw new UsageError(`${settings.config}: ${refused}`)
 	}
+	mirror = mirroring?.openEventStoreMirror({
+		url: settings.eventStore!,
+		folder: settings.data,
+		position: journal.last(),
+		log,
+		intruder(sentence) {
+			log.fatal('second-relay', { folder: settings.data }, `The relay stops. ${sentence}`)
+			const over = () => ended.resolve(1)
+			stopEngine(engine, 'another relay has its virtual router').then(over, over)
+		},
+	})
 	await recordDurably(engine, started(loaded.configuration, Date.now()))
 
-	const operator = openOperator({
+	const viewReading = openViewReading(settings.data)
+	const operated: Operated = {
 		engine,
 		configurationFile: settings.config,
 		relayStatistics: views[0],
 		upstreamStatistics: views[1],
-		leases: views[2],
-		pools: views[3],
-		dhcpStatistics: views[4],
-		dynamicRequestStatistics: views[5],
+		pools: views[2],
+		dhcpStatistics: views[3],
+		dynamicRequestStatistics: views[4],
+		mirrors: () => (mirror === undefined ? [] : [mirror.state()]),
+		viewReader: viewReading.reader,
 		startedAt,
-	})
+	}
+	const operator = openOperator(operated)
 	const shell = await serveShell(settings.data, operator, {
 		onError: error => log.warn('shell', { error: String(error) }, 'A shell session failed.'),
 	})
+	const http = await startHttp(settings, horizon, log, {
+		operated,
+		operator,
+		commitTimes: timing.times,
+	}).catch(async error => {
+		await stopEngine(engine, 'the HTTP server cannot listen')
+		await shell.close()
+		transport.close()
+		journal.close()
+		throw error
+	})
 	const snapshooter = openSnapshooter(settings.data, journal.last(), onWarning)
 	const sealer = openSealer({ folder: settings.data, keyFile: settings.sealKey, onWarning })
+	const readModels = openViews(settings.data, onWarning)
 	const timers = [
 		setInterval(() => sealer.at(journal.last()), sealMs),
 		setInterval(() => void resolveUpstreams(engine), resolveMs),
 		setInterval(() => {
-			// The leases take a second to save when there are a million: the snapshooter does it.
-			for (const view of views) if (view !== views[2]) view.save()
+			for (const view of views) view.save()
 			snapshooter.at(journal.last())
 		}, saveMs),
 	]
@@ -146,14 +183,20 @@ export async function serve(settings: ServeSettings): Promise<number> {
 	}
 	process.once('SIGINT', stop).once('SIGTERM', stop)
 	transport.run(ready => turn(engine, ready), tickMs)
-	log.info('ready', readiness(engine, settings, reason), 'The relay is ready.')
+	const served = http === undefined ? {} : { http: `${settings.http!.listening.host}:${http.port}` }
+	const ready = { ...readiness(engine, settings, reason), ...served }
+	log.info('ready', ready, 'The relay is ready.')
 
 	const code = await ended.promise
 	for (const timer of timers) clearInterval(timer)
 	transport.stop()
 	await shell.close()
+	await http?.close()
+	viewReading.close()
 	await snapshooter.close()
 	await sealer.close(journal.last())
+	await mirror?.close()
+	await readModels.close()
 	if (code === 0) {
 		for (const view of views) view.save()
 		// Everything in it is on disk: the engine has stopped with its last commit.
@@ -163,6 +206,32 @@ export async function serve(settings: ServeSettings): Promise<number> {
 	dhcp?.close()
 	journal.close()
 	return code
+}
+
+/** The HTTP server, where one is wanted; it reads what the journal has on disk. */
+async function startHttp(
+	{ http, data }: ServeSettings,
+	horizon: Horizon,
+	log: EngineLog,
+	status: StatusSettings,
+): Promise<Http | undefined> {
+	if (http === undefined) return undefined
+	return openHttp({
+		folder: data,
+		release,
+		...http,
+		horizon,
+		live: liveRelay(status),
+		onTrouble: error => log.warn('http', { error }, 'The HTTP server has trouble.'),
+	})
+}
+
+/** The client package is loaded by those who use it; a wrong address is refused before anything runs. */
+async function loadMirroring({ eventStore }: ServeSettings) {
+	if (eventStore === undefined) return undefined
+	const mirroring = await import('./eventstore-mirror.ts')
+	mirroring.checkAddress(eventStore)
+	return mirroring
 }
 
 function started(configuration: Configuration, at: number): NewEvent[] {

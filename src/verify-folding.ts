@@ -10,10 +10,10 @@ import type { Reader } from '../adapters/journal/reader.ts'
 import { openSnapshots } from '../adapters/journal/snapshots.ts'
 import type { Fault } from '../adapters/journal/verify-seal.ts'
 import { catalogue, type RecordedEvent } from '../domain/event.ts'
+import type { LoadedSnapshot } from '../domain/journal.ts'
 import { dhcpStatistics } from '../projections/dhcp-statistics.ts'
 import { dynamicRequestStatistics } from '../projections/dynamic-request-statistics.ts'
 import type { Projection } from '../projections/follow.ts'
-import { leases } from '../projections/leases.ts'
 import { pools } from '../projections/pools.ts'
 import { relayStatistics } from '../projections/statistics.ts'
 import { upstreamStatistics } from '../projections/upstream-statistics.ts'
@@ -25,7 +25,6 @@ const projections: readonly Projection<any>[] = [
 	stateProjection,
 	relayStatistics,
 	upstreamStatistics,
-	leases,
 	pools,
 	dhcpStatistics,
 	dynamicRequestStatistics,
@@ -46,7 +45,7 @@ type Folded = {
 	// biome-ignore lint/suspicious/noExplicitAny: see above.
 	readonly projection: Projection<any>
 	state: unknown
-	readonly snapshot: { readonly position: number; readonly state: unknown } | undefined
+	readonly snapshot: LoadedSnapshot | undefined
 }
 
 /** `sealed`: events up to there are held to their hash; later ones are checked by their codec. */
@@ -120,8 +119,8 @@ export function openFolding(folder: string, reader: Reader, sealed: number): Fol
 		for (const { projection, state, snapshot } of folded) {
 			if (snapshot?.position !== position) continue
 			compared.push(projection.name)
-			const own: unknown = projection.freeze === undefined ? state : projection.freeze(state)
-			const other = differenceOf(JSON.parse(JSON.stringify(own)), snapshot.state, '')
+			const own: Iterable<unknown> = projection.freeze?.(state) ?? [state]
+			const other = firstDifference(own, snapshot.pieces)
 			if (other === undefined) continue
 			const sentence = `the snapshot of ${projection.name} does not say what the events say (${other})`
 			faults.push({ position, sentence })
@@ -143,6 +142,24 @@ function unknownSnapshots(folder: string): string[] {
 		return files.filter(file => file.endsWith('.json') && !known.has(file))
 	} catch {
 		return []
+	}
+}
+
+/** Where what was folded and a snapshot differ first; a snapshot that cannot be read differs. */
+function firstDifference(own: Iterable<unknown>, saved: Iterable<unknown>): string | undefined {
+	try {
+		const pieces = saved[Symbol.iterator]()
+		let number = 0
+		for (const piece of own) {
+			number++
+			const other = pieces.next()
+			if (other.done === true) return `it ends before piece ${number}`
+			const path = differenceOf(JSON.parse(JSON.stringify(piece)), other.value, '')
+			if (path !== undefined) return `piece ${number}, ${path}`
+		}
+		return pieces.next().done === true ? undefined : `it goes on behind piece ${number}`
+	} catch (error) {
+		return (error as Error).message.replace(/\.$/, '')
 	}
 }
 

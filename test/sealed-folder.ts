@@ -7,7 +7,6 @@ import { openJournal } from '../adapters/journal/journal.ts'
 import { openSealing } from '../adapters/journal/sealing.ts'
 import type { NewEvent } from '../domain/event.ts'
 import { follow } from '../projections/follow.ts'
-import { leases } from '../projections/leases.ts'
 import { relayStatistics } from '../projections/statistics.ts'
 import { stateProjection } from '../src/recover.ts'
 import { type Verdict, verifyFolder } from '../src/verify.ts'
@@ -23,7 +22,7 @@ export function record(folder: string, events: readonly NewEvent[], save = true)
 		journal.append(events.slice(at, at + size))
 	}
 	if (save) {
-		for (const projection of [stateProjection, relayStatistics, leases]) {
+		for (const projection of [stateProjection, relayStatistics]) {
 			// biome-ignore lint/suspicious/noExplicitAny: each has a state of its own.
 			const view = follow<any>({ reader: journal, snapshots: journal, projection })
 			view.catchUp()
