@@ -14,6 +14,14 @@ import {
 	type SavedLeases,
 } from './lease-state.ts'
 import {
+	foldSrc,
+	newSrcTable,
+	restoreSrc,
+	type SavedSrc,
+	type SrcTable,
+	srcToJson,
+} from './sae/logins.ts'
+import {
 	foldSession,
 	newSessionTable,
 	restoreSessions,
@@ -28,6 +36,7 @@ export type RouterState = SessionTable & {
 	/** Addresses of clients whose Access-Requests must carry Message-Authenticator from now on. */
 	readonly messageAuthenticatorSeen: Set<number>
 	readonly leases: LeaseTable
+	readonly src: SrcTable
 }
 
 export type State = {
@@ -41,7 +50,7 @@ export type State = {
 }
 
 /** Raise it when a snapshot of the old shape cannot be read as the new one. */
-export const stateVersion = 3
+export const stateVersion = 4
 
 export function initialState(): State {
 	return { position: 0, lastAt: 0, clockShiftMs: 0, routers: new Map() }
@@ -53,6 +62,7 @@ function newRouterState(name: string): RouterState {
 		...newSessionTable(true),
 		messageAuthenticatorSeen: new Set(),
 		leases: newLeaseTable(),
+		src: newSrcTable(),
 	}
 }
 
@@ -82,37 +92,52 @@ export function evolve(state: State, event: NewEvent): void {
 		case 'AccessAccepted':
 		case 'AccountingStarted':
 		case 'AccountingUpdated':
-		case 'SubscriberTerminated':
 			foldSession(ownRouterState(state, virtualRouterOf(event.stream)), event)
 			return
+		case 'SubscriberTerminated': {
+			const router = ownRouterState(state, virtualRouterOf(event.stream))
+			foldSession(router, event)
+			foldSrc(router.src, event, undefined)
+			return
+		}
 		case 'MessageAuthenticatorSeen':
 			ownRouterState(state, virtualRouterOf(event.stream)).messageAuthenticatorSeen.add(
 				parseIpv4(event.data.client) ?? 0,
 			)
 			return
 		case 'LeaseOffered':
-		case 'LeaseGranted':
-		case 'LeaseRenewed':
-		case 'LeaseDeclined':
-		case 'LeaseReleased':
-		case 'LeaseExpired':
 		case 'PoolWarningChanged': {
 			const { leases } = ownRouterState(state, virtualRouterOf(event.stream))
 			foldLease(leases, event, state.clockShiftMs)
 			return
 		}
+		case 'LeaseGranted':
+		case 'LeaseRenewed':
+		case 'LeaseDeclined':
+		case 'LeaseReleased':
+		case 'LeaseExpired': {
+			const router = ownRouterState(state, virtualRouterOf(event.stream))
+			foldLease(router.leases, event, state.clockShiftMs)
+			foldSrc(router.src, event, router.sessions.get(event.data.mac))
+			return
+		}
+		case 'PoolRequested':
+		case 'PoolSelected':
+		case 'LeaseRefused':
+		case 'AccountingStopped':
+		case 'SrcSessionOpened':
+		case 'SrcSessionClosed':
+			foldSrc(ownRouterState(state, virtualRouterOf(event.stream)).src, event, undefined)
+			return
 		case 'ClockStepped':
 			state.clockShiftMs += event.data.byMs
 			for (const router of state.routers.values()) shiftIdleClocks(router, event.data.byMs)
 			return
-		case 'PoolSelected':
-		case 'LeaseRefused':
 		case 'DhcpDiscarded':
 		case 'AccessRequested':
 		case 'AccessChallenged':
 		case 'AccessRejected':
 		case 'AccessUnanswered':
-		case 'AccountingStopped':
 		case 'AccountingTurnedOn':
 		case 'AccountingTurnedOff':
 		case 'AccountingAnswered':
@@ -125,9 +150,6 @@ export function evolve(state: State, event: NewEvent): void {
 		case 'RequestsDiscarded':
 		case 'AnswersRepeated':
 		case 'ResponsesDiscarded':
-		case 'PoolRequested':
-		case 'SrcSessionOpened':
-		case 'SrcSessionClosed':
 		case 'SrcServerChanged':
 		case 'SrcAnswersDiscarded':
 		case 'DisconnectRequested':
@@ -151,6 +173,7 @@ export function stateToJson(state: State): unknown {
 			...sessionsToJson(router),
 			messageAuthenticatorSeen: [...router.messageAuthenticatorSeen],
 			leases: leasesToJson(router.leases),
+			src: srcToJson(router.src),
 		})),
 	}
 }
@@ -165,6 +188,7 @@ export function stateFromJson(json: unknown): State {
 			name: string
 			messageAuthenticatorSeen: number[]
 			leases: SavedLeases
+			src: SavedSrc
 		})[]
 	}
 	const saved = json as Saved
@@ -176,6 +200,7 @@ export function stateFromJson(json: unknown): State {
 		const router = ownRouterState(state, one.name)
 		restoreSessions(router, one)
 		restoreLeases(router.leases, one.leases)
+		restoreSrc(router.src, one.src)
 		for (const client of one.messageAuthenticatorSeen) router.messageAuthenticatorSeen.add(client)
 	}
 	return state

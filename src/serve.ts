@@ -23,11 +23,13 @@ import { dynamicRequestStatistics } from '../projections/dynamic-request-statist
 import { follow, withPositions } from '../projections/follow.ts'
 import { leases } from '../projections/leases.ts'
 import { pools } from '../projections/pools.ts'
+import { srcStatistics } from '../projections/src-statistics.ts'
 import { relayStatistics } from '../projections/statistics.ts'
 import { upstreamStatistics } from '../projections/upstream-statistics.ts'
 import { loadConfiguration } from './configuration-file.ts'
 import { configure, resolveUpstreams } from './engine/configure.ts'
 import { createEngine, type Engine, recordDurably, turn } from './engine/engine.ts'
+import { closeSrc } from './engine/src-bridge.ts'
 import { stopEngine } from './engine/stop.ts'
 import { tickMs } from './engine/timers.ts'
 import { openLog } from './log.ts'
@@ -36,6 +38,7 @@ import { recoverState, saveState } from './recover.ts'
 import { release } from './release.ts'
 import { type ServeSettings, UsageError } from './settings.ts'
 import { openSnapshooter } from './snapshot.ts'
+import { srcOpener } from './src-client.ts'
 
 /** How often names of upstream servers are looked up anew, and projections are saved. */
 const resolveMs = 60_000
@@ -64,6 +67,7 @@ export async function serve(settings: ServeSettings): Promise<number> {
 			projection: dynamicRequestStatistics,
 			onWarning,
 		}),
+		follow({ reader: journal, snapshots: journal, projection: srcStatistics, onWarning }),
 	] as const
 	for (const view of views) view.catchUp()
 
@@ -93,12 +97,15 @@ export async function serve(settings: ServeSettings): Promise<number> {
 			watchdogSeconds: settings.watchdogSeconds,
 			hidden,
 			...(dhcp === undefined ? {} : { dhcp }),
+			openSrc: srcOpener(settings.config, settings.natsSecurity, log),
+			soon: setImmediate,
 		},
 		state,
 		{ hostname: loaded.configuration.hostname, virtualRouters: [] },
 	)
 	const refused = await configure(engine, loaded.configuration)
 	if (refused !== undefined) {
+		await closeSrc(engine)
 		transport.close()
 		journal.close()
 		throw new UsageError(`${settings.config}: ${refused}`)
@@ -114,6 +121,7 @@ export async function serve(settings: ServeSettings): Promise<number> {
 		pools: views[3],
 		dhcpStatistics: views[4],
 		dynamicRequestStatistics: views[5],
+		srcStatistics: views[6],
 		startedAt,
 	})
 	const shell = await serveShell(settings.data, operator, {
@@ -146,6 +154,7 @@ export async function serve(settings: ServeSettings): Promise<number> {
 	const code = await ended.promise
 	for (const timer of timers) clearInterval(timer)
 	transport.stop()
+	await closeSrc(engine)
 	await shell.close()
 	await snapshooter.close()
 	if (code === 0) {
