@@ -7,6 +7,7 @@ import { type NewEvent, relayStream, subscriberStream } from '../domain/event.ts
 import type { BaselineScope, Change, Operator, Show } from '../domain/junose/operator.ts'
 import { upstreamServersTable } from '../domain/junose/tables.ts'
 import { type Lease, newLeaseTable } from '../domain/lease-state.ts'
+import { type MirrorState, mirrorsText } from '../domain/mirror.ts'
 import { createPools, isTaken } from '../domain/pool.ts'
 import { routerState } from '../domain/state.ts'
 import type { DhcpStatistics } from '../projections/dhcp-statistics.ts'
@@ -37,6 +38,8 @@ export type Operated = {
 	readonly dhcpStatistics: Following<DhcpStatistics>
 	readonly dynamicRequestStatistics: Following<DynamicRequestStatistics>
 	readonly srcStatistics: Following<SrcRecord>
+	/** Copies of the history outside this machine. */
+	readonly mirrors: () => readonly MirrorState[]
 	/** Wall-clock milliseconds. */
 	readonly startedAt: number
 }
@@ -207,6 +210,8 @@ function show(operated: Operated, virtualRouter: string, what: Show): readonly s
 			const query = { virtualRouter, service, client, delta }
 			return relayStatisticsText(operated.relayStatistics.state(), query)
 		}
+		case 'mirrors':
+			return mirrorsText(operated.mirrors(), engine.parts.journal.last())
 		case 'udp-checksum':
 			return [`udp-checksums ${engine.parts.transport.udpChecksums()}`]
 		case 'radius-servers': {

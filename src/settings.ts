@@ -2,8 +2,10 @@
 import { parseArgs } from 'node:util'
 import { isLeft } from 'fp-ts/lib/Either.js'
 import * as t from 'io-ts'
+import type { NatsSecurity } from '../adapters/nats/connection.ts'
 import { watchdogSeconds, watchdogSecondsMinimum } from '../domain/upstream.ts'
 import { type LogLevel, logLevels } from './log.ts'
+import { natsFileFlags, natsFiles, natsFilesUsage } from './nats-settings.ts'
 
 /** What is wrong with how the program was called, as a sentence. */
 export class UsageError extends Error {
@@ -45,6 +47,10 @@ export type ServeSettings = {
 	readonly watchdogSeconds: number
 	readonly transport: t.TypeOf<typeof transport>
 	readonly logLevel: LogLevel
+	/** What SRC's NATS servers are logged in to with; which they are, `sscc` commands say. */
+	readonly natsSecurity: NatsSecurity
+	/** Connection string of the EventStoreDB database that mirrors the journal. */
+	readonly eventStore?: string
 }
 
 export const serveUsage = `radledger serve --config FILE --data DIR
@@ -53,7 +59,11 @@ export const serveUsage = `radledger serve --config FILE --data DIR
   --dictionary FILE        a FreeRADIUS dictionary more (may be repeated)  RADLEDGER_DICTIONARY
   --watchdog-seconds N     RFC 3539's Tw, ${watchdogSecondsMinimum} to 3600 (${watchdogSeconds})                 RADLEDGER_WATCHDOG_SECONDS
   --transport NAME         auto, linux (batched system calls) or dgram     RADLEDGER_TRANSPORT
-  --log-level LEVEL        ${logLevels.join(', ')}           RADLEDGER_LOG_LEVEL`
+  --eventstore URL         mirror to EventStoreDB, e.g. esdb://HOST:2113   RADLEDGER_EVENTSTORE
+  --log-level LEVEL        ${logLevels.join(', ')}           RADLEDGER_LOG_LEVEL
+  and, for the SRC servers of "sscc" commands:
+  --nats-tls               TLS, with the system's certificate authorities   RADLEDGER_NATS_TLS
+  ${natsFilesUsage}`
 
 export function serveSettings(
 	args: readonly string[],
@@ -66,6 +76,9 @@ export function serveSettings(
 		'watchdog-seconds': { type: 'string' },
 		transport: { type: 'string' },
 		'log-level': { type: 'string' },
+		eventstore: { type: 'string' },
+		'nats-tls': { type: 'boolean' },
+		...Object.fromEntries(natsFileFlags.map(name => [name, { type: 'string' as const }])),
 	})
 	const one = <A>(name: string, codec: t.Type<A, unknown, unknown>, other: string | undefined) => {
 		const variable = `RADLEDGER_${name.toUpperCase().replaceAll('-', '_')}`
@@ -77,6 +90,7 @@ export function serveSettings(
 	}
 	const dictionary = environment['RADLEDGER_DICTIONARY']
 	const dictionaries = flags['dictionary'] ?? (dictionary === undefined ? [] : [dictionary])
+	const eventStore = flags['eventstore'] ?? environment['RADLEDGER_EVENTSTORE']
 	return {
 		config: one('config', text, undefined),
 		data: one('data', text, undefined),
@@ -84,6 +98,15 @@ export function serveSettings(
 		watchdogSeconds: one('watchdog-seconds', watchdog, String(watchdogSeconds)),
 		transport: one('transport', transport, 'auto'),
 		logLevel: one('log-level', logLevel, 'info'),
+		natsSecurity: natsFiles(
+			name => {
+				const variable = `RADLEDGER_${name.toUpperCase().replaceAll('-', '_')}`
+				const given = flags[name] ?? environment[variable]
+				return given === undefined ? undefined : one(name, text, undefined)
+			},
+			(flags['nats-tls'] ?? environment['RADLEDGER_NATS_TLS']) !== undefined,
+		),
+		...(eventStore === undefined ? {} : { eventStore: one('eventstore', text, undefined) }),
 	}
 }
 

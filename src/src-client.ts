@@ -1,7 +1,6 @@
 /** The SRC clients that the relay uses: over NATS, or in this process with rules of its own. */
 import { dirname, resolve } from 'node:path'
 import type { NatsSecurity } from '../adapters/nats/connection.ts'
-import { createSrcClient } from '../adapters/nats/src-client.ts'
 import type { SrcClient } from '../domain/sae/client.ts'
 import { createLocalSrc } from '../domain/sae/local.ts'
 import { serverRoles } from '../domain/sae/servers.ts'
@@ -15,11 +14,13 @@ export function srcOpener(
 	security: NatsSecurity,
 	log: EngineLog,
 ): OpenSrc {
-	return (router, settings, onChange) => {
+	return async (router, settings, onChange) => {
 		if (settings.localRules !== undefined) {
 			const file = resolve(dirname(configurationFile), settings.localRules)
 			return openLocal(router, file, log)
 		}
+		// Loaded by those who use it.
+		const { createSrcClient } = await import('../adapters/nats/src-client.ts')
 		return createSrcClient({
 			servers: serverRoles.flatMap(role => {
 				const server = settings.servers[role]

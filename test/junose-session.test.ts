@@ -11,6 +11,7 @@ import {
 	newSession,
 	prompt,
 } from '../domain/junose/session.ts'
+import { ssccCommands } from '../domain/junose/sscc-commands.ts'
 import { subscriberCommands } from '../domain/junose/subscriber-commands.ts'
 import { fakeOperator, screenOf, typeLines } from './fake-operator.ts'
 
@@ -289,7 +290,10 @@ test('every configuration command shows in the configuration, and its no form ta
 })
 
 test('the table of settings above misses no command that has a no form', () => {
-	const elsewhere = [...dhcpCommands, ...subscriberCommands, ...dynamicRequestCommands]
+	const elsewhere = [
+		...[...dhcpCommands, ...subscriberCommands],
+		...[...dynamicRequestCommands, ...ssccCommands],
+	]
 	const negatable = commands.filter(
 		c => c.noRows.length > 0 && !c.modes.includes('user-exec') && !elsewhere.includes(c),
 	)
@@ -429,6 +433,7 @@ test('show commands reach the operator from every privileged mode, also through 
 		...['show radius relay udp-checksum', 'show radius servers', 'conf t'],
 		...['show radius statistics', 'virtual-router vr1', 'radius relay auth server'],
 		...['show radius statistics delta', 'do show version', 'run show version'],
+		'show radius relay mirrors',
 	])
 	assert.equal(operator.shown, [
 		['default', { kind: 'relay-statistics', delta: false }],
@@ -442,6 +447,7 @@ test('show commands reach the operator from every privileged mode, also through 
 		['vr1', { kind: 'radius-statistics', delta: true }],
 		['vr1', { kind: 'version' }],
 		['vr1', { kind: 'version' }],
+		['vr1', { kind: 'mirrors' }],
 	])
 })
 

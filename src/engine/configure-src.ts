@@ -4,12 +4,12 @@ import { type Engine, record } from './engine.ts'
 import { newBridge, noteServer, type SrcBridge, takeIgnored } from './src-bridge.ts'
 
 /** Opens the clients that are needed; what follows from it is put off into `plan`. */
-export function planSrc(
+export async function planSrc(
 	engine: Engine,
 	next: Configuration,
 	plan: (() => void)[],
 	opened: SrcBridge[],
-): string | undefined {
+): Promise<string | undefined> {
 	const kept = new Map<string, SrcBridge>()
 	for (const { name, src } of next.virtualRouters) {
 		if (!src.enabled) continue
@@ -21,7 +21,7 @@ export function planSrc(
 			})
 			continue
 		}
-		const bridge = newBridge(engine, name, src)
+		const bridge = await newBridge(engine, name, src)
 		if ('refused' in bridge) return bridge.refused
 		opened.push(bridge)
 		kept.set(name, bridge)

@@ -43,7 +43,7 @@ export async function configure(engine: Engine, next: Configuration): Promise<st
 	const refused =
 		(await planDynamicRequests(engine, next, plan, opened)) ??
 		(await planDhcp(engine, next, plan, opened)) ??
-		planSrc(engine, next, plan, bridges)
+		(await planSrc(engine, next, plan, bridges))
 	if (refused !== undefined) {
 		for (const { client } of bridges) void client.close()
 		return takeBack(engine, refused, opened, displaced)

@@ -35,7 +35,7 @@ export type OpenSrc = (
 	settings: SrcSettings,
 	/** Told whenever another server is asked, or none. */
 	onChange: (info: SrcInfo) => void,
-) => SrcClient | { readonly refused: string }
+) => Promise<SrcClient | { readonly refused: string }>
 
 export type SrcBridge = {
 	readonly router: string
@@ -70,16 +70,16 @@ const askAgainMs = 1000
 const rejectedLimit = 10_000
 const missedLimit = 1000
 
-export function newBridge(
+export async function newBridge(
 	engine: Engine,
 	router: string,
 	settings: SrcSettings,
-): SrcBridge | { readonly refused: string } {
+): Promise<SrcBridge | { readonly refused: string }> {
 	const { openSrc } = engine.parts
 	if (openSrc === undefined) return { refused: 'This relay has no SRC client.' }
 	// The client may speak before it is handed over.
 	let bridge: SrcBridge | undefined
-	const client = openSrc(router, settings, info => {
+	const client = await openSrc(router, settings, info => {
 		if (bridge === undefined || engine.src.get(router) !== bridge) return
 		readClocks(engine)
 		noteServer(engine, bridge, info)
