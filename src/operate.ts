@@ -1,12 +1,13 @@
 /** What an operator asks of the running relay, carried out: the shell's commands end here. */
 import { arch, platform } from 'node:os'
+import type { ViewReader } from '../adapters/views/reader.ts'
 import { formatIpv4, parseIpv4 } from '../domain/address.ts'
 import type { Configuration, DhcpLocal, DhcpPool, VirtualRouter } from '../domain/configuration.ts'
 import { decide } from '../domain/decide.ts'
 import { type NewEvent, relayStream, subscriberStream } from '../domain/event.ts'
 import type { BaselineScope, Change, Operator, Show } from '../domain/junose/operator.ts'
 import { upstreamServersTable } from '../domain/junose/tables.ts'
-import { type Lease, newLeaseTable } from '../domain/lease-state.ts'
+import { type Lease, leaseAt, newLeaseTable, takenAddresses } from '../domain/lease-state.ts'
 import { type MirrorState, mirrorsText } from '../domain/mirror.ts'
 import { createPools, isTaken } from '../domain/pool.ts'
 import { routerState } from '../domain/state.ts'
@@ -15,7 +16,7 @@ import { bindingsText, dhcpStatisticsText, poolsText } from '../projections/dhcp
 import type { DynamicRequestStatistics } from '../projections/dynamic-request-statistics.ts'
 import { dynamicRequestStatisticsText } from '../projections/dynamic-request-text.ts'
 import type { Following } from '../projections/follow.ts'
-import { type Leases, leasesOf, leasesOfMac } from '../projections/leases.ts'
+import { leasesOf, leasesOfMac } from '../projections/leases.ts'
 import type { Pools } from '../projections/pools.ts'
 import { subscribersText, subscriberText } from '../projections/sessions-text.ts'
 import type { SrcRecord } from '../projections/src-statistics.ts'
@@ -23,6 +24,7 @@ import { type SrcQuery, srcInfoText, srcStatisticsText } from '../projections/sr
 import type { RelayStatistics } from '../projections/statistics.ts'
 import { relayStatisticsText, upstreamStatisticsText } from '../projections/statistics-text.ts'
 import type { UpstreamStatistics } from '../projections/upstream-statistics.ts'
+import { showAccountingDomains } from './accounting-domains.ts'
 import { saveConfiguration } from './configuration-file.ts'
 import { configure } from './engine/configure.ts'
 import { type Engine, recordDurably } from './engine/engine.ts'
@@ -33,13 +35,14 @@ export type Operated = {
 	readonly configurationFile: string
 	readonly relayStatistics: Following<RelayStatistics>
 	readonly upstreamStatistics: Following<UpstreamStatistics>
-	readonly leases: Following<Leases>
 	readonly pools: Following<Pools>
 	readonly dhcpStatistics: Following<DhcpStatistics>
 	readonly dynamicRequestStatistics: Following<DynamicRequestStatistics>
 	readonly srcStatistics: Following<SrcRecord>
 	/** Copies of the history outside this machine. */
 	readonly mirrors: () => readonly MirrorState[]
+	/** The read models, behind the journal by what their thread has not folded yet. */
+	readonly viewReader: () => ViewReader | undefined
 	/** Wall-clock milliseconds. */
 	readonly startedAt: number
 }
@@ -66,15 +69,25 @@ export function openOperator(operated: Operated): Operator {
 			return undefined
 		},
 		async show(virtualRouter, what) {
-			if (what.kind === 'subscribers') {
+			if (isOfState(what)) {
 				// The live state is ahead of the disk by the batch that waits to be written: what is shown
 				// is on disk once that is.
 				const failed = await orSentence(recordDurably(operated.engine, []).then(() => undefined))
 				if (failed !== undefined) return [`% ${failed}`]
 			}
+			if (what.kind === 'accounting-domains') {
+				const { journal, clock } = operated.engine.parts
+				const from = { journal, viewReader: operated.viewReader, now: clock.wall() }
+				return showAccountingDomains(from, virtualRouter, what.mac)
+			}
 			return show(operated, virtualRouter, what)
 		},
 	}
+}
+
+/** What is shown from the folded state itself: there is no second table of what can be a million. */
+function isOfState({ kind }: Show): boolean {
+	return kind === 'subscribers' || kind === 'dhcp-bindings' || kind === 'dhcp-pools'
 }
 
 /** The sentence of a journal that fails: the shell says why before the relay is gone. */
@@ -144,16 +157,17 @@ async function clearBindings(
 	virtualRouter: string,
 	address: string | undefined,
 ): Promise<string | undefined> {
-	const { byAddress } = routerState(engine.state, virtualRouter).leases
-	const named = address === undefined ? [...byAddress.keys()] : [parseIpv4(address) ?? 0]
+	const { leases } = routerState(engine.state, virtualRouter)
 	const steadyNow = () => engine.parts.clock.wall() - engine.state.clockShiftMs
-	if (address !== undefined && !isTaken(byAddress.get(named[0]!), steadyNow())) {
+	const named =
+		address === undefined ? [...takenAddresses(leases, steadyNow())] : [parseIpv4(address) ?? 0]
+	if (address !== undefined && !isTaken(leaseAt(leases, named[0]!), steadyNow())) {
 		return `Nobody has ${address}; "show ip dhcp-local binding" lists the addresses in use.`
 	}
 	for (let i = 0; i < named.length; i += clearedPerCommit) {
 		const at = engine.parts.clock.wall()
 		const events = named.slice(i, i + clearedPerCommit).flatMap((number): NewEvent[] => {
-			const lease = byAddress.get(number)
+			const lease = leaseAt(leases, number)
 			return lease !== undefined && isTaken(lease, steadyNow())
 				? [cleared(virtualRouter, lease, at)]
 				: []
@@ -188,6 +202,9 @@ function poolSizes(
 	}
 }
 
+/** What is shown at once, out of memory. */
+type AtOnce = Exclude<Show, { kind: 'accounting-domains' }>
+
 async function clearSubscriber(
 	{ engine }: Operated,
 	router: string,
@@ -200,7 +217,7 @@ async function clearSubscriber(
 	return undefined
 }
 
-function show(operated: Operated, virtualRouter: string, what: Show): readonly string[] {
+function show(operated: Operated, virtualRouter: string, what: AtOnce): readonly string[] {
 	const { engine } = operated
 	const settings = engine.configuration.virtualRouters.find(({ name }) => name === virtualRouter)
 	if (settings === undefined) return [`% There is no virtual router ${virtualRouter}.`]
@@ -231,10 +248,10 @@ function show(operated: Operated, virtualRouter: string, what: Show): readonly s
 		case 'dhcp-bindings': {
 			const { address, mac } = what
 			const query = { virtualRouter, address, mac, now: engine.parts.clock.wall() }
-			return bindingsText(operated.leases.state(), query)
+			return bindingsText(engine.state, query)
 		}
 		case 'dhcp-pools':
-			return poolsText(operated.leases.state(), operated.pools.state(), {
+			return poolsText(engine.state, operated.pools.state(), {
 				virtualRouter,
 				pools: settings.dhcpLocal.pools,
 				sizeOf: poolSizes(engine, virtualRouter, settings.dhcpLocal),
@@ -279,7 +296,7 @@ function srcQuery(engine: Engine, { name, src }: VirtualRouter): SrcQuery {
 }
 
 function addressesOf(operated: Operated, virtualRouter: string, mac: string): string[] {
-	const leases = leasesOf(operated.leases.state(), virtualRouter)
+	const leases = leasesOf(operated.engine.state, virtualRouter)
 	if (leases === undefined) return []
 	const found = leasesOfMac(leases, mac, operated.engine.parts.clock.wall())
 	return found.filter(({ state }) => state === 'bound').map(({ address }) => address)

@@ -20,8 +20,7 @@ import {
 import { parseDictionary } from '../domain/radius/dictionary-file.ts'
 import { dhcpStatistics } from '../projections/dhcp-statistics.ts'
 import { dynamicRequestStatistics } from '../projections/dynamic-request-statistics.ts'
-import { follow, withPositions } from '../projections/follow.ts'
-import { leases } from '../projections/leases.ts'
+import { catchUpTogether, follow, withPositions } from '../projections/follow.ts'
 import { pools } from '../projections/pools.ts'
 import { srcStatistics } from '../projections/src-statistics.ts'
 import { relayStatistics } from '../projections/statistics.ts'
@@ -35,12 +34,12 @@ import { tickMs } from './engine/timers.ts'
 import type { EventStoreMirror } from './eventstore-mirror.ts'
 import { openLog } from './log.ts'
 import { openOperator } from './operate.ts'
-import { recoverState, saveState } from './recover.ts'
+import { followState, saveState } from './recover.ts'
 import { release } from './release.ts'
 import { type ServeSettings, UsageError } from './settings.ts'
 import { openSnapshooter } from './snapshot.ts'
 import { srcOpener } from './src-client.ts'
-import { openViews } from './views.ts'
+import { openViewReading, openViews } from './views.ts'
 
 /** How often names of upstream servers are looked up anew, and projections are saved. */
 const resolveMs = 60_000
@@ -57,11 +56,10 @@ export async function serve(settings: ServeSettings): Promise<number> {
 
 	const journal = openJournal({ folder: settings.data, onWarning })
 	const startedAt = Date.now()
-	const state = recoverState(journal, journal, onWarning)
+	const recovering = followState(journal, journal, onWarning)
 	const views = [
 		follow({ reader: journal, snapshots: journal, projection: relayStatistics, onWarning }),
 		follow({ reader: journal, snapshots: journal, projection: upstreamStatistics, onWarning }),
-		follow({ reader: journal, snapshots: journal, projection: leases, onWarning }),
 		follow({ reader: journal, snapshots: journal, projection: pools, onWarning }),
 		follow({ reader: journal, snapshots: journal, projection: dhcpStatistics, onWarning }),
 		follow({
@@ -72,7 +70,8 @@ export async function serve(settings: ServeSettings): Promise<number> {
 		}),
 		follow({ reader: journal, snapshots: journal, projection: srcStatistics, onWarning }),
 	] as const
-	for (const view of views) view.catchUp()
+	catchUpTogether(journal, [recovering, ...views])
+	const state = recovering.state()
 
 	const { transport, reason } = await openTransport(
 		settings.transport === 'auto' ? {} : { force: settings.transport },
@@ -102,6 +101,7 @@ export async function serve(settings: ServeSettings): Promise<number> {
 			watchdogSeconds: settings.watchdogSeconds,
 			hidden,
 			...(dhcp === undefined ? {} : { dhcp }),
+			dhcpPort: settings.dhcpPort,
 			openSrc: srcOpener(settings.config, settings.natsSecurity, log),
 			soon: setImmediate,
 		},
@@ -128,17 +128,18 @@ export async function serve(settings: ServeSettings): Promise<number> {
 	})
 	await recordDurably(engine, started(loaded.configuration, Date.now()))
 
+	const viewReading = openViewReading(settings.data)
 	const operator = openOperator({
 		engine,
 		configurationFile: settings.config,
 		relayStatistics: views[0],
 		upstreamStatistics: views[1],
-		leases: views[2],
-		pools: views[3],
-		dhcpStatistics: views[4],
-		dynamicRequestStatistics: views[5],
-		srcStatistics: views[6],
+		pools: views[2],
+		dhcpStatistics: views[3],
+		dynamicRequestStatistics: views[4],
+		srcStatistics: views[5],
 		mirrors: () => (mirror === undefined ? [] : [mirror.state()]),
+		viewReader: viewReading.reader,
 		startedAt,
 	})
 	const shell = await serveShell(settings.data, operator, {
@@ -149,8 +150,7 @@ export async function serve(settings: ServeSettings): Promise<number> {
 	const timers = [
 		setInterval(() => void resolveUpstreams(engine), resolveMs),
 		setInterval(() => {
-			// The leases take a second to save when there are a million: the snapshooter does it.
-			for (const view of views) if (view !== views[2]) view.save()
+			for (const view of views) view.save()
 			snapshooter.at(journal.last())
 		}, saveMs),
 	]
@@ -174,6 +174,7 @@ export async function serve(settings: ServeSettings): Promise<number> {
 	transport.stop()
 	await closeSrc(engine)
 	await shell.close()
+	viewReading.close()
 	await snapshooter.close()
 	await mirror?.close()
 	await readModels.close()

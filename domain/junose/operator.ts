@@ -30,6 +30,8 @@ export type Show =
 	| { readonly kind: 'subscribers'; readonly mac?: string }
 	| { readonly kind: 'sscc-info' }
 	| { readonly kind: 'sscc-statistics' }
+	/** The two accounting domains of a subscriber, or where they differ. */
+	| { readonly kind: 'accounting-domains'; readonly mac?: string }
 	| { readonly kind: 'version' }
 
 export type BaselineScope = 'radius relay' | 'radius' | 'radius dynamic-request' | 'ip dhcp-local'

@@ -5,6 +5,7 @@
  */
 import type { EventData, NewEvent } from '../event.ts'
 import type { Session } from '../session-table.ts'
+import { sharedText } from '../shared-text.ts'
 import type { CloseCause } from './protocol.ts'
 
 export type SrcDecision = NonNullable<EventData<'PoolSelected'>['decision']>
@@ -158,13 +159,13 @@ function addressTaken(
 		address: data.address,
 		since: at,
 		user: decision?.user ?? session?.user,
-		class: decision?.class ?? session?.class,
-		serviceBundle: decision?.serviceBundle ?? session?.serviceBundle,
+		class: sharedText(decision?.class) ?? session?.class,
+		serviceBundle: sharedText(decision?.serviceBundle) ?? session?.serviceBundle,
 		wap: session?.wap,
 		ssid: session?.ssid,
-		interface: data.interface,
+		interface: sharedText(data.interface),
 		giaddr: data.giaddr,
-		pool: data.pool,
+		pool: sharedText(data.pool),
 		leaseSeconds: data.leaseSeconds,
 		authenticated: session !== undefined,
 		dhcpOptions: subscriber.dhcpOptions,
@@ -275,58 +276,7 @@ function opened(table: SrcTable, data: EventData<'SrcSessionOpened'>): void {
 	if (login === undefined) return
 	if (login === current) table.unreported.delete(data.mac)
 	login.session = data.session
-	login.service = data.service
-	login.serviceClass = data.serviceClass
+	login.service = sharedText(data.service)
+	login.serviceClass = sharedText(data.serviceClass)
 	login.dhcpOptions = undefined
-}
-
-// ---- as JSON ----
-
-export type SavedSrc = {
-	readonly subscribers: readonly (readonly [mac: string, subscriber: Partial<SrcSubscriber>])[]
-	readonly debts: readonly SrcDebt[]
-}
-
-export function srcToJson(table: SrcTable): SavedSrc {
-	return { subscribers: [...table.subscribers], debts: [...table.debts.values()] }
-}
-
-/** Puts what `srcToJson` gave into an empty table. Shares no object with it that changes. */
-export function restoreSrc(table: SrcTable, saved: SavedSrc): void {
-	for (const [mac, { decision, dhcpOptions, login }] of saved.subscribers) {
-		table.subscribers.set(mac, {
-			decision,
-			dhcpOptions,
-			login: login === undefined ? undefined : restoredLogin(login),
-		})
-		if (login !== undefined && login.session === undefined) table.unreported.add(mac)
-	}
-	for (const { login, cause, endedAt } of saved.debts) {
-		table.debts.set(loginKey(login), { login: restoredLogin(login), cause, endedAt })
-	}
-}
-
-/** JSON leaves out what is undefined; logins keep one shape all the same. */
-function restoredLogin(login: SrcLogin): SrcLogin {
-	return {
-		mac: login.mac,
-		address: login.address,
-		since: login.since,
-		user: login.user,
-		class: login.class,
-		serviceBundle: login.serviceBundle,
-		wap: login.wap,
-		ssid: login.ssid,
-		interface: login.interface,
-		giaddr: login.giaddr,
-		pool: login.pool,
-		leaseSeconds: login.leaseSeconds,
-		authenticated: login.authenticated,
-		dhcpOptions: login.dhcpOptions,
-		session: login.session,
-		service: login.service,
-		serviceClass: login.serviceClass,
-		stop: login.stop,
-		cause: login.cause,
-	}
 }

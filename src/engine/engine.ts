@@ -69,6 +69,8 @@ export type EngineParts = {
 	readonly hidden: HiddenAttributes
 	/** Without it there are no interfaces, and the DHCP server has nobody to serve. */
 	readonly dhcp?: DhcpSystem
+	/** Where the DHCP server listens; 67 unless told. */
+	readonly dhcpPort?: number
 	/** Without it `sscc enable` is refused. */
 	readonly openSrc?: OpenSrc
 	/** Calls back once what arrives at the same time was looked at; at the turn's end unless given. */
