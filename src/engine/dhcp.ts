@@ -46,6 +46,11 @@ import {
 } from './dhcp-service.ts'
 import { type Engine, endTurn, queueAnswer, record, touchListener } from './engine.ts'
 
+/**
+ * Commits for DHCP alone keep this distance: to make one message durable costs several times what
+ * all else about it does, and a client that gets its address waits for two of them at most.
+ */
+const commitSpacingMs = 2
 /** How long an address is listened for, and how many are at once. */
 const pingMs = 500
 const pingLimit = 256
@@ -210,7 +215,7 @@ function answer(engine: Engine, listener: DhcpListener, service: DhcpService, as
 	if (reply === undefined) return
 	sendReply(engine, listener, service, asked, reply)
 	if (events.length > 0) {
-		queueAnswer(engine, listener)
+		queueAnswer(engine, listener, commitSpacingMs)
 		return
 	}
 	// It rests on nothing new, or on what leaves with this turn.
