@@ -1,7 +1,8 @@
 /** What an operator asks of the running relay, carried out: the shell's commands end here. */
 import { arch, platform } from 'node:os'
+import type { ViewReader } from '../adapters/views/reader.ts'
 import { formatIpv4, parseIpv4 } from '../domain/address.ts'
-import type { Configuration, DhcpLocal, DhcpPool } from '../domain/configuration.ts'
+import type { Configuration, DhcpLocal, DhcpPool, VirtualRouter } from '../domain/configuration.ts'
 import { decide } from '../domain/decide.ts'
 import { type NewEvent, relayStream, subscriberStream } from '../domain/event.ts'
 import type { BaselineScope, Change, Operator, Show } from '../domain/junose/operator.ts'
@@ -18,9 +19,12 @@ import type { Following } from '../projections/follow.ts'
 import { leasesOf, leasesOfMac } from '../projections/leases.ts'
 import type { Pools } from '../projections/pools.ts'
 import { subscribersText, subscriberText } from '../projections/sessions-text.ts'
+import type { SrcRecord } from '../projections/src-statistics.ts'
+import { type SrcQuery, srcInfoText, srcStatisticsText } from '../projections/src-text.ts'
 import type { RelayStatistics } from '../projections/statistics.ts'
 import { relayStatisticsText, upstreamStatisticsText } from '../projections/statistics-text.ts'
 import type { UpstreamStatistics } from '../projections/upstream-statistics.ts'
+import { showAccountingDomains } from './accounting-domains.ts'
 import { saveConfiguration } from './configuration-file.ts'
 import { configure } from './engine/configure.ts'
 import { type Engine, recordDurably } from './engine/engine.ts'
@@ -34,8 +38,11 @@ export type Operated = {
 	readonly pools: Following<Pools>
 	readonly dhcpStatistics: Following<DhcpStatistics>
 	readonly dynamicRequestStatistics: Following<DynamicRequestStatistics>
+	readonly srcStatistics: Following<SrcRecord>
 	/** Copies of the history outside this machine. */
 	readonly mirrors: () => readonly MirrorState[]
+	/** The read models, behind the journal by what their thread has not folded yet. */
+	readonly viewReader: () => ViewReader | undefined
 	/** Wall-clock milliseconds. */
 	readonly startedAt: number
 }
@@ -55,12 +62,23 @@ export function openOperator(operated: Operated): Operator {
 			orSentence(clearBindings(operated, virtualRouter, address)),
 		clearSubscriber: (virtualRouter, mac) =>
 			orSentence(clearSubscriber(operated, virtualRouter, mac)),
+		async restartSrc(virtualRouter) {
+			const bridge = operated.engine.src.get(virtualRouter)
+			if (bridge === undefined) return 'SRC is not on; "sscc enable" turns it on.'
+			bridge.client.restart()
+			return undefined
+		},
 		async show(virtualRouter, what) {
 			if (isOfState(what)) {
 				// The live state is ahead of the disk by the batch that waits to be written: what is shown
 				// is on disk once that is.
 				const failed = await orSentence(recordDurably(operated.engine, []).then(() => undefined))
 				if (failed !== undefined) return [`% ${failed}`]
+			}
+			if (what.kind === 'accounting-domains') {
+				const { journal, clock } = operated.engine.parts
+				const from = { journal, viewReader: operated.viewReader, now: clock.wall() }
+				return showAccountingDomains(from, virtualRouter, what.mac)
 			}
 			return show(operated, virtualRouter, what)
 		},
@@ -184,6 +202,9 @@ function poolSizes(
 	}
 }
 
+/** What is shown at once, out of memory. */
+type AtOnce = Exclude<Show, { kind: 'accounting-domains' }>
+
 async function clearSubscriber(
 	{ engine }: Operated,
 	router: string,
@@ -196,7 +217,7 @@ async function clearSubscriber(
 	return undefined
 }
 
-function show(operated: Operated, virtualRouter: string, what: Show): readonly string[] {
+function show(operated: Operated, virtualRouter: string, what: AtOnce): readonly string[] {
 	const { engine } = operated
 	const settings = engine.configuration.virtualRouters.find(({ name }) => name === virtualRouter)
 	if (settings === undefined) return [`% There is no virtual router ${virtualRouter}.`]
@@ -252,11 +273,26 @@ function show(operated: Operated, virtualRouter: string, what: Show): readonly s
 			const addresses = addressesOf(operated, virtualRouter, what.mac)
 			return subscriberText(sessions, virtualRouter, what.mac, addresses)
 		}
+		case 'sscc-info':
+			return srcInfoText(operated.srcStatistics.state(), srcQuery(engine, settings))
+		case 'sscc-statistics':
+			return srcStatisticsText(operated.srcStatistics.state(), srcQuery(engine, settings))
 		case 'version':
 			return version(operated)
 		default:
 			return what satisfies never
 	}
+}
+
+function srcQuery(engine: Engine, { name, src }: VirtualRouter): SrcQuery {
+	const client = engine.src.get(name)?.client
+	const live = client && { info: client.info(), statistics: client.statistics() }
+	const interfaceWith = (address: string) => {
+		const wanted = parseIpv4(address) ?? 0
+		const all = [...engine.dhcp.interfaces.values()]
+		return all.find(({ addresses }) => addresses.includes(wanted))?.name
+	}
+	return { virtualRouter: name, settings: src, live, interfaceWith }
 }
 
 function addressesOf(operated: Operated, virtualRouter: string, mac: string): string[] {

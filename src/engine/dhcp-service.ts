@@ -10,6 +10,8 @@ export type DhcpInterface = {
 	readonly index: number
 	readonly name: string
 	readonly addresses: readonly number[]
+	/** What the operator calls it. */
+	readonly alias?: string
 }
 
 /** What the server asks of the machine; a simulation has its own. */
@@ -35,6 +37,8 @@ export type Asked = {
 	/** The address to answer from, and the interface to broadcast on. */
 	readonly local: number
 	readonly interfaceIndex: number
+	/** The UDP port that the message came from. */
+	readonly sourcePort: number
 }
 
 export type DhcpService = {
