@@ -30,6 +30,25 @@ export function checkpointStream(journal: string): string {
 	return `mirror-${journal}`
 }
 
+/** Up to which position the target has everything of a journal; 0 where nothing says so. */
+export async function checkpointPosition(target: Target, journal: string): Promise<number> {
+	const newest = await newestCheckpoint(target, checkpointStream(journal))
+	return newest?.data.position ?? 0
+}
+
+async function newestCheckpoint(
+	target: Target,
+	stream: string,
+): Promise<{ data: CheckpointData; revision: bigint } | undefined> {
+	const [newest] = await target.newest(stream, 1)
+	if (newest === undefined) return undefined
+	const data = checkpointData.decode(newest.data)
+	if (isLeft(data)) {
+		throw new TargetFailure('away', `${stream} in EventStoreDB has an event that is no checkpoint.`)
+	}
+	return { data: data.right, revision: newest.revision }
+}
+
 export function openCheckpoint(parts: {
 	readonly source: OwnJournal
 	readonly target: Target
@@ -44,7 +63,7 @@ export function openCheckpoint(parts: {
 	return {
 		position: () => saved,
 		async resume() {
-			const newest = await read()
+			const newest = await newestCheckpoint(target, stream)
 			if (newest === undefined) {
 				revision = -1n
 				saved = 0
@@ -60,19 +79,6 @@ export function openCheckpoint(parts: {
 			return saved
 		},
 		save: write,
-	}
-
-	async function read(): Promise<{ data: CheckpointData; revision: bigint } | undefined> {
-		const [newest] = await target.newest(stream, 1)
-		if (newest === undefined) return undefined
-		const data = checkpointData.decode(newest.data)
-		if (isLeft(data)) {
-			throw new TargetFailure(
-				'away',
-				`${stream} in EventStoreDB has an event that is no checkpoint.`,
-			)
-		}
-		return { data: data.right, revision: newest.revision }
 	}
 
 	function compare({ position, stream: of, type, at }: CheckpointData): void {
@@ -97,7 +103,7 @@ export function openCheckpoint(parts: {
 		} catch (error) {
 			if (!(error instanceof TargetFailure) || error.kind !== 'wrong-revision') throw error
 			// Either an attempt whose answer was lost, or somebody else: the next session looks.
-			if (claimed && (await read())?.data.run !== run) throw superseded()
+			if (claimed && (await newestCheckpoint(target, stream))?.data.run !== run) throw superseded()
 			throw new TargetFailure('away', `${stream} was written to meanwhile: the mirror looks again.`)
 		}
 		revision++
