@@ -15,6 +15,7 @@ const usage = `Usage: radledger COMMAND
   shell --data DIR                  the JunosE shell of a running relay
   exec --data DIR "COMMAND"         one command of that shell; exit code 1 when it is refused
   restore --from URL --data DIR     a lost relay's journal, from its EventStoreDB mirror
+  replay --subscriber MAC --data DIR   what happened, and how things stood at a time
   src-adapter --rules FILE --nats URL    answers a relay's questions about address pools`
 
 async function main(args: readonly string[]): Promise<number> {
@@ -44,6 +45,10 @@ async function main(args: readonly string[]): Promise<number> {
 				return 0
 			}
 			return restoreCommand(rest)
+		}
+		case 'replay': {
+			const { replay } = await import('./replay.ts')
+			return replay(rest)
 		}
 		case 'src-adapter': {
 			const { srcAdapter } = await import('./src-adapter.ts')
