@@ -21,8 +21,11 @@ const keptCheckpoints = 16
 export type Checkpoint = {
 	/** Position of the newest one that is known to be there. */
 	position(): number
-	/** Claims the journal's copy for this run and returns the position up to which it is complete. */
-	resume(): Promise<number>
+	/**
+	 * Claims the journal's copy for this run and returns the position up to which it is complete;
+	 * undefined where nobody ever began with it, as far as the target can tell.
+	 */
+	resume(): Promise<number | undefined>
 	save(position: number): Promise<void>
 }
 
@@ -76,7 +79,7 @@ export function openCheckpoint(parts: {
 			await write(saved)
 			if (newest === undefined) await target.keepNewest(stream, keptCheckpoints).catch(denied)
 			claimed = true
-			return saved
+			return newest === undefined ? undefined : saved
 		},
 		save: write,
 	}
