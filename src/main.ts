@@ -15,8 +15,10 @@ const usage = `Usage: radledger COMMAND
   shell --data DIR                  the JunosE shell of a running relay
   exec --data DIR "COMMAND"         one command of that shell; exit code 1 when it is refused
   verify --data DIR                 whether the journal is what was recorded and sealed
+  prove --position P --data DIR     a proof that verify --proof checks without the journal
   seal-key --data DIR               the public key that its checkpoints are verified with
   checkpoint --data DIR             the newest signed checkpoint, to be kept elsewhere
+  restore --from URL --data DIR     a lost relay's journal, from its EventStoreDB mirror
   replay --subscriber MAC --data DIR   what happened, and how things stood at a time
   src-adapter --rules FILE --nats URL    answers a relay's questions about address pools`
 
@@ -52,6 +54,18 @@ async function main(args: readonly string[]): Promise<number> {
 			const { checkpoint } = await import('./seal-key.ts')
 			return checkpoint(rest)
 		}
+		case 'prove': {
+			const { prove } = await import('./prove.ts')
+			return prove(rest)
+		}
+		case 'restore': {
+			const { restoreCommand, restoreUsage } = await import('./restore.ts')
+			if (rest.includes('--help')) {
+				console.log(restoreUsage)
+				return 0
+			}
+			return restoreCommand(rest)
+		}
 		case 'replay': {
 			const { replay } = await import('./replay.ts')
 			return replay(rest)
@@ -76,7 +90,10 @@ function isForUser(error: unknown): error is Error {
 	if (!(error instanceof Error)) return false
 	const parsing = (error as NodeJS.ErrnoException).code?.startsWith('ERR_PARSE_ARGS') === true
 	return (
-		parsing || ['UsageError', 'JournalFailure', 'ShellError', 'TargetFailure'].includes(error.name)
+		parsing ||
+		['UsageError', 'JournalFailure', 'ShellError', 'TargetFailure', 'RestoreFailure'].includes(
+			error.name,
+		)
 	)
 }
 

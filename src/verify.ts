@@ -1,12 +1,14 @@
 /** `radledger verify`: whether a journal, or a proof out of one, is what was sealed. */
 import { readFileSync } from 'node:fs'
 import { setImmediate } from 'node:timers/promises'
-import { sha256 } from '../adapters/journal/commitment.ts'
+import { nodeHash, sha256 } from '../adapters/journal/commitment.ts'
 import { openReader } from '../adapters/journal/reader.ts'
+import { isSignedBy } from '../adapters/journal/seal-key.ts'
 import { openSealToRead, sealedSize, verifierKeyIn } from '../adapters/journal/seal-store.ts'
 import type { Fault, SealCheck } from '../adapters/journal/verify-seal.ts'
 import { startSealCheck } from '../adapters/journal/verify-thread.ts'
 import { parseVerifierKey, type VerifierKey } from '../domain/seal/note.ts'
+import { checkProof, parseProof } from '../domain/seal/proof.ts'
 import { dataFolder, readFlags, UsageError } from './settings.ts'
 import { type Folding, openFolding } from './verify-folding.ts'
 
@@ -29,11 +31,36 @@ export async function verify(args: readonly string[]): Promise<number> {
 	}) as Record<string, string | undefined>
 	const key = flags['key'] === undefined ? undefined : keyOf(flags['key'])
 	const kept = flags['checkpoint'] === undefined ? undefined : textOf(flags['checkpoint'])
+	if (flags['proof'] !== undefined) return verifyProof(textOf(flags['proof']), kept, key)
 	const folder = dataFolder(flags['data'], process.env)
 	const { faults, lines } = await verifyFolder({ folder, key, kept, progress: showProgress() })
 	for (const line of lines) console.log(line)
 	return faults.length === 0 ? 0 : 1
 }
+
+/**
+ * Checkpoint and key must come from whoever checks: a proof that brought its own could have been made
+ * by anybody.
+ */
+function verifyProof(text: string, kept: string | undefined, key: VerifierKey | undefined): number {
+	if (kept === undefined || key === undefined) {
+		throw new UsageError(
+			`--proof needs --checkpoint and --key: what you have kept of the log, not what came with the proof.\n${usage}`,
+		)
+	}
+	const proof = parseProof(text)
+	const checking = { kept, key, sha256, node: nodeHash, verify: isSignedBy }
+	const result = proof === undefined ? noProof : checkProof(proof, checking)
+	if ('fault' in result) {
+		console.log(`Not proven. ${result.fault}`)
+		return 1
+	}
+	console.log(result.proven)
+	if (proof?.kind === 'inclusion' && 'event' in proof.entry) console.log(proof.entry.event)
+	return 0
+}
+
+const noProof = { fault: 'The file has no proof in it that radledger prove has written.' } as const
 
 export type FolderVerification = {
 	readonly folder: string

@@ -245,3 +245,10 @@ export function subtreesOf(db: DatabaseSync): Subtree {
 		return hashes
 	}
 }
+
+/** Whether something else stands at the position than what was sealed, or soon will. */
+export function isErased(db: DatabaseSync, position: number): boolean {
+	return (
+		db.prepare('SELECT 1 FROM rewritten WHERE position = ? LIMIT 1').get(position) !== undefined
+	)
+}
