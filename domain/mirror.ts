@@ -1,7 +1,7 @@
 /** Copies of the history outside this machine: what the relay shows of each. */
 
 export type MirrorState = {
-	readonly store: 'EventStoreDB'
+	readonly store: 'EventStoreDB' | 'NATS JetStream'
 	/** Host names and ports, without credentials. */
 	readonly target: string
 	readonly state:
