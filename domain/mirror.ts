@@ -30,7 +30,7 @@ export function mirrorLag({ position }: MirrorState, last: number): number {
 /** `show radius relay mirrors`; `last`: the position of the journal's newest event. */
 export function mirrorsText(mirrors: readonly MirrorState[], last: number): string[] {
 	if (mirrors.length === 0) {
-		return ['No mirror is configured: start the relay with --eventstore to have one.']
+		return ['No mirror is configured: start the relay with --eventstore or --nats to have one.']
 	}
 	return mirrors.flatMap((mirror, index) => [
 		...(index === 0 ? [] : ['']),

@@ -7,6 +7,7 @@ import type { Fed } from '../../adapters/nats/feed-checkpoint.ts'
 import type { PlacedEvent } from '../../domain/upcast.ts'
 import { type NatsServer, startNats, startNatsCluster } from './nats.ts'
 import { canRun, endAll, temporaryFolder, until } from './processes.ts'
+import { startRelay } from './relay-process.ts'
 
 type Message = { readonly subject: string; readonly id: string; readonly event: PlacedEvent }
 
@@ -244,6 +245,35 @@ if (canRun('the event feed', 'nats-server')) {
 		const feed = open([server], { ...events, source })
 		await follows(feed, 4)
 		assert.equal(positions(await messages(server, router)), upTo(4))
+	})
+
+	test('a relay feeds what it records, and says so; killed, it goes on where it was', async () => {
+		const own = await startNats(`jetstream { store_dir: "${temporaryFolder('jetstream')}" }`)
+		const relay = await startRelay({
+			servers: [],
+			clients: '127.0.0.0 255.0.0.0',
+			flags: ['--nats', `nats://127.0.0.1:${own.port}`],
+		})
+		const isThere = async () => {
+			const shown = await relay.exec('show radius relay mirrors')
+			return (
+				/^NATS JetStream 127/m.test(shown) && /State +following[\s\S]*Lag +0 events/.test(shown)
+			)
+		}
+		await until('the feed follows', 10_000, isThere)
+		await relay.kill()
+		await relay.restart()
+		await relay.exec('baseline radius relay')
+		await until('the feed follows again', 10_000, isThere)
+		const found = await messages(own)
+		assert.equal(
+			found.map(({ event }) => [event.position, event.type]),
+			relay.events().map(({ position, type }) => [position, type]),
+		)
+		assert.is(found.at(-1)!.event.type, 'BaselineSet')
+		assert.equal(Object.keys(found[0]!.event).sort(), [
+			...['at', 'data', 'position', 'stream', 'type', 'v'],
+		])
 	})
 
 	test('in a cluster of three, the death of the leader costs nothing', async () => {
