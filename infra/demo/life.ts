@@ -9,6 +9,7 @@ import { chapResponse } from '../../domain/radius/chap.ts'
 import { codeNames, codes } from '../../domain/radius/packet.ts'
 import type { AccessPoint } from './access-points.ts'
 import type { DhcpAgent, Held } from './dhcp-agent.ts'
+import type { Disconnector } from './disconnect.ts'
 import { decodeEap, decodeMd5Value, eapCodes, eapTypes, encodeEap, encodeMd5Value } from './eap.ts'
 import { eapMessageOf, octetsOf } from './message.ts'
 import {
@@ -29,6 +30,8 @@ export type Campus = {
 	readonly points: readonly AccessPoint[]
 	/** The relay agent of each access point; none where the relay serves no addresses. */
 	readonly agents: readonly DhcpAgent[]
+	/** Ends sessions as a home server may. */
+	readonly disconnector: Disconnector
 	readonly traffic: Traffic
 	/** Aborted when the demo is to end: nobody begins a further step. */
 	readonly ending: AbortSignal
@@ -124,6 +127,7 @@ async function carryOut(
 		case 'roam':
 			return await roam(campus, subscriber, stay)
 		case 'log-off':
+			if (subscriber.expelled) return await expel(campus, subscriber, stay)
 			// Most clients just go away: the end of the session gives the address back.
 			if (subscriber.method !== 'eap-md5') release(campus, subscriber, stay)
 			await account(campus, subscriber, stay, acctStatus.stop, terminateCause.userRequest)
@@ -150,6 +154,20 @@ async function logIn(
 	const stay: Stay = { point, accounting, held: undefined }
 	await account(campus, subscriber, stay, acctStatus.start)
 	stay.held = await obtain(campus, subscriber, point)
+	return stay
+}
+
+/** The home server has the session ended; the access point has nothing more to say of it. */
+async function expel(
+	{ disconnector, traffic, ending }: Campus,
+	{ name }: Subscriber,
+	stay: Stay,
+): Promise<Stay | undefined> {
+	if (await disconnector.disconnect(stay.accounting.session)) {
+		traffic.disconnects++
+		return undefined
+	}
+	if (!ending.aborted) fail(traffic, `The session of ${name} could not be disconnected.`)
 	return stay
 }
 

@@ -27,10 +27,14 @@ export type RelayPlan = {
 		readonly authentication: number
 		readonly accounting: number
 		readonly dhcp: number
+		readonly dynamic: number
 	}
 	readonly homeServer: { readonly authentication: number; readonly accounting: number }
 	readonly homeServerSecret: string
-	readonly accessPoints: readonly Pick<AccessPoint, 'address' | 'secret'>[]
+	readonly accessPoints: readonly (Pick<AccessPoint, 'address' | 'secret'> & {
+		/** UDP port at which it disconnects subscribers. */
+		readonly disconnectPort: number
+	})[]
 }
 
 export type Relay = {
@@ -100,6 +104,15 @@ function configurationText(plan: RelayPlan): string {
 		lines.push(` udp-port ${ports[service]}`)
 		for (const [address, secret] of secrets) lines.push(` key ${address} 255.255.255.255 ${secret}`)
 		lines.push('exit')
+	}
+	lines.push('radius dynamic-request server 127.0.0.1', ` key ${homeServerSecret}`)
+	lines.push(` udp-port ${ports.dynamic}`, ' subscriber disconnect', 'exit')
+	// Where all have one address, one of them would be asked for all: none is then.
+	if (secrets.size === accessPoints.length) {
+		for (const { address, secret, disconnectPort } of accessPoints) {
+			const port = `udp-port ${disconnectPort}`
+			lines.push(`radius relay disconnect-client ${address} key ${secret} ${port}`)
+		}
 	}
 	lines.push(...dhcpLines)
 	return `${lines.join('\n')}\n`
@@ -192,13 +205,18 @@ function logEntry(line: string): { id: string; level: number; msg: string } {
 
 /** UDP ports that nobody has, all different. */
 export async function freePorts(): Promise<RelayPlan['ports']> {
-	const sockets = [createSocket('udp4'), createSocket('udp4'), createSocket('udp4')] as const
+	const sockets = [0, 1, 2, 3].map(() => createSocket('udp4'))
 	for (const socket of sockets) {
 		// The DHCP server listens everywhere, as broadcasts reach nobody else.
 		socket.bind(0, socket === sockets[2] ? '0.0.0.0' : '127.0.0.1')
 		await once(socket, 'listening')
 	}
-	const [authentication, accounting, dhcp] = sockets.map(socket => socket.address().port)
+	const [authentication, accounting, dhcp, dynamic] = sockets.map(socket => socket.address().port)
 	for (const socket of sockets) await new Promise<void>(done => socket.close(() => done()))
-	return { authentication: authentication!, accounting: accounting!, dhcp: dhcp! }
+	return {
+		authentication: authentication!,
+		accounting: accounting!,
+		dhcp: dhcp!,
+		dynamic: dynamic!,
+	}
 }

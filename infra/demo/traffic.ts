@@ -21,6 +21,8 @@ export type Traffic = {
 	leases: number
 	renewals: number
 	releases: number
+	/** Sessions that the home server had ended. */
+	disconnects: number
 	/** How often each outcome was received: what the journal must have as well. */
 	readonly received: Map<string, number>
 	/** What did not go as it was to go: the first few as sentences, and how many in all. */
@@ -49,6 +51,7 @@ export function newTraffic(): Traffic {
 		leases: 0,
 		renewals: 0,
 		releases: 0,
+		disconnects: 0,
 		received: new Map(),
 		failures: [],
 		failureCount: 0,
