@@ -147,14 +147,6 @@ export function serveSettings(
 		dhcpPort: one('dhcp-port', port, String(serverPort)),
 		logLevel: one('log-level', logLevel, 'info'),
 		sealKey: one('seal-key', t.union([text, t.undefined]), undefined),
-		natsSecurity: natsFiles(
-			name => {
-				const variable = `RADLEDGER_${name.toUpperCase().replaceAll('-', '_')}`
-				const given = flags[name] ?? environment[variable]
-				return given === undefined ? undefined : one(name, text, undefined)
-			},
-			(flags['nats-tls'] ?? environment['RADLEDGER_NATS_TLS']) !== undefined,
-		),
 		natsSecurity: natsFiles(natsFile, natsTls),
 		...feedSettings(natsUrls, natsFile, natsTls),
 		http: httpSettings(
