@@ -164,7 +164,10 @@ function scaleTable(scale: ScaleFigures): string {
 		[
 			['Memory of the process, once it serves', gib(scale.readyBytes)],
 			['Most of it, from the start until read models are at work', gib(scale.peakBytes)],
-			['Start from a snapshot', `${scale.restartSeconds.toFixed(1)} s`],
+			[
+				'Start from a snapshot',
+				`${scale.restartSeconds.toFixed(1)} s (${scale.restartCpuSeconds.toFixed(1)} s CPU)`,
+			],
 			['Start from the whole journal', `${scale.rebuildSeconds.toFixed(1)} s`],
 		],
 	)
