@@ -5,6 +5,7 @@ import { readFileSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 import { openDhcpSystem } from '../adapters/dhcp/system.ts'
 import { openJournal } from '../adapters/journal/journal.ts'
+import { openSealer } from '../adapters/journal/sealer.ts'
 import { openTransport } from '../adapters/radius/open-transport.ts'
 import { serveShell } from '../adapters/shell/server.ts'
 import { formatIpv4, parseIpv4 } from '../domain/address.ts'
@@ -32,9 +33,10 @@ import { createEngine, type Engine, type EngineLog, recordDurably, turn } from '
 import { closeSrc } from './engine/src-bridge.ts'
 import { stopEngine } from './engine/stop.ts'
 import { tickMs } from './engine/timers.ts'
+import type { EventFeed } from './event-feed.ts'
 import type { EventStoreMirror } from './eventstore-mirror.ts'
+import { type Horizon, moveHorizon, newHorizon } from './horizon.ts'
 import { type Http, openHttp } from './http.ts'
-import { type Horizon, moveHorizon, newHorizon } from './http-messages.ts'
 import { openLog } from './log.ts'
 import { type Operated, openOperator } from './operate.ts'
 import { followState, saveState } from './recover.ts'
@@ -48,6 +50,8 @@ import { openViewReading, openViews } from './views.ts'
 /** How often names of upstream servers are looked up anew, and projections are saved. */
 const resolveMs = 60_000
 const saveMs = 60_000
+/** How often the sealer hears how far the journal is. */
+const sealMs = 1_000
 
 /** Runs the relay until it is told to stop; resolves to the process's exit code. */
 export async function serve(settings: ServeSettings): Promise<number> {
@@ -122,6 +126,7 @@ export async function serve(settings: ServeSettings): Promise<number> {
 		journal.close()
 		throw new UsageError(`${settings.config}: ${refused}`)
 	}
+	const feed = await startFeed(settings, horizon, log)
 	mirror = mirroring?.openEventStoreMirror({
 		url: settings.eventStore!,
 		folder: settings.data,
@@ -145,7 +150,7 @@ export async function serve(settings: ServeSettings): Promise<number> {
 		dhcpStatistics: views[3],
 		dynamicRequestStatistics: views[4],
 		srcStatistics: views[5],
-		mirrors: () => (mirror === undefined ? [] : [mirror.state()]),
+		mirrors: () => [mirror, feed].flatMap(each => (each === undefined ? [] : [each.state()])),
 		viewReader: viewReading.reader,
 		startedAt,
 	}
@@ -165,8 +170,10 @@ export async function serve(settings: ServeSettings): Promise<number> {
 		throw error
 	})
 	const snapshooter = openSnapshooter(settings.data, journal.last(), onWarning)
+	const sealer = openSealer({ folder: settings.data, keyFile: settings.sealKey, onWarning })
 	const readModels = openViews(settings.data, onWarning)
 	const timers = [
+		setInterval(() => sealer.at(journal.last()), sealMs),
 		setInterval(() => void resolveUpstreams(engine), resolveMs),
 		setInterval(() => {
 			for (const view of views) view.save()
@@ -198,7 +205,9 @@ export async function serve(settings: ServeSettings): Promise<number> {
 	await http?.close()
 	viewReading.close()
 	await snapshooter.close()
+	await sealer.close(journal.last())
 	await mirror?.close()
+	await feed?.close()
 	await readModels.close()
 	if (code === 0) {
 		for (const view of views) view.save()
@@ -227,6 +236,17 @@ async function startHttp(
 		live: liveRelay(status),
 		onTrouble: error => log.warn('http', { error }, 'The HTTP server has trouble.'),
 	})
+}
+
+/** The client package is loaded by those who use it. */
+async function startFeed(
+	{ feed, data }: ServeSettings,
+	horizon: Horizon,
+	log: EngineLog,
+): Promise<EventFeed | undefined> {
+	if (feed === undefined) return undefined
+	const { openEventFeed } = await import('./event-feed.ts')
+	return openEventFeed({ nats: feed, folder: data, horizon, log })
 }
 
 /** The client package is loaded by those who use it; a wrong address is refused before anything runs. */
