@@ -20,7 +20,6 @@ import { subscribersText, subscriberText } from '../projections/sessions-text.ts
 import type { RelayStatistics } from '../projections/statistics.ts'
 import { relayStatisticsText, upstreamStatisticsText } from '../projections/statistics-text.ts'
 import type { UpstreamStatistics } from '../projections/upstream-statistics.ts'
-import { saveConfiguration } from './configuration-file.ts'
 import { configure } from './engine/configure.ts'
 import { type Engine, recordDurably } from './engine/engine.ts'
 import { release } from './release.ts'
@@ -28,6 +27,8 @@ import { release } from './release.ts'
 export type Operated = {
 	readonly engine: Engine
 	readonly configurationFile: string
+	/** Puts the configuration into that file, whole or not at all; throws the file system's error. */
+	readonly save: (configuration: Configuration) => void
 	readonly relayStatistics: Following<RelayStatistics>
 	readonly upstreamStatistics: Following<UpstreamStatistics>
 	readonly leases: Following<Leases>
@@ -84,12 +85,12 @@ async function changeConfiguration(
 	next: Configuration,
 	change: Change,
 ): Promise<string | undefined> {
-	const { engine, configurationFile } = operated
+	const { engine, configurationFile, save } = operated
 	const before = engine.configuration
 	const refused = await configure(engine, next)
 	if (refused !== undefined) return refused
 	try {
-		saveConfiguration(configurationFile, next)
+		save(next)
 	} catch (error) {
 		await configure(engine, before)
 		return `The configuration file ${configurationFile} cannot be written, so nothing was changed: ${(error as Error).message}.`

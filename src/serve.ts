@@ -25,7 +25,7 @@ import { leases } from '../projections/leases.ts'
 import { pools } from '../projections/pools.ts'
 import { relayStatistics } from '../projections/statistics.ts'
 import { upstreamStatistics } from '../projections/upstream-statistics.ts'
-import { loadConfiguration } from './configuration-file.ts'
+import { loadConfiguration, saveConfiguration } from './configuration-file.ts'
 import { configure, resolveUpstreams } from './engine/configure.ts'
 import { createEngine, type Engine, recordDurably, turn } from './engine/engine.ts'
 import { stopEngine } from './engine/stop.ts'
@@ -108,6 +108,7 @@ export async function serve(settings: ServeSettings): Promise<number> {
 	const operator = openOperator({
 		engine,
 		configurationFile: settings.config,
+		save: configuration => saveConfiguration(settings.config, configuration),
 		relayStatistics: views[0],
 		upstreamStatistics: views[1],
 		leases: views[2],

@@ -38,6 +38,7 @@ async function running(text: string) {
 	const operator = openOperator({
 		engine,
 		configurationFile: '/nowhere',
+		save() {},
 		relayStatistics: following(relayStatistics),
 		upstreamStatistics: following(upstreamStatistics),
 		leases: following(leases),
