@@ -13,7 +13,7 @@ import {
 	nextMember,
 	removeMember,
 } from './free-set.ts'
-import type { Lease, LeaseTable } from './lease-state.ts'
+import { type Lease, type LeaseTable, takenAddresses } from './lease-state.ts'
 
 export type Pool = {
 	readonly name: string
@@ -65,7 +65,7 @@ export function createPools(
 		.filter(pool => pool.mask !== 0)
 		.sort((a, b) => a.network - b.network)
 	const pools = { byName, byNetwork, excluded }
-	for (const lease of leases.byAddress.values()) followLease(pools, lease.address, lease, steadyAt)
+	for (const address of takenAddresses(leases, steadyAt)) occupy(pools, address, true)
 	return pools
 }
 
@@ -166,7 +166,9 @@ export function linkedPools(pools: Pools, first: Pool): Pool[] {
 
 /** Whether somebody has the address, so that nobody else can get it now. */
 export function isTaken(lease: Lease | undefined, steadyAt: number): boolean {
-	return lease !== undefined && (lease.status === 'bound' || lease.until > steadyAt)
+	if (lease === undefined) return false
+	// A hold that was over when it began stays so, also where the clocks have gone back a little.
+	return lease.status === 'bound' || (lease.until > steadyAt && lease.until > lease.changedAt)
 }
 
 /** Whether this client can get the address: it is free, or kept for this very client. */
@@ -186,9 +188,12 @@ export function followLease(
 	lease: Lease | undefined,
 	steadyAt: number,
 ): void {
+	occupy(pools, address, isTaken(lease, steadyAt))
+}
+
+function occupy(pools: Pools, address: number, taken: boolean): void {
 	const pool = poolAround(pools, address)
 	if (pool === undefined) return
-	const taken = isTaken(lease, steadyAt)
 	const offset = address - pool.network
 	if (pool.reserved.has(address)) {
 		if (taken) pool.reservedInUse.add(address)

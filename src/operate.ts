@@ -1,12 +1,14 @@
 /** What an operator asks of the running relay, carried out: the shell's commands end here. */
 import { arch, platform } from 'node:os'
+import type { ViewReader } from '../adapters/views/reader.ts'
 import { formatIpv4, parseIpv4 } from '../domain/address.ts'
 import type { Configuration, DhcpLocal, DhcpPool } from '../domain/configuration.ts'
 import { decide } from '../domain/decide.ts'
 import { type NewEvent, relayStream, subscriberStream } from '../domain/event.ts'
 import type { BaselineScope, Change, Operator, Show } from '../domain/junose/operator.ts'
 import { upstreamServersTable } from '../domain/junose/tables.ts'
-import { type Lease, newLeaseTable } from '../domain/lease-state.ts'
+import { type Lease, leaseAt, newLeaseTable, takenAddresses } from '../domain/lease-state.ts'
+import { type MirrorState, mirrorsText } from '../domain/mirror.ts'
 import { createPools, isTaken } from '../domain/pool.ts'
 import { routerState } from '../domain/state.ts'
 import type { DhcpStatistics } from '../projections/dhcp-statistics.ts'
@@ -14,14 +16,15 @@ import { bindingsText, dhcpStatisticsText, poolsText } from '../projections/dhcp
 import type { DynamicRequestStatistics } from '../projections/dynamic-request-statistics.ts'
 import { dynamicRequestStatisticsText } from '../projections/dynamic-request-text.ts'
 import type { Following } from '../projections/follow.ts'
-import { type Leases, leasesOf, leasesOfMac } from '../projections/leases.ts'
+import { leasesOf, leasesOfMac } from '../projections/leases.ts'
 import type { Pools } from '../projections/pools.ts'
 import { subscribersText, subscriberText } from '../projections/sessions-text.ts'
 import type { RelayStatistics } from '../projections/statistics.ts'
 import { relayStatisticsText, upstreamStatisticsText } from '../projections/statistics-text.ts'
 import type { UpstreamStatistics } from '../projections/upstream-statistics.ts'
+import { showAccountingDomains } from './accounting-domains.ts'
 import { configure } from './engine/configure.ts'
-import { type Engine, recordDurably } from './engine/engine.ts'
+import { type Engine, presentTime, recordDurably } from './engine/engine.ts'
 import { release } from './release.ts'
 
 export type Operated = {
@@ -31,10 +34,13 @@ export type Operated = {
 	readonly save: (configuration: Configuration) => void
 	readonly relayStatistics: Following<RelayStatistics>
 	readonly upstreamStatistics: Following<UpstreamStatistics>
-	readonly leases: Following<Leases>
 	readonly pools: Following<Pools>
 	readonly dhcpStatistics: Following<DhcpStatistics>
 	readonly dynamicRequestStatistics: Following<DynamicRequestStatistics>
+	/** Copies of the history outside this machine. */
+	readonly mirrors: () => readonly MirrorState[]
+	/** The read models, behind the journal by what their thread has not folded yet. */
+	readonly viewReader: () => ViewReader | undefined
 	/** Wall-clock milliseconds. */
 	readonly startedAt: number
 }
@@ -55,15 +61,25 @@ export function openOperator(operated: Operated): Operator {
 		clearSubscriber: (virtualRouter, mac) =>
 			orSentence(clearSubscriber(operated, virtualRouter, mac)),
 		async show(virtualRouter, what) {
-			if (what.kind === 'subscribers') {
+			if (isOfState(what)) {
 				// The live state is ahead of the disk by the batch that waits to be written: what is shown
 				// is on disk once that is.
 				const failed = await orSentence(recordDurably(operated.engine, []).then(() => undefined))
 				if (failed !== undefined) return [`% ${failed}`]
 			}
+			if (what.kind === 'accounting-domains') {
+				const { journal, clock } = operated.engine.parts
+				const from = { journal, viewReader: operated.viewReader, now: clock.wall() }
+				return showAccountingDomains(from, virtualRouter, what.mac)
+			}
 			return show(operated, virtualRouter, what)
 		},
 	}
+}
+
+/** What is shown from the folded state itself: there is no second table of what can be a million. */
+function isOfState({ kind }: Show): boolean {
+	return kind === 'subscribers' || kind === 'dhcp-bindings' || kind === 'dhcp-pools'
 }
 
 /** The sentence of a journal that fails: the shell says why before the relay is gone. */
@@ -101,7 +117,7 @@ async function changeConfiguration(
 			stream: relayStream(virtualRouter),
 			type: 'ConfigurationChanged',
 			v: 1,
-			at: engine.parts.clock.wall(),
+			at: presentTime(engine),
 			data: { context, command },
 		},
 	])
@@ -118,7 +134,7 @@ async function setBaseline(
 		stream: relayStream(virtualRouter),
 		type: 'BaselineSet',
 		v: 1,
-		at: engine.parts.clock.wall(),
+		at: presentTime(engine),
 		data: { scope },
 	}
 	await recordDurably(engine, [event])
@@ -133,16 +149,17 @@ async function clearBindings(
 	virtualRouter: string,
 	address: string | undefined,
 ): Promise<string | undefined> {
-	const { byAddress } = routerState(engine.state, virtualRouter).leases
-	const named = address === undefined ? [...byAddress.keys()] : [parseIpv4(address) ?? 0]
-	const steadyNow = () => engine.parts.clock.wall() - engine.state.clockShiftMs
-	if (address !== undefined && !isTaken(byAddress.get(named[0]!), steadyNow())) {
+	const { leases } = routerState(engine.state, virtualRouter)
+	const steadyNow = () => presentTime(engine) - engine.state.clockShiftMs
+	const named =
+		address === undefined ? [...takenAddresses(leases, steadyNow())] : [parseIpv4(address) ?? 0]
+	if (address !== undefined && !isTaken(leaseAt(leases, named[0]!), steadyNow())) {
 		return `Nobody has ${address}; "show ip dhcp-local binding" lists the addresses in use.`
 	}
 	for (let i = 0; i < named.length; i += clearedPerCommit) {
-		const at = engine.parts.clock.wall()
+		const at = presentTime(engine)
 		const events = named.slice(i, i + clearedPerCommit).flatMap((number): NewEvent[] => {
-			const lease = byAddress.get(number)
+			const lease = leaseAt(leases, number)
 			return lease !== undefined && isTaken(lease, steadyNow())
 				? [cleared(virtualRouter, lease, at)]
 				: []
@@ -177,19 +194,22 @@ function poolSizes(
 	}
 }
 
+/** What is shown at once, out of memory. */
+type AtOnce = Exclude<Show, { kind: 'accounting-domains' }>
+
 async function clearSubscriber(
 	{ engine }: Operated,
 	router: string,
 	mac: string,
 ): Promise<string | undefined> {
-	const at = engine.parts.clock.wall()
+	const at = presentTime(engine)
 	const { events } = decide(engine.state, { kind: 'clear-subscriber', at, router, mac })
 	if (events.length === 0) return `${mac} has no session.`
 	await recordDurably(engine, events)
 	return undefined
 }
 
-function show(operated: Operated, virtualRouter: string, what: Show): readonly string[] {
+function show(operated: Operated, virtualRouter: string, what: AtOnce): readonly string[] {
 	const { engine } = operated
 	const settings = engine.configuration.virtualRouters.find(({ name }) => name === virtualRouter)
 	if (settings === undefined) return [`% There is no virtual router ${virtualRouter}.`]
@@ -199,6 +219,8 @@ function show(operated: Operated, virtualRouter: string, what: Show): readonly s
 			const query = { virtualRouter, service, client, delta }
 			return relayStatisticsText(operated.relayStatistics.state(), query)
 		}
+		case 'mirrors':
+			return mirrorsText(operated.mirrors(), engine.parts.journal.last())
 		case 'udp-checksum':
 			return [`udp-checksums ${engine.parts.transport.udpChecksums()}`]
 		case 'radius-servers': {
@@ -218,10 +240,10 @@ function show(operated: Operated, virtualRouter: string, what: Show): readonly s
 		case 'dhcp-bindings': {
 			const { address, mac } = what
 			const query = { virtualRouter, address, mac, now: engine.parts.clock.wall() }
-			return bindingsText(operated.leases.state(), query)
+			return bindingsText(engine.state, query)
 		}
 		case 'dhcp-pools':
-			return poolsText(operated.leases.state(), operated.pools.state(), {
+			return poolsText(engine.state, operated.pools.state(), {
 				virtualRouter,
 				pools: settings.dhcpLocal.pools,
 				sizeOf: poolSizes(engine, virtualRouter, settings.dhcpLocal),
@@ -251,7 +273,7 @@ function show(operated: Operated, virtualRouter: string, what: Show): readonly s
 }
 
 function addressesOf(operated: Operated, virtualRouter: string, mac: string): string[] {
-	const leases = leasesOf(operated.leases.state(), virtualRouter)
+	const leases = leasesOf(operated.engine.state, virtualRouter)
 	if (leases === undefined) return []
 	const found = leasesOfMac(leases, mac, operated.engine.parts.clock.wall())
 	return found.filter(({ state }) => state === 'bound').map(({ address }) => address)

@@ -20,22 +20,23 @@ import {
 import { parseDictionary } from '../domain/radius/dictionary-file.ts'
 import { dhcpStatistics } from '../projections/dhcp-statistics.ts'
 import { dynamicRequestStatistics } from '../projections/dynamic-request-statistics.ts'
-import { follow, withPositions } from '../projections/follow.ts'
-import { leases } from '../projections/leases.ts'
+import { catchUpTogether, follow, withPositions } from '../projections/follow.ts'
 import { pools } from '../projections/pools.ts'
 import { relayStatistics } from '../projections/statistics.ts'
 import { upstreamStatistics } from '../projections/upstream-statistics.ts'
 import { loadConfiguration, saveConfiguration } from './configuration-file.ts'
 import { configure, resolveUpstreams } from './engine/configure.ts'
-import { createEngine, type Engine, recordDurably, turn } from './engine/engine.ts'
+import { createEngine, type Engine, presentTime, recordDurably, turn } from './engine/engine.ts'
 import { stopEngine } from './engine/stop.ts'
 import { tickMs } from './engine/timers.ts'
+import type { EventStoreMirror } from './eventstore-mirror.ts'
 import { openLog } from './log.ts'
 import { openOperator } from './operate.ts'
-import { recoverState, saveState } from './recover.ts'
+import { followState, saveState } from './recover.ts'
 import { release } from './release.ts'
 import { type ServeSettings, UsageError } from './settings.ts'
 import { openSnapshooter } from './snapshot.ts'
+import { openViewReading, openViews } from './views.ts'
 
 /** How often names of upstream servers are looked up anew, and projections are saved. */
 const resolveMs = 60_000
@@ -47,15 +48,15 @@ export async function serve(settings: ServeSettings): Promise<number> {
 	const loaded = loadConfiguration(settings.config)
 	if ('refused' in loaded) throw new UsageError(loaded.refused)
 	const hidden = hiddenAttributes(loadDictionaries(settings.dictionaries))
+	const mirroring = await loadMirroring(settings)
 	const onWarning = (sentence: string) => log.warn('data-folder', {}, sentence)
 
 	const journal = openJournal({ folder: settings.data, onWarning })
 	const startedAt = Date.now()
-	const state = recoverState(journal, journal, onWarning)
+	const recovering = followState(journal, journal, onWarning)
 	const views = [
 		follow({ reader: journal, snapshots: journal, projection: relayStatistics, onWarning }),
 		follow({ reader: journal, snapshots: journal, projection: upstreamStatistics, onWarning }),
-		follow({ reader: journal, snapshots: journal, projection: leases, onWarning }),
 		follow({ reader: journal, snapshots: journal, projection: pools, onWarning }),
 		follow({ reader: journal, snapshots: journal, projection: dhcpStatistics, onWarning }),
 		follow({
@@ -65,7 +66,8 @@ export async function serve(settings: ServeSettings): Promise<number> {
 			onWarning,
 		}),
 	] as const
-	for (const view of views) view.catchUp()
+	catchUpTogether(journal, [recovering, ...views])
+	const state = recovering.state()
 
 	const { transport, reason } = await openTransport(
 		settings.transport === 'auto' ? {} : { force: settings.transport },
@@ -73,6 +75,7 @@ export async function serve(settings: ServeSettings): Promise<number> {
 	// Without the FFI the DHCP server is refused with the reason as soon as it is configured.
 	const dhcp = transport.kind === 'linux' ? await openDhcpSystem() : undefined
 	const ended = Promise.withResolvers<number>()
+	let mirror: EventStoreMirror | undefined
 	const engine = createEngine(
 		{
 			transport,
@@ -84,6 +87,7 @@ export async function serve(settings: ServeSettings): Promise<number> {
 			committed(first, events) {
 				const recorded = withPositions(first, events)
 				for (const view of views) view.committed(first, recorded)
+				mirror?.committed(first + events.length - 1)
 			},
 			failed(error) {
 				const sentence = `${error.message} Nothing is answered any more.`
@@ -93,6 +97,7 @@ export async function serve(settings: ServeSettings): Promise<number> {
 			watchdogSeconds: settings.watchdogSeconds,
 			hidden,
 			...(dhcp === undefined ? {} : { dhcp }),
+			dhcpPort: settings.dhcpPort,
 		},
 		state,
 		{ hostname: loaded.configuration.hostname, virtualRouters: [] },
@@ -103,29 +108,42 @@ export async function serve(settings: ServeSettings): Promise<number> {
 		journal.close()
 		throw new UsageError(`${settings.config}: ${refused}`)
 	}
-	await recordDurably(engine, started(loaded.configuration, Date.now()))
+	mirror = mirroring?.openEventStoreMirror({
+		url: settings.eventStore!,
+		folder: settings.data,
+		position: journal.last(),
+		log,
+		intruder(sentence) {
+			log.fatal('second-relay', { folder: settings.data }, `The relay stops. ${sentence}`)
+			const over = () => ended.resolve(1)
+			stopEngine(engine, 'another relay has its virtual router').then(over, over)
+		},
+	})
+	await recordDurably(engine, started(loaded.configuration, presentTime(engine)))
 
+	const viewReading = openViewReading(settings.data)
 	const operator = openOperator({
 		engine,
 		configurationFile: settings.config,
 		save: configuration => saveConfiguration(settings.config, configuration),
 		relayStatistics: views[0],
 		upstreamStatistics: views[1],
-		leases: views[2],
-		pools: views[3],
-		dhcpStatistics: views[4],
-		dynamicRequestStatistics: views[5],
+		pools: views[2],
+		dhcpStatistics: views[3],
+		dynamicRequestStatistics: views[4],
+		mirrors: () => (mirror === undefined ? [] : [mirror.state()]),
+		viewReader: viewReading.reader,
 		startedAt,
 	})
 	const shell = await serveShell(settings.data, operator, {
 		onError: error => log.warn('shell', { error: String(error) }, 'A shell session failed.'),
 	})
 	const snapshooter = openSnapshooter(settings.data, journal.last(), onWarning)
+	const readModels = openViews(settings.data, onWarning)
 	const timers = [
 		setInterval(() => void resolveUpstreams(engine), resolveMs),
 		setInterval(() => {
-			// The leases take a second to save when there are a million: the snapshooter does it.
-			for (const view of views) if (view !== views[2]) view.save()
+			for (const view of views) view.save()
 			snapshooter.at(journal.last())
 		}, saveMs),
 	]
@@ -148,7 +166,10 @@ export async function serve(settings: ServeSettings): Promise<number> {
 	for (const timer of timers) clearInterval(timer)
 	transport.stop()
 	await shell.close()
+	viewReading.close()
 	await snapshooter.close()
+	await mirror?.close()
+	await readModels.close()
 	if (code === 0) {
 		for (const view of views) view.save()
 		// Everything in it is on disk: the engine has stopped with its last commit.
@@ -158,6 +179,14 @@ export async function serve(settings: ServeSettings): Promise<number> {
 	dhcp?.close()
 	journal.close()
 	return code
+}
+
+/** The client package is loaded by those who use it; a wrong address is refused before anything runs. */
+async function loadMirroring({ eventStore }: ServeSettings) {
+	if (eventStore === undefined) return undefined
+	const mirroring = await import('./eventstore-mirror.ts')
+	mirroring.checkAddress(eventStore)
+	return mirroring
 }
 
 function started(configuration: Configuration, at: number): NewEvent[] {

@@ -14,6 +14,7 @@ export type Show =
 			readonly delta: boolean
 	  }
 	| { readonly kind: 'udp-checksum' }
+	| { readonly kind: 'mirrors' }
 	| { readonly kind: 'radius-servers' }
 	| { readonly kind: 'radius-statistics'; readonly delta: boolean }
 	| {
@@ -27,6 +28,8 @@ export type Show =
 	| { readonly kind: 'dynamic-request-statistics'; readonly delta: boolean }
 	/** `mac` in normal form; every subscriber where it is left out. */
 	| { readonly kind: 'subscribers'; readonly mac?: string }
+	/** The two accounting domains of a subscriber, or where they differ. */
+	| { readonly kind: 'accounting-domains'; readonly mac?: string }
 	| { readonly kind: 'version' }
 
 export type BaselineScope = 'radius relay' | 'radius' | 'radius dynamic-request' | 'ip dhcp-local'

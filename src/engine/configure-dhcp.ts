@@ -23,11 +23,12 @@ export async function planDhcp(
 	)
 	let socket = engine.dhcp.listener?.socket
 	if (served.length > 0 && socket === undefined) {
+		const port = engine.parts.dhcpPort ?? serverPort
 		try {
-			socket = await engine.parts.transport.bind(0, serverPort, { broadcast: true })
+			socket = await engine.parts.transport.bind(0, port, { broadcast: true })
 			opened.push(socket)
 		} catch (error) {
-			return `The DHCP local server cannot listen on UDP port ${serverPort}: ${bindFailure(error)}`
+			return `The DHCP local server cannot listen on UDP port ${port}: ${bindFailure(error)}`
 		}
 	}
 	plan.push(() => apply(engine, served, socket))

@@ -30,6 +30,7 @@ import {
 	pingAnswered,
 	poolWarnings,
 } from '../../domain/lease.ts'
+import { leaseAt } from '../../domain/lease-state.ts'
 import { createPools, followLease } from '../../domain/pool.ts'
 import { readUint32 } from '../../domain/radius/packet.ts'
 import { routerState } from '../../domain/state.ts'
@@ -43,7 +44,7 @@ import {
 	serviceOn,
 	takeDhcpDiscards,
 } from './dhcp-service.ts'
-import { type Engine, endTurn, queueAnswer, record, touchListener } from './engine.ts'
+import { type Engine, endTurn, presentTime, queueAnswer, record, touchListener } from './engine.ts'
 
 /** How long an address is listened for, and how many are at once. */
 const pingMs = 500
@@ -93,7 +94,7 @@ function receiveMessage(
 	}
 	const local = received.locals[i]!
 	const isBroadcast = received.destinations[i] !== local
-	const asked = readAsked(engine, packet, message, from, local, isBroadcast)
+	const asked = readAsked(engine, packet, message, from, local, isBroadcast, received.ports[i]!)
 	if (typeof asked === 'string') countDhcp(service, message, asked)
 	else answer(engine, listener, service, asked)
 }
@@ -137,6 +138,7 @@ function readAsked(
 	from: DhcpInterface,
 	local: number,
 	isBroadcast: boolean,
+	sourcePort: number,
 ): Asked | string {
 	const mac = clientMac(packet)
 	const client = clientKey(packet)
@@ -167,6 +169,7 @@ function readAsked(
 		serverIdentifier: override ?? (local === 0 ? interfaceAddress : local),
 		local: local === 0 ? interfaceAddress : local,
 		interfaceIndex: from.index,
+		sourcePort,
 	}
 }
 
@@ -245,8 +248,7 @@ async function pingFirst(
 	service.waiting.delete(request.mac)
 	const { listener, services } = engine.dhcp
 	if (engine.stopped || listener === undefined || services.get(service.router) !== service) return
-	engine.at = engine.parts.clock.wall()
-	engine.now = engine.parts.clock.monotonic()
+	presentTime(engine)
 	if (answered) record(engine, pingAnswered(contextOf(engine, service), request, address))
 	const again = answered ? request : { ...request, silent: address }
 	answer(engine, listener, service, { ...kept, request: again })
@@ -266,7 +268,7 @@ export function followLeaseEvent(engine: Engine, event: NewEvent): void {
 			const service = engine.dhcp.services.get(name)
 			if (service === undefined) return
 			const address = parseIpv4(event.data.address) ?? 0
-			const lease = routerState(engine.state, name).leases.byAddress.get(address)
+			const lease = leaseAt(routerState(engine.state, name).leases, address)
 			followLease(service.pools, address, lease, event.at - engine.state.clockShiftMs)
 			return
 		}
@@ -291,9 +293,9 @@ export function tickDhcp(engine: Engine): void {
 		const due = dueLeases(context, service.nextSlice, expiryLimit)
 		service.nextSlice = due.next
 		record(engine, due.expired)
-		const { byAddress } = routerState(engine.state, service.router).leases
+		const { leases } = routerState(engine.state, service.router)
 		for (const address of due.lapsed) {
-			followLease(service.pools, address, byAddress.get(address), context.steadyAt)
+			followLease(service.pools, address, leaseAt(leases, address), context.steadyAt)
 		}
 		record(engine, poolWarnings(contextOf(engine, service)))
 		record(engine, takeDhcpDiscards(service, engine.at))

@@ -68,6 +68,8 @@ export type EngineParts = {
 	readonly hidden: HiddenAttributes
 	/** Without it there are no interfaces, and the DHCP server has nobody to serve. */
 	readonly dhcp?: DhcpSystem
+	/** Where the DHCP server listens; 67 unless told. */
+	readonly dhcpPort?: number
 	readonly answerCacheOctets?: number
 }
 
@@ -208,9 +210,7 @@ export function createEngine(
  */
 export function turn(engine: Engine, ready: readonly DatagramSocket[]): number | undefined {
 	if (engine.stopped) return undefined
-	engine.at = engine.parts.clock.wall()
-	engine.now = engine.parts.clock.monotonic()
-	compareClocks(engine)
+	presentTime(engine)
 	let received = 0
 	for (let i = 0; i < ready.length; i++) received += receive(engine, ready[i]!)
 	if (engine.now >= engine.nextTickAt) tick(engine)
@@ -220,7 +220,17 @@ export function turn(engine: Engine, ready: readonly DatagramSocket[]): number |
 	return waitUs
 }
 
-/** Before anything is decided: a clock that was set must not look like time that has passed. */
+/**
+ * Reads the clocks, and tells the wall clock's milliseconds. Whatever decides or records outside of a
+ * turn begins with it: a clock that was set must not look like time that has passed.
+ */
+export function presentTime(engine: Engine): number {
+	engine.at = engine.parts.clock.wall()
+	engine.now = engine.parts.clock.monotonic()
+	compareClocks(engine)
+	return engine.at
+}
+
 function compareClocks(engine: Engine): void {
 	const { anchor, at, now } = engine
 	const step = clockStepped(at - anchor.wall - (now - anchor.monotonic), at)

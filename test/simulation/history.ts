@@ -6,7 +6,13 @@
 import { parseIpv4 } from '../../domain/address.ts'
 import { type NewEvent, type RecordedEvent, virtualRouterOf } from '../../domain/event.ts'
 import { decodeEvents, encodeEvents } from '../../domain/event-text.ts'
-import type { LeaseTable } from '../../domain/lease-state.ts'
+import {
+	addressesEndingIn,
+	everyLease,
+	type LeaseTable,
+	leaseAt,
+	leasesOfMac,
+} from '../../domain/lease-state.ts'
 import { isTaken } from '../../domain/pool.ts'
 import {
 	evolve,
@@ -132,17 +138,20 @@ function sorted<K, V, T>(map: ReadonlyMap<K, V>, value: (of: V) => T): [K, T][] 
 }
 
 function leasesText(table: LeaseTable) {
+	const leases = [...everyLease(table)].sort((a, b) => a.address - b.address)
+	const macs = [...new Set(leases.map(({ mac }) => mac))].sort()
+	const slices = [...table.deadlines.keys()].sort()
 	return {
-		byAddress: sorted(table.byAddress, ({ sameMac: _, ...lease }) => lease),
-		byMac: sorted(table.byMac, first => {
-			const addresses: number[] = []
-			for (let lease = first; ; lease = lease.sameMac) {
-				addresses.push(lease.address)
-				if (lease.sameMac === undefined) return addresses.sort()
-			}
-		}),
-		deadlines: sorted(table.deadlines, addresses => [...addresses].sort()),
+		leases,
+		byAddress: leases.map(({ address }) => leaseAt(table, address)?.mac),
+		byMac: macs.map(mac =>
+			leasesOfMac(table, mac)
+				.map(({ address }) => address)
+				.sort(),
+		),
+		deadlines: slices.map(slice => [slice, addressesEndingIn(table, slice).sort()]),
 		boundOn: sorted(table.boundOn, clients => clients),
+		boundIn: sorted(table.boundIn, bound => bound),
 		warned: [...table.warned].sort(),
 	}
 }
@@ -263,7 +272,7 @@ type Leased = Extract<RecordedEvent, { type: 'LeaseOffered' | 'LeaseGranted' | '
 /** Nobody is given what somebody else has. */
 function judgeHolder(world: World, router: RouterState, event: Leased): void {
 	const { mac, address } = event.data
-	const lease = router.leases.byAddress.get(parseIpv4(address)!)
+	const lease = leaseAt(router.leases, parseIpv4(address)!)
 	const steadyAt = event.at - world.history.durable.clockShiftMs
 	if (lease === undefined || !isTaken(lease, steadyAt)) return
 	if (lease.status === 'declined') breaks(world, `${event.type}: ${address} was declined.`)
@@ -275,7 +284,7 @@ type GivenUp = Extract<RecordedEvent, { type: 'LeaseReleased' | 'LeaseExpired' |
 
 function judgeGivenUp(world: World, router: RouterState, event: GivenUp): void {
 	const { mac, address } = event.data
-	const lease = router.leases.byAddress.get(parseIpv4(address)!)
+	const lease = leaseAt(router.leases, parseIpv4(address)!)
 	if (event.type === 'LeaseDeclined' && event.data.ping === true) return
 	const cleared = event.type === 'LeaseReleased' && event.data.cause === 'operator'
 	if (lease?.mac === mac || (cleared && lease?.status === 'declined')) return
@@ -285,7 +294,7 @@ function judgeGivenUp(world: World, router: RouterState, event: GivenUp): void {
 /** Those whose session has ended have no address that was leased for it. */
 export function judgeEnded(world: World, state: State): void {
 	for (const { leases, sessions } of state.routers.values()) {
-		for (const lease of leases.byAddress.values()) {
+		for (const lease of everyLease(leases)) {
 			const live = lease.status === 'bound' || lease.status === 'offered'
 			if (!live || !lease.forSession || sessions.has(lease.mac)) continue
 			breaks(world, `${lease.mac} has no session but an address (${lease.status}).`)

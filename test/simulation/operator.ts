@@ -3,6 +3,7 @@
 import { formatIpv4 } from '../../domain/address.ts'
 import type { RecordedEvent } from '../../domain/event.ts'
 import type { BaselineScope, Show } from '../../domain/junose/operator.ts'
+import { everyLease } from '../../domain/lease-state.ts'
 import { routerState } from '../../domain/state.ts'
 import { configurationOf } from '../simulated-relay.ts'
 import { configurationText, variedVariant } from './configuration.ts'
@@ -40,9 +41,10 @@ async function command(world: World, running: Running, what: number): Promise<vo
 		const { mac, router } = chance.pick(world.subscribers)
 		await told(world, running, 'SubscriberTerminated', () => operator.clearSubscriber(router, mac))
 	} else if (what < 0.35) {
-		const leases = routerState(running.relay.state, 'default').leases.byAddress
-		const all = leases.size === 0 || chance.happens(0.1)
-		const address = all ? undefined : formatIpv4(chance.pick([...leases.keys()]))
+		const table = routerState(running.relay.state, 'default').leases
+		const addresses = [...everyLease(table)].map(({ address }) => address)
+		const all = addresses.length === 0 || chance.happens(0.1)
+		const address = all ? undefined : formatIpv4(chance.pick(addresses))
 		// Without any lease there is nothing to be cleared, and nothing to be recorded.
 		const type = all ? undefined : 'LeaseReleased'
 		await told(world, running, type, () => operator.clearBindings('default', address))

@@ -11,15 +11,14 @@ import { configurationText } from '../../domain/junose/configuration-text.ts'
 import type { Operator } from '../../domain/junose/operator.ts'
 import { dhcpStatistics } from '../../projections/dhcp-statistics.ts'
 import { dynamicRequestStatistics } from '../../projections/dynamic-request-statistics.ts'
-import { type Following, follow, withPositions } from '../../projections/follow.ts'
-import { leases } from '../../projections/leases.ts'
+import { catchUpTogether, type Following, follow, withPositions } from '../../projections/follow.ts'
 import { pools } from '../../projections/pools.ts'
 import { relayStatistics } from '../../projections/statistics.ts'
 import { upstreamStatistics } from '../../projections/upstream-statistics.ts'
 import { recordDurably } from '../../src/engine/engine.ts'
 import { stopEngine } from '../../src/engine/stop.ts'
 import { openOperator } from '../../src/operate.ts'
-import { recoverState, saveState } from '../../src/recover.ts'
+import { followState, recoverState, saveState } from '../../src/recover.ts'
 import { type SimulatedRelay, simulatedRelay } from '../simulated-relay.ts'
 import { links, places } from './configuration.ts'
 import { faults } from './disk.ts'
@@ -70,18 +69,18 @@ export async function startRelay(world: World): Promise<void> {
 	disk.journal = journal
 	running.beganAt = journal.last()
 	const warn = (sentence: string) => breaks(world, `At a start: ${sentence}`)
-	const state = recoverState(journal, journal, warn)
-	recovered(world, state)
 	const settings = { reader: journal, snapshots: journal, onWarning: warn }
 	const views = [
 		follow({ ...settings, projection: relayStatistics }),
 		follow({ ...settings, projection: upstreamStatistics }),
-		follow({ ...settings, projection: leases }),
 		follow({ ...settings, projection: pools }),
 		follow({ ...settings, projection: dhcpStatistics }),
 		follow({ ...settings, projection: dynamicRequestStatistics }),
 	] as const
-	for (const view of views) view.catchUp()
+	const recovering = followState(journal, journal, warn)
+	catchUpTogether(journal, [recovering, ...views])
+	const state = recovering.state()
+	recovered(world, state)
 	running.views = views as unknown as Running['views']
 	const relay = await simulatedRelay(disk.configuration, {
 		transport,
@@ -104,10 +103,11 @@ export async function startRelay(world: World): Promise<void> {
 		save: next => saved(world, running, configurationText(next)),
 		relayStatistics: views[0],
 		upstreamStatistics: views[1],
-		leases: views[2],
-		pools: views[3],
-		dhcpStatistics: views[4],
-		dynamicRequestStatistics: views[5],
+		pools: views[2],
+		dhcpStatistics: views[3],
+		dynamicRequestStatistics: views[4],
+		mirrors: () => [],
+		viewReader: () => undefined,
 		startedAt: clock.wall(),
 	})
 	count(world, 'starts')

@@ -1,4 +1,5 @@
 /** What must be left when everybody is quiet: nothing in flight, nothing forgotten, nothing kept. */
+import { everyLease } from '../../domain/lease-state.ts'
 import { createPools, isTaken, type Pool } from '../../domain/pool.ts'
 import { routerState } from '../../domain/state.ts'
 import type { Engine } from '../../src/engine/engine.ts'
@@ -88,7 +89,7 @@ function judgePools(world: World, engine: Engine): void {
 	for (const { router, settings, pools } of engine.dhcp.services.values()) {
 		const { leases } = routerState(engine.state, router)
 		// What lapsed within the last seconds may not have been looked at yet.
-		const fresh = [...leases.byAddress.values()].some(
+		const fresh = [...everyLease(leases)].some(
 			lease => isTaken(lease, steadyAt - 10_000) && !isTaken(lease, steadyAt),
 		)
 		if (fresh) continue
@@ -139,7 +140,7 @@ export function judgeLongRest(world: World): void {
 		if (indexes.byAccounting.size > 0)
 			breaks(world, 'After forty minutes names of sessions are left.')
 		if (!running.relay.engine.dhcp.services.has(name)) continue
-		for (const lease of leases.byAddress.values()) {
+		for (const lease of everyLease(leases)) {
 			// What was declined rests for a day.
 			if (lease.status !== 'declined' && (lease.status === 'bound' || isTaken(lease, steadyAt))) {
 				breaks(world, `After forty minutes ${lease.mac} has an address still (${lease.status}).`)

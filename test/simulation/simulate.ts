@@ -35,8 +35,16 @@ export type SimulationSettings = {
 
 const minute = 60_000
 
-export async function simulate({ seed, steps, print }: SimulationSettings): Promise<Outcome> {
-	const world = createWorld(seed, print)
+export async function dumpWorld(x: SimulationSettings) {
+	const world = createWorld(x.seed, x.print)
+	await simulate(x, world)
+	return world
+}
+
+export async function simulate(
+	{ seed, steps, print }: SimulationSettings,
+	world = createWorld(seed, print),
+): Promise<Outcome> {
 	open(world)
 	let taken = 0
 	const run = async (until: () => boolean) => {

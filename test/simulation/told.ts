@@ -7,6 +7,7 @@ import type { SentDatagram } from '../../adapters/radius/transport-simulated.ts'
 import { formatIpv4 } from '../../domain/address.ts'
 import { options } from '../../domain/dhcp/option.ts'
 import { clientMac, decodeDhcp, messageTypes, readNumber } from '../../domain/dhcp/packet.ts'
+import { leaseAt } from '../../domain/lease-state.ts'
 import { verifyResponse } from '../../domain/radius/authenticator.ts'
 import type { Md5Key } from '../../domain/radius/md5.ts'
 import { routerState } from '../../domain/state.ts'
@@ -103,7 +104,7 @@ function judgeDhcp(world: World, { bytes }: SentDatagram): void {
 	if (address === 0) return
 	const routers = world.history.durable.routers
 	const name = [...routers.keys()].find(router => {
-		const lease = routerState(world.history.durable, router).leases.byAddress.get(address)
+		const lease = leaseAt(routerState(world.history.durable, router).leases, address)
 		return lease?.mac === mac
 	})
 	const what = packet.messageType === messageTypes.ack ? 'DHCPACK' : 'DHCPOFFER'
@@ -112,7 +113,7 @@ function judgeDhcp(world: World, { bytes }: SentDatagram): void {
 		breaks(world, `${mac} was told ${what} for ${formatIpv4(address)}; on disk is no such lease.`)
 		return
 	}
-	const lease = routerState(world.history.durable, name).leases.byAddress.get(address)!
+	const lease = leaseAt(routerState(world.history.durable, name).leases, address)!
 	const stands = lease.status === 'bound' || (what === 'DHCPOFFER' && lease.status === 'offered')
 	// It may have ended with the very commit that the answer waited for.
 	if (!stands && !isFresh(world, mac, formatIpv4(address), what)) {
