@@ -176,6 +176,8 @@ function disconnectAsked(world: World, wap: AccessPoint, datagram: Datagram): vo
 export function restartAccessPoint(world: World, wap: AccessPoint, gone: Subscriber[]): void {
 	const statuses = world.chance.happens(0.5) ? [8, 7] : [7]
 	wap.waiting.clear()
+	// Its identifiers begin anew, though the relay may have some of them pending.
+	wap.nextIdentifier = 0
 	for (const subscriber of gone) kicked(world, subscriber, 'silently')
 	for (const status of statuses) {
 		const attributes: TestAttribute[] = [

@@ -36,6 +36,9 @@ export type History = {
 	readonly outcomes: Map<number, RecordedEvent['type']>
 	/** Refusals and answers that were recorded, for those whose datagrams say nothing more. */
 	readonly refusals: Map<string, number>
+	/** Steady time of the latest event, and the truth when it was read. */
+	steadyAt: number
+	truthAt: number
 	/** Position of the latest offer and grant of an address to a MAC. */
 	readonly leased: Map<string, number>
 	/** Position of the first event of the latest commit. */
@@ -53,6 +56,8 @@ export function createHistory(): History {
 		outcomes: new Map(),
 		refusals: new Map(),
 		leased: new Map(),
+		steadyAt: 0,
+		truthAt: 0,
 		batchFrom: 0,
 		heardAt: new Map(),
 	}
@@ -69,8 +74,26 @@ export function readJournal(world: World): void {
 		for (const event of events) {
 			judge(world, event)
 			evolve(history.durable, event)
+			judgeSteadyTime(world, event)
 		}
 	}
+}
+
+/** Clocks may differ by a second without that being recorded; a turn may come late by a few. */
+const steadyToleranceMs = 8000
+
+/** Steady time goes on with the truth or stands still, whatever becomes of the wall clock. */
+function judgeSteadyTime(world: World, event: RecordedEvent): void {
+	const { history, clock } = world
+	const steadyAt = event.at - history.durable.clockShiftMs
+	const truthAt = clock.truth()
+	const passedMs = steadyAt - history.steadyAt
+	const longest = truthAt - history.truthAt + steadyToleranceMs
+	if (event.position > 1 && (passedMs < -1100 || passedMs > longest)) {
+		breaks(world, `Steady time went on by ${passedMs} ms with ${event.type} at ${event.position}.`)
+	}
+	history.steadyAt = steadyAt
+	history.truthAt = truthAt
 }
 
 /** A state was recovered at a start: it must be what the journal says. */

@@ -36,9 +36,9 @@ export function openHomeServers(world: World): void {
 }
 
 /** Another mode from now on, mostly for a short time. */
-export function changeMode(world: World, server: HomeServer): void {
+export function changeMode(world: World, server: HomeServer, mode?: HomeServer['mode']): void {
 	const { chance } = world
-	server.mode = chance.pick(['answers', 'answers', 'silent', 'slow', 'fails'] as const)
+	server.mode = mode ?? chance.pick(['answers', 'answers', 'silent', 'slow', 'fails'] as const)
 	count(world, `home server ${server.mode}`)
 	after(world, chance.within(1000, 60_000), 'home server recovers', () => {
 		server.mode = 'answers'

@@ -2,13 +2,19 @@
 import { parseArgs } from 'node:util'
 import { type Outcome, simulate } from './simulate.ts'
 
-const usage = `usage: npm run sim -- [--seed S] [--steps N] [--runs R] [--trace]
+const usage = `usage: npm run sim -- [--seed S] [--steps N] [--runs R] [--trace] [--counts]
   --seed   what all chance of the run is made from; a fresh one unless told
   --steps  how many steps are taken before everybody goes to rest; 20000 unless told
   --runs   so many runs, each with the next seed
-  --trace  print every step`
+  --trace  print every step
+  --counts print how often everything happened`
 
-export function replay({ seed }: { seed: number }, steps: number): string {
+/** A seed that nobody has chosen. */
+export function fresh(): number {
+	return Math.floor(Math.random() * 2 ** 32)
+}
+
+function replay({ seed }: { seed: number }, steps: number): string {
 	return `npm run sim -- --seed ${seed} --steps ${steps}`
 }
 
@@ -37,7 +43,7 @@ if (import.meta.main) {
 			counts: { type: 'boolean' },
 		},
 	})
-	const first = wholeNumber(values.seed, Math.floor(Math.random() * 2 ** 32))
+	const first = wholeNumber(values.seed, fresh())
 	const steps = wholeNumber(values.steps, 20_000)
 	for (let seed = first; seed < first + wholeNumber(values.runs, 1); seed++) {
 		const outcome = await simulate(

@@ -19,13 +19,14 @@ const kinds: Readonly<Record<string, Kind>> = {
 	suspension: { everyMs: 240_000, work: suspend },
 	stall: { everyMs: 90_000, work: ({ clock, chance }) => clock.advance(chance.within(1, 5000)) },
 	'home server': { everyMs: 60_000, work: w => changeMode(w, w.chance.pick(w.homeServers)) },
+	outage: { everyMs: 400_000, work: outage },
 	refusal: { everyMs: 60_000, work: refuse },
 	overflow: { everyMs: 300_000, work: overflow },
 	'access point': { everyMs: 300_000, work: restartOne },
 	operator: { everyMs: 10_000, work: operate },
 	'dynamic request': { everyMs: 10_000, work: askDynamically },
 	snapshot: { everyMs: 60_000, work: snapshot },
-	restart: { everyMs: 600_000, work: w => settle(w, restartRelay(w)) },
+	restart: { everyMs: 200_000, work: w => settle(w, restartRelay(w)) },
 }
 
 export function openMischief(world: World): void {
@@ -42,17 +43,25 @@ function plan(world: World, what: string, kind: Kind): void {
 }
 
 /** Somebody sets the clock: a little, or by days, forwards or backwards. */
-function jump({ clock, chance, trace }: World): void {
+function jump(world: World): void {
+	const { clock, chance, trace } = world
 	const most = chance.pick([500, 5000, 600_000, 3 * day])
 	const byMs = Math.round(chance.within(-most, most))
 	trace.note(`clock set by ${byMs}`)
 	clock.set(byMs)
+	// Before the relay has had a turn to notice.
+	if (chance.happens(0.3)) operate(world)
 }
 
 function suspend({ clock, chance, trace }: World): void {
 	const ms = chance.within(1000, chance.happens(0.3) ? 600_000 : 20_000)
 	trace.note(`suspended for ${ms}`)
 	clock.suspend(ms)
+}
+
+/** No home server answers. */
+function outage(world: World): void {
+	for (const server of world.homeServers) changeMode(world, server, 'silent')
 }
 
 function refuse({ running, chance }: World): void {
