@@ -64,6 +64,7 @@ test('a command right after a step does not take the step for time', async () =>
 		pools: view,
 		dhcpStatistics: view,
 		dynamicRequestStatistics: view,
+		srcStatistics: view,
 		mirrors: () => [],
 		viewReader: () => undefined,
 		startedAt: 0,

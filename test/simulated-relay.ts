@@ -30,6 +30,7 @@ import {
 	type Entropy,
 	turn,
 } from '../src/engine/engine.ts'
+import type { OpenSrc } from '../src/engine/src-bridge.ts'
 
 /** An attribute: its type and its value, text or octets. */
 export type TestAttribute = readonly [type: number, value: string | Uint8Array | number[]]
@@ -262,6 +263,7 @@ export async function simulatedRelay(
 		readonly answerCacheOctets?: number
 		readonly resolve?: (name: string) => Promise<readonly number[]>
 		readonly dhcp?: DhcpSystem
+		readonly openSrc?: OpenSrc
 	} = {},
 ): Promise<SimulatedRelay> {
 	const transport = options.transport ?? openSimulatedTransport()
@@ -286,6 +288,7 @@ export async function simulatedRelay(
 			watchdogSeconds: options.watchdogSeconds ?? 30,
 			hidden: builtInHidden,
 			...(options.dhcp === undefined ? {} : { dhcp: options.dhcp }),
+			...(options.openSrc === undefined ? {} : { openSrc: options.openSrc }),
 			answerCacheOctets: options.answerCacheOctets ?? 1 << 20,
 		},
 		options.state ?? initialState(),

@@ -13,6 +13,7 @@ import { dhcpStatistics } from '../../projections/dhcp-statistics.ts'
 import { dynamicRequestStatistics } from '../../projections/dynamic-request-statistics.ts'
 import { catchUpTogether, type Following, follow, withPositions } from '../../projections/follow.ts'
 import { pools } from '../../projections/pools.ts'
+import { srcStatistics } from '../../projections/src-statistics.ts'
 import { relayStatistics } from '../../projections/statistics.ts'
 import { upstreamStatistics } from '../../projections/upstream-statistics.ts'
 import { recordDurably } from '../../src/engine/engine.ts'
@@ -76,6 +77,7 @@ export async function startRelay(world: World): Promise<void> {
 		follow({ ...settings, projection: pools }),
 		follow({ ...settings, projection: dhcpStatistics }),
 		follow({ ...settings, projection: dynamicRequestStatistics }),
+		follow({ ...settings, projection: srcStatistics }),
 	] as const
 	const recovering = followState(journal, journal, warn)
 	catchUpTogether(journal, [recovering, ...views])
@@ -106,6 +108,7 @@ export async function startRelay(world: World): Promise<void> {
 		pools: views[2],
 		dhcpStatistics: views[3],
 		dynamicRequestStatistics: views[4],
+		srcStatistics: views[5],
 		mirrors: () => [],
 		viewReader: () => undefined,
 		startedAt: clock.wall(),

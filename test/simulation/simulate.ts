@@ -35,12 +35,6 @@ export type SimulationSettings = {
 
 const minute = 60_000
 
-export async function dumpWorld(x: SimulationSettings) {
-	const world = createWorld(x.seed, x.print)
-	await simulate(x, world)
-	return world
-}
-
 export async function simulate(
 	{ seed, steps, print }: SimulationSettings,
 	world = createWorld(seed, print),
