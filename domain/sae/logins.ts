@@ -137,6 +137,20 @@ export function foldSrc(table: SrcTable, event: SrcEvent, session: Session | und
 	}
 }
 
+/**
+ * Whether an accounting record is SRC's own, of the session that it has for the subscriber: where
+ * SRC writes RADIUS accounting through this relay, its records say nothing of the access point's
+ * session.
+ */
+export function isSrcAccounting(
+	table: SrcTable,
+	{ mac, session }: Pick<EventData<'AccountingStarted'>, 'mac' | 'session'>,
+): boolean {
+	if (session === undefined || table.subscribers.size === 0) return false
+	const logins = table.subscribers.get(mac)?.logins ?? []
+	return logins.some(login => login.session === session)
+}
+
 function subscriberOf(table: SrcTable, mac: string): SrcSubscriber {
 	const known = table.subscribers.get(mac)
 	if (known !== undefined) return known
@@ -233,6 +247,7 @@ const terminateCauses: Readonly<Record<number, CloseCause>> = {
 
 function stopped(table: SrcTable, data: EventData<'AccountingStopped'>): void {
 	const { terminateCause } = data
+	if (isSrcAccounting(table, data)) return
 	for (const login of table.subscribers.get(data.mac)?.logins ?? []) {
 		// It only counts where this very Stop ends the session: the next event then says so.
 		login.stop = terminateCause === undefined ? undefined : terminateCauses[terminateCause]
