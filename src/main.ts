@@ -15,6 +15,7 @@ const usage = `Usage: radledger COMMAND
   shell --data DIR                  the JunosE shell of a running relay
   exec --data DIR "COMMAND"         one command of that shell; exit code 1 when it is refused
   restore --from URL --data DIR     a lost relay's journal, from its EventStoreDB mirror
+  serve-views --from URL --data DIR    the read side of a fleet of relays, from EventStoreDB
   replay --subscriber MAC --data DIR   what happened, and how things stood at a time
   src-adapter --rules FILE --nats URL    answers a relay's questions about address pools`
 
@@ -45,6 +46,14 @@ async function main(args: readonly string[]): Promise<number> {
 				return 0
 			}
 			return restoreCommand(rest)
+		}
+		case 'serve-views': {
+			const { serveViewsCommand, serveViewsUsage } = await import('./serve-views.ts')
+			if (rest.includes('--help')) {
+				console.log(serveViewsUsage)
+				return 0
+			}
+			return serveViewsCommand(rest)
 		}
 		case 'replay': {
 			const { replay } = await import('./replay.ts')

@@ -98,7 +98,6 @@ export async function serve(settings: ServeSettings): Promise<number> {
 				moveHorizon(horizon, first + events.length - 1)
 				const recorded = withPositions(first, events)
 				for (const view of views) view.committed(first, recorded)
-				mirror?.committed(first + events.length - 1)
 			},
 			failed(error) {
 				const sentence = `${error.message} Nothing is answered any more.`
@@ -125,7 +124,7 @@ export async function serve(settings: ServeSettings): Promise<number> {
 	mirror = mirroring?.openEventStoreMirror({
 		url: settings.eventStore!,
 		folder: settings.data,
-		position: journal.last(),
+		horizon,
 		log,
 		intruder(sentence) {
 			log.fatal('second-relay', { folder: settings.data }, `The relay stops. ${sentence}`)

@@ -14,8 +14,9 @@ import {
 	NO_STREAM,
 	type Position,
 	START,
+	streamNameFilter,
 } from '@eventstore/db-client'
-import type { Proposal, ReadEvent } from './envelope.ts'
+import { type Proposal, type ReadEvent, streamPrefixes } from './envelope.ts'
 
 export type FailureKind =
 	/** Not reachable, not the leader, too slow, too busy: try again. */
@@ -51,6 +52,8 @@ export type Target = {
 	oldest(stream: string, limit: number): Promise<readonly ReadEvent[]>
 	/** Every event of the database in the order of `$all`, from a position on, that one included. */
 	readAll(from: Position | undefined): AsyncIterable<AllStreamResolvedEvent>
+	/** The same for events that relays write, after a position, and then as they come. */
+	subscribe(after: Position | undefined, end: AbortSignal): AsyncIterable<AllStreamResolvedEvent>
 	/** Lets a stream keep so many events only. */
 	keepNewest(stream: string, events: number): Promise<void>
 	/** Gives up what is pending; the next call connects anew. */
@@ -70,7 +73,7 @@ export function openTarget(url: string, deadlineMs: number): Target {
 	const client = openClient(url)
 	const name = targetName(url)
 
-	return { name, append, newest, oldest, readAll, keepNewest, reset }
+	return { name, append, newest, oldest, readAll, subscribe, keepNewest, reset }
 
 	async function append(stream: string, after: bigint, events: readonly Proposal[]) {
 		const expectedRevision: AppendExpectedRevision = after < 0n ? NO_STREAM : after
@@ -120,6 +123,24 @@ export function openTarget(url: string, deadlineMs: number): Target {
 			throw failureOf(error, name)
 		} finally {
 			clearInterval(timer)
+		}
+	}
+
+	async function* subscribe(after: Position | undefined, end: AbortSignal) {
+		const filter = streamNameFilter({ prefixes: [...streamPrefixes] })
+		const subscription = client.subscribeToAll({ fromPosition: after ?? START, filter })
+		const timer = setTimeout(() => subscription.destroy(late(name)), deadlineMs)
+		subscription.once('confirmation', () => clearTimeout(timer))
+		const over = () => subscription.destroy()
+		end.addEventListener('abort', over)
+		try {
+			for await (const resolved of subscription) yield resolved
+		} catch (error) {
+			throw failureOf(error, name)
+		} finally {
+			clearTimeout(timer)
+			end.removeEventListener('abort', over)
+			void subscription.unsubscribe().catch(() => {})
 		}
 	}
 
