@@ -12,7 +12,7 @@ import { openTarget, targetName } from '../adapters/eventstoredb/target.ts'
 import { openReader } from '../adapters/journal/reader.ts'
 import type { MirrorState } from '../domain/mirror.ts'
 import type { EngineLog } from './engine/engine.ts'
-import { type Horizon, newestOnDisk } from './http-messages.ts'
+import { type Horizon, newestOnDisk } from './horizon.ts'
 
 export type EventStoreMirror = {
 	state(): MirrorState
