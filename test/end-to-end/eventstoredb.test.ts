@@ -146,12 +146,18 @@ test('a lost relay is restored: the same journal, the same figures, and the mirr
 	])
 	assert.is(code, 0, output)
 	assert.equal(journalOf(data), journalOf(relay.data))
+	const verified = await run(process.execPath, [main, 'verify', '--data', data])
+	assert.is(verified.code, 0, verified.output)
 	const restored = await startRelay({ servers: [server()], flags: flags(), data })
 	assert.equal(await figures(restored), before)
 	relay = restored
 	await traffic(50)
 	await untilMirrored()
 	assert.equal(mirrored(), readEvents(data).map(plain))
+	await relay.stop()
+	const sealed = await run(process.execPath, [main, 'verify', '--data', data])
+	assert.is(sealed.code, 0, sealed.output)
+	await relay.restart()
 })
 
 test('serve-views shows every relay of the fleet, and follows them', async () => {
