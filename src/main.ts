@@ -19,6 +19,7 @@ const usage = `Usage: radledger COMMAND
   seal-key --data DIR               the public key that its checkpoints are verified with
   checkpoint --data DIR             the newest signed checkpoint, to be kept elsewhere
   restore --from URL --data DIR     a lost relay's journal, from its EventStoreDB mirror
+  erase-mirror --subscriber MAC --from URL --data DIR    an erasure, in EventStoreDB too
   serve-views --from URL --data DIR    the read side of a fleet of relays, from EventStoreDB
   replay --subscriber MAC --data DIR   what happened, and how things stood at a time
   src-adapter --rules FILE --nats URL    answers a relay's questions about address pools`
@@ -66,6 +67,14 @@ async function main(args: readonly string[]): Promise<number> {
 				return 0
 			}
 			return restoreCommand(rest)
+		}
+		case 'erase-mirror': {
+			const { eraseMirrorCommand, eraseMirrorUsage } = await import('./erase-mirror.ts')
+			if (rest.includes('--help')) {
+				console.log(eraseMirrorUsage)
+				return 0
+			}
+			return eraseMirrorCommand(rest)
 		}
 		case 'serve-views': {
 			const { serveViewsCommand, serveViewsUsage } = await import('./serve-views.ts')

@@ -7,7 +7,6 @@
 import type { MirrorState } from '../../domain/mirror.ts'
 import type { PlacedEvent } from '../../domain/upcast.ts'
 import { openCheckpoint } from './checkpoint.ts'
-import { eraseStream } from './erasure.ts'
 import { compareWithOwn, type Finding, MirrorStop, newestOf } from './findings.ts'
 import { openRevisions } from './revisions.ts'
 import { openShipping } from './shipping.ts'
@@ -52,8 +51,6 @@ export type MirrorParts = {
 	/** Names this process among those that ever mirrored the journal. */
 	readonly run: string
 	readonly limits?: Partial<MirrorLimits>
-	/** Streams of a subscriber whose erasure this event records; the journal has it erased already. */
-	readonly erases?: (event: PlacedEvent) => readonly string[]
 	/** Is told of every change of the state that is worth showing. */
 	readonly changed?: (state: MirrorState) => void
 	readonly warn?: (sentence: string) => void
@@ -77,7 +74,7 @@ const closingMs = 2_000
 const warnedMax = 100
 
 export function openMirror(parts: MirrorParts): Mirror {
-	const { source, target, warn = () => {}, erases = () => [] } = parts
+	const { source, target, warn = () => {} } = parts
 	const limits = { ...mirrorLimits, ...parts.limits }
 	let state: MirrorState = {
 		...{ store: 'EventStoreDB', target: target.name, state: 'connecting', reason: '' },
@@ -163,7 +160,7 @@ export function openMirror(parts: MirrorParts): Mirror {
 				await checkpoint.save(state.position)
 				savedAt = performance.now()
 			}
-			const events = upToErasure(readDurable(next))
+			const events = readDurable(next)
 			if (events.length === 0) {
 				if (closeBy !== undefined) break
 				if (shipping.isEmpty() && state.state !== 'following') update({ state: 'following' })
@@ -176,31 +173,12 @@ export function openMirror(parts: MirrorParts): Mirror {
 				await shipping.drained()
 				revisions.forget()
 			}
-			const erased = erases(events[0]!)
-			if (erased.length > 0) {
-				await shipping.drained()
-				// So that no later session takes a half-erased stream for one that lacks events.
-				await checkpoint.save(state.position)
-				await erase(erased)
-				revisions.forget()
-			}
 			await revisions.lookUp(events)
 			for (const run of runsOf(events)) await shipping.ship(run)
 			next = events.at(-1)!.position + 1
 		}
 		await shipping.drained()
 		if (state.position > checkpoint.position()) await checkpoint.save(state.position)
-	}
-
-	/** The events before the next one that records an erasure, or that one alone. */
-	function upToErasure(events: readonly PlacedEvent[]): readonly PlacedEvent[] {
-		const index = events.findIndex(event => erases(event).length > 0)
-		return index === -1 ? events : events.slice(0, Math.max(index, 1))
-	}
-
-	/** Before its record is shipped: once that is there, the copy is as the record says. */
-	async function erase(streams: readonly string[]): Promise<void> {
-		for (const stream of streams) warn((await eraseStream(target, source, stream)).notReached)
 	}
 
 	function readDurable(from: number): readonly PlacedEvent[] {

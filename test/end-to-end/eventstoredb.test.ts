@@ -146,12 +146,30 @@ test('a lost relay is restored: the same journal, the same figures, and the mirr
 	])
 	assert.is(code, 0, output)
 	assert.equal(journalOf(data), journalOf(relay.data))
+	const verified = await run(process.execPath, [main, 'verify', '--data', data])
+	assert.is(verified.code, 0, verified.output)
 	const restored = await startRelay({ servers: [server()], flags: flags(), data })
 	assert.equal(await figures(restored), before)
 	relay = restored
 	await traffic(50)
 	await untilMirrored()
 	assert.equal(mirrored(), readEvents(data).map(plain))
+	await relay.stop()
+	const sealed = await run(process.execPath, [main, 'verify', '--data', data])
+	assert.is(sealed.code, 0, sealed.output)
+	await relay.restart()
+})
+
+test('replay answers out of EventStoreDB what it answers out of the data folder', async () => {
+	const replay = async (...from: string[]) =>
+		run(process.execPath, [main, 'replay', '--subscriber', '02-00-00-00-00-01', '--json', ...from])
+	await untilMirrored()
+	const there = await replay('--eventstore', flags()[1]!)
+	assert.is(there.code, 0, there.output)
+	// Beside what it answers it may say how long reading takes.
+	const answerIn = ({ output }: { output: string }) => JSON.parse(/^\{[\s\S]*^\}/m.exec(output)![0])
+	assert.equal(answerIn(there), answerIn(await replay('--data', relay.data)))
+	assert.match(there.output, /AccessRequested|AccountingStarted/)
 })
 
 test('serve-views shows every relay of the fleet, and follows them', async () => {
