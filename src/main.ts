@@ -15,6 +15,7 @@ const usage = `Usage: radledger COMMAND
   shell --data DIR                  the JunosE shell of a running relay
   exec --data DIR "COMMAND"         one command of that shell; exit code 1 when it is refused
   replay --subscriber MAC --data DIR   what happened, and how things stood at a time
+  export --data DIR --format F --out FILE    events as NDJSON, CSV or Parquet
   src-adapter --rules FILE --nats URL    answers a relay's questions about address pools`
 
 async function main(args: readonly string[]): Promise<number> {
@@ -40,6 +41,10 @@ async function main(args: readonly string[]): Promise<number> {
 		case 'replay': {
 			const { replay } = await import('./replay.ts')
 			return replay(rest)
+		}
+		case 'export': {
+			const { exportJournal } = await import('./export.ts')
+			return exportJournal(rest)
 		}
 		case 'src-adapter': {
 			const { srcAdapter } = await import('./src-adapter.ts')
