@@ -27,10 +27,13 @@ import { saveConfiguration } from './configuration-file.ts'
 import { configure } from './engine/configure.ts'
 import { type Engine, recordDurably } from './engine/engine.ts'
 import { release } from './release.ts'
+import { showAt } from './show-at.ts'
 
 export type Operated = {
 	readonly engine: Engine
 	readonly configurationFile: string
+	/** The data folder. */
+	readonly folder: string
 	readonly relayStatistics: Following<RelayStatistics>
 	readonly upstreamStatistics: Following<UpstreamStatistics>
 	readonly pools: Following<Pools>
@@ -60,6 +63,13 @@ export function openOperator(operated: Operated): Operator {
 		clearSubscriber: (virtualRouter, mac) =>
 			orSentence(clearSubscriber(operated, virtualRouter, mac)),
 		async show(virtualRouter, what) {
+			if (
+				(what.kind === 'subscribers' || what.kind === 'relay-statistics') &&
+				what.at !== undefined
+			) {
+				const { engine, folder } = operated
+				return showAt(folder, virtualRouter, { ...what, at: what.at }, engine.parts.clock.wall())
+			}
 			if (isOfState(what)) {
 				// The live state is ahead of the disk by the batch that waits to be written: what is shown
 				// is on disk once that is.

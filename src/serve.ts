@@ -125,6 +125,7 @@ export async function serve(settings: ServeSettings): Promise<number> {
 	const operator = openOperator({
 		engine,
 		configurationFile: settings.config,
+		folder: settings.data,
 		relayStatistics: views[0],
 		upstreamStatistics: views[1],
 		pools: views[2],

@@ -38,6 +38,7 @@ async function running(text: string) {
 	const operator = openOperator({
 		engine,
 		configurationFile: '/nowhere',
+		folder: '/nowhere',
 		relayStatistics: following(relayStatistics),
 		upstreamStatistics: following(upstreamStatistics),
 		pools: following(pools),
