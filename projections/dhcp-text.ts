@@ -215,7 +215,7 @@ function poolDetails({ settings, size, use, past }: PoolNow): string[] {
 
 // ---- Statistics ----
 
-const statisticsLabels: Readonly<Record<keyof typeof dhcpRow, string>> = {
+export const dhcpLabels: Readonly<Record<keyof typeof dhcpRow, string>> = {
 	discovers: 'Discovers Received',
 	requests: 'Requests Received',
 	declines: 'Declines Received',
@@ -240,7 +240,7 @@ export function dhcpStatisticsText(state: DhcpStatistics, query: DhcpStatisticsQ
 	const names = Object.keys(dhcpRow) as (keyof typeof dhcpRow)[]
 	const rows = names.map(name => {
 		const row = dhcpRow[name]
-		return [statisticsLabels[name], `${counters[row]! - (before?.counters[row] ?? 0)}`]
+		return [dhcpLabels[name], `${counters[row]! - (before?.counters[row] ?? 0)}`]
 	})
 	const reasons = discards.map(({ reason, count }) => [
 		`  ${reason}`,

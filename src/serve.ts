@@ -22,20 +22,28 @@ import { dhcpStatistics } from '../projections/dhcp-statistics.ts'
 import { dynamicRequestStatistics } from '../projections/dynamic-request-statistics.ts'
 import { catchUpTogether, follow, withPositions } from '../projections/follow.ts'
 import { pools } from '../projections/pools.ts'
+import { srcStatistics } from '../projections/src-statistics.ts'
 import { relayStatistics } from '../projections/statistics.ts'
 import { upstreamStatistics } from '../projections/upstream-statistics.ts'
+import { timed } from './commit-times.ts'
 import { loadConfiguration } from './configuration-file.ts'
 import { configure, resolveUpstreams } from './engine/configure.ts'
-import { createEngine, type Engine, recordDurably, turn } from './engine/engine.ts'
+import { createEngine, type Engine, type EngineLog, recordDurably, turn } from './engine/engine.ts'
+import { closeSrc } from './engine/src-bridge.ts'
 import { stopEngine } from './engine/stop.ts'
 import { tickMs } from './engine/timers.ts'
+import type { EventFeed } from './event-feed.ts'
 import type { EventStoreMirror } from './eventstore-mirror.ts'
+import { type Horizon, moveHorizon, newHorizon } from './horizon.ts'
+import { type Http, openHttp } from './http.ts'
 import { openLog } from './log.ts'
-import { openOperator } from './operate.ts'
+import { type Operated, openOperator } from './operate.ts'
 import { followState, saveState } from './recover.ts'
+import { liveRelay, type StatusSettings } from './relay-status.ts'
 import { release } from './release.ts'
 import { type ServeSettings, UsageError } from './settings.ts'
 import { openSnapshooter } from './snapshot.ts'
+import { srcOpener } from './src-client.ts'
 import { openViewReading, openViews } from './views.ts'
 
 /** How often names of upstream servers are looked up anew, and projections are saved. */
@@ -65,6 +73,7 @@ export async function serve(settings: ServeSettings): Promise<number> {
 			projection: dynamicRequestStatistics,
 			onWarning,
 		}),
+		follow({ reader: journal, snapshots: journal, projection: srcStatistics, onWarning }),
 	] as const
 	catchUpTogether(journal, [recovering, ...views])
 	const state = recovering.state()
@@ -75,16 +84,19 @@ export async function serve(settings: ServeSettings): Promise<number> {
 	// Without the FFI the DHCP server is refused with the reason as soon as it is configured.
 	const dhcp = transport.kind === 'linux' ? await openDhcpSystem() : undefined
 	const ended = Promise.withResolvers<number>()
+	const timing = timed(journal, () => performance.now())
+	const horizon = newHorizon(journal.last())
 	let mirror: EventStoreMirror | undefined
 	const engine = createEngine(
 		{
 			transport,
-			journal,
+			journal: { ...journal, append: timing.append },
 			clock: { wall: Date.now, monotonic: () => performance.now() },
 			entropy: { fill: randomFillSync, random: Math.random },
 			log,
 			resolve: resolveName,
 			committed(first, events) {
+				moveHorizon(horizon, first + events.length - 1)
 				const recorded = withPositions(first, events)
 				for (const view of views) view.committed(first, recorded)
 				mirror?.committed(first + events.length - 1)
@@ -98,16 +110,20 @@ export async function serve(settings: ServeSettings): Promise<number> {
 			hidden,
 			...(dhcp === undefined ? {} : { dhcp }),
 			dhcpPort: settings.dhcpPort,
+			openSrc: srcOpener(settings.config, settings.natsSecurity, log),
+			soon: setImmediate,
 		},
 		state,
 		{ hostname: loaded.configuration.hostname, virtualRouters: [] },
 	)
 	const refused = await configure(engine, loaded.configuration)
 	if (refused !== undefined) {
+		await closeSrc(engine)
 		transport.close()
 		journal.close()
 		throw new UsageError(`${settings.config}: ${refused}`)
 	}
+	const feed = await startFeed(settings, horizon, log)
 	mirror = mirroring?.openEventStoreMirror({
 		url: settings.eventStore!,
 		folder: settings.data,
@@ -122,7 +138,7 @@ export async function serve(settings: ServeSettings): Promise<number> {
 	await recordDurably(engine, started(loaded.configuration, Date.now()))
 
 	const viewReading = openViewReading(settings.data)
-	const operator = openOperator({
+	const operated: Operated = {
 		engine,
 		configurationFile: settings.config,
 		folder: settings.data,
@@ -131,12 +147,25 @@ export async function serve(settings: ServeSettings): Promise<number> {
 		pools: views[2],
 		dhcpStatistics: views[3],
 		dynamicRequestStatistics: views[4],
-		mirrors: () => (mirror === undefined ? [] : [mirror.state()]),
+		srcStatistics: views[5],
+		mirrors: () => [mirror, feed].flatMap(each => (each === undefined ? [] : [each.state()])),
 		viewReader: viewReading.reader,
 		startedAt,
-	})
+	}
+	const operator = openOperator(operated)
 	const shell = await serveShell(settings.data, operator, {
 		onError: error => log.warn('shell', { error: String(error) }, 'A shell session failed.'),
+	})
+	const http = await startHttp(settings, horizon, log, {
+		operated,
+		operator,
+		commitTimes: timing.times,
+	}).catch(async error => {
+		await stopEngine(engine, 'the HTTP server cannot listen')
+		await shell.close()
+		transport.close()
+		journal.close()
+		throw error
 	})
 	const snapshooter = openSnapshooter(settings.data, journal.last(), onWarning)
 	const readModels = openViews(settings.data, onWarning)
@@ -160,15 +189,20 @@ export async function serve(settings: ServeSettings): Promise<number> {
 	}
 	process.once('SIGINT', stop).once('SIGTERM', stop)
 	transport.run(ready => turn(engine, ready), tickMs)
-	log.info('ready', readiness(engine, settings, reason), 'The relay is ready.')
+	const served = http === undefined ? {} : { http: `${settings.http!.listening.host}:${http.port}` }
+	const ready = { ...readiness(engine, settings, reason), ...served }
+	log.info('ready', ready, 'The relay is ready.')
 
 	const code = await ended.promise
 	for (const timer of timers) clearInterval(timer)
 	transport.stop()
+	await closeSrc(engine)
 	await shell.close()
+	await http?.close()
 	viewReading.close()
 	await snapshooter.close()
 	await mirror?.close()
+	await feed?.close()
 	await readModels.close()
 	if (code === 0) {
 		for (const view of views) view.save()
@@ -179,6 +213,35 @@ export async function serve(settings: ServeSettings): Promise<number> {
 	dhcp?.close()
 	journal.close()
 	return code
+}
+
+/** The HTTP server, where one is wanted; it reads what the journal has on disk. */
+async function startHttp(
+	{ http, data }: ServeSettings,
+	horizon: Horizon,
+	log: EngineLog,
+	status: StatusSettings,
+): Promise<Http | undefined> {
+	if (http === undefined) return undefined
+	return openHttp({
+		folder: data,
+		release,
+		...http,
+		horizon,
+		live: liveRelay(status),
+		onTrouble: error => log.warn('http', { error }, 'The HTTP server has trouble.'),
+	})
+}
+
+/** The client package is loaded by those who use it. */
+async function startFeed(
+	{ feed, data }: ServeSettings,
+	horizon: Horizon,
+	log: EngineLog,
+): Promise<EventFeed | undefined> {
+	if (feed === undefined) return undefined
+	const { openEventFeed } = await import('./event-feed.ts')
+	return openEventFeed({ nats: feed, folder: data, horizon, log })
 }
 
 /** The client package is loaded by those who use it; a wrong address is refused before anything runs. */

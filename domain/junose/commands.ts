@@ -76,6 +76,7 @@ import {
 	secretText,
 	unicastAddress,
 } from './parameter.ts'
+import { ssccCommands, ssccExecCommands } from './sscc-commands.ts'
 import { subscriberCommands, subscriberExecCommands } from './subscriber-commands.ts'
 import { relayServersTable } from './tables.ts'
 
@@ -676,6 +677,7 @@ export const commands: readonly Command[] = [
 	...subscriberCommands,
 	...dynamicRequestCommands,
 	...dhcpCommands,
+	...ssccCommands,
 	execVirtualRouter,
 	...sessionCommands,
 	...baselineCommands,
@@ -683,6 +685,7 @@ export const commands: readonly Command[] = [
 	dhcpBaselineCommand,
 	...dhcpClearCommands,
 	...subscriberExecCommands,
+	...ssccExecCommands,
 	...showCommands,
 	...dynamicRequestShowCommands,
 	...dhcpShowCommands,
