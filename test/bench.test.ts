@@ -238,7 +238,7 @@ test('the read models are measured, and what is found is a history', () => {
 	rmSync(folder, { recursive: true })
 	assert.is(events, 6400)
 	assert.ok(follow.eventsPerSecond > 0 && follow.cpuUsPerEvent > 0)
-	for (const { events: found, p50 } of Object.values(history)) assert.ok(found >= 8 && p50 > 0)
+	for (const { events: found, p50 } of Object.values(history)) assert.ok(found >= 3 && p50 > 0)
 	const of = { events: 40, p50: 6, p99: 9 }
 	const views = {
 		events,
