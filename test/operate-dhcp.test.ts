@@ -40,6 +40,7 @@ async function running(text: string) {
 		engine,
 		configurationFile: '/nowhere',
 		folder: '/nowhere',
+		save() {},
 		relayStatistics: following(relayStatistics),
 		upstreamStatistics: following(upstreamStatistics),
 		pools: following(pools),
