@@ -27,7 +27,7 @@ export const exportColumns: readonly ExportColumn[] = [
 		value: ({ position }) => position,
 	},
 	{
-		name: 'at',
+		name: 'recorded_at',
 		type: 'TIMESTAMP',
 		doc: 'Time: in CSV milliseconds since 1970-01-01 UTC, in Parquet a timestamp (UTC).',
 		value: ({ at }) => at,

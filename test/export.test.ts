@@ -94,7 +94,7 @@ test('CSV has a header and the documented columns', () => {
 		const event = recorded[index]!
 		const cells = Object.fromEntries(header!.map((name, column) => [name, row[column]]))
 		assert.is(cells['position'], String(event.position))
-		assert.is(cells['at'], String(event.at))
+		assert.is(cells['recorded_at'], String(event.at))
 		assert.equal(JSON.parse(cells['data']!), event.data)
 	}
 })
@@ -112,7 +112,7 @@ test('Parquet has typed columns in several row groups', async () => {
 	for (const [index, row] of rows.entries()) {
 		const { position, at, type, stream, data: facts } = recorded[index]!
 		assert.is(row['position'], BigInt(position))
-		assert.is(row['at'].getTime(), at)
+		assert.is(row['recorded_at'].getTime(), at)
 		assert.equal([row['type'], row['stream'], row['data']], [type, stream, facts])
 	}
 	const accepted = rows.find(row => row['type'] === 'AccessAccepted')!

@@ -1,11 +1,12 @@
 /** Folds events into the rows of the read models: each event's part in every table. */
-import type { RecordedEvent } from '../../domain/event.ts'
+import { catalogue, type RecordedEvent } from '../../domain/event.ts'
 import type { ViewChanges, ViewLookup } from '../../domain/view.ts'
 import { accounted, srcSessionClosed, srcSessionOpened } from './accounting.ts'
 import { accessRequested, attemptAnswered } from './attempts.ts'
 import {
 	changesOf,
 	committed,
+	eraseSubscriber,
 	type Folding,
 	insert,
 	newFolding,
@@ -20,6 +21,8 @@ import { sessionAccepted, sessionEnded, sessionHeard, sessionStarted } from './s
 export type ViewFolding = {
 	/** Folds the next event. What it changes waits in memory for the commit. */
 	fold(event: RecordedEvent): void
+	/** Makes all rows of a subscriber go, with the next commit. */
+	erase(virtualRouter: string, mac: string): void
 	/** What the next commit has to write. */
 	changes(): ViewChanges
 	/** Tells that all changes are written, together with the position of the last event. */
@@ -31,6 +34,7 @@ export function foldViews(lookup: ViewLookup): ViewFolding {
 	const folding = newFolding(lookup)
 	return {
 		fold: event => foldEvent(folding, event),
+		erase: (virtualRouter, mac) => eraseSubscriber(folding, virtualRouter, mac),
 		changes: () => changesOf(folding),
 		committed: () => committed(folding),
 	}
@@ -146,10 +150,10 @@ function foldSubscriberEvent(folding: Folding, of: Subscriber, event: RecordedEv
 	}
 }
 
-/** What is gathered and counted tells nothing by itself; everything else has a row. */
+/** What is gathered and counted tells nothing by itself, and nothing about persons is kept here. */
 function foldRelayEvent(folding: Folding, event: RecordedEvent): void {
 	const { position, at, stream, type, data } = event
-	if ('count' in data || 'exchange' in data) return
+	if ('count' in data || 'exchange' in data || catalogue[type].personal.length > 0) return
 	insert(folding, relayEvent, {
 		id: position,
 		virtual_router: folding.virtualRouterOf(stream),
