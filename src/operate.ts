@@ -33,8 +33,8 @@ import { showAt } from './show-at.ts'
 export type Operated = {
 	readonly engine: Engine
 	readonly configurationFile: string
-	/** The data folder. */
-	readonly folder: string
+	/** The data folder, where the past is looked up; a simulation has none. */
+	readonly folder?: string
 	/** Puts the configuration into that file, whole or not at all; throws the file system's error. */
 	readonly save: (configuration: Configuration) => void
 	readonly relayStatistics: Following<RelayStatistics>
@@ -78,6 +78,7 @@ export function openOperator(operated: Operated): Operator {
 				what.at !== undefined
 			) {
 				const { engine, folder } = operated
+				if (folder === undefined) return ['% There is no data folder to look the past up in.']
 				return showAt(folder, virtualRouter, { ...what, at: what.at }, engine.parts.clock.wall())
 			}
 			if (isOfState(what)) {
