@@ -55,12 +55,8 @@ export type ViewSchema = {
 /** Rows of the last commit. What has been folded since then is not among them. */
 export type ViewLookup = (name: string, ...parameters: readonly Cell[]) => Row[]
 
-/** Whose rows are to go. */
-export type ErasedSubscriber = { readonly virtualRouter: string; readonly mac: string }
-
-/** What a commit writes: first whose rows are to go, then new rows, and rows that have changed. */
+/** What a commit writes: new rows, and rows that have changed. */
 export type ViewChanges = {
-	readonly erased: readonly ErasedSubscriber[]
 	readonly inserted: ReadonlyMap<Table, Iterable<Row>>
 	readonly updated: ReadonlyMap<Table, Iterable<Row>>
 }

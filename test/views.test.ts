@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, readFileSync, rmSync, unlinkSync } from 'node:fs'
+import { mkdtempSync, rmSync, unlinkSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
@@ -13,7 +13,6 @@ import { openViewReader } from '../adapters/views/reader.ts'
 import { openViewStore } from '../adapters/views/store.ts'
 import type { NewEvent } from '../domain/event.ts'
 import { relayStatistics } from '../projections/statistics.ts'
-import { foldViews } from '../projections/views/fold.ts'
 import { viewSchema } from '../projections/views/schema.ts'
 import { openViewFollower } from '../src/view-follower.ts'
 import { allRows, ask, followed, journalOf, lifeEvents } from './view-database.ts'
@@ -136,11 +135,11 @@ test('a commit that fails writes nothing and is made the next time', () => {
 	const store = openViewStore(settings)
 	const broken = new Map([[viewSchema.tables[0]!, [{ id: 1 }]]])
 	assert.throws(
-		() => store.commit({ erased: [], inserted: broken, updated: new Map() }, 5, 1),
+		() => store.commit({ inserted: broken, updated: new Map() }, 5, 1),
 		/read models in .* cannot be written/,
 	)
 	assert.is(store.position(), 0)
-	store.commit({ erased: [], inserted: new Map(), updated: new Map() }, 5, 1)
+	store.commit({ inserted: new Map(), updated: new Map() }, 5, 1)
 	store.close()
 	assert.equal(ask(file, 'SELECT position FROM checkpoint'), [{ position: 5 }])
 })
@@ -211,53 +210,6 @@ test('every event counts once in its minute, and every session and attempt has o
 	const of = (outcome: string) => outcomes.find(row => row['outcome'] === outcome)
 	assert.equal(of('accepted'), { outcome: 'accepted', n: countOf('AccessAccepted'), rounds: 4 })
 	assert.equal(of('rejected'), { outcome: 'rejected', n: countOf('AccessRejected'), rounds: 4 })
-})
-
-test('a subscriber who is erased is in no row and in no octet of the file', () => {
-	const mac = (events.find(({ type }) => type === 'LeaseGranted')!.data as { mac: string }).mac
-	const later = events.findLastIndex(
-		({ stream, type }) => stream.endsWith(mac) && type === 'AccessRequested',
-	)
-	assert.ok(later > 1000, 'the subscriber comes again')
-	const rowsOf = (file: string) =>
-		viewSchema.tables
-			.filter(({ columns }) => columns['mac'] !== undefined)
-			.flatMap(({ name }) => ask(file, `SELECT * FROM ${name} WHERE mac = ?`, mac))
-	const results = [1, 400, 5000].map(perCommit => {
-		const file = newFile()
-		const settings = {
-			file,
-			schema: viewSchema,
-			journal: { id: 'x', last: 1e6 },
-			onWarning: assert.unreachable,
-		}
-		const store = openViewStore(settings)
-		const folding = foldViews(store.lookup)
-		const commit = (position: number) => {
-			store.commit(folding.changes(), position, 0)
-			folding.committed()
-		}
-		for (const event of journal.read(1, events.length)) {
-			if (event.position === later) folding.erase('default', mac)
-			if (event.position === later && perCommit !== 400) {
-				commit(event.position)
-				const octets = ['', '-wal'].map(suffix => readFileSync(file + suffix, 'latin1')).join()
-				assert.not.ok(octets.includes(mac), 'the MAC address is still in the file')
-			}
-			folding.fold(event)
-			if (event.position % perCommit === 0) commit(event.position)
-		}
-		commit(events.length)
-		store.close()
-		const rows = rowsOf(file)
-		assert.ok(rows.length > 0, 'what came afterwards is there')
-		for (const row of rows) assert.ok(Number(row['id']) >= later, JSON.stringify(row))
-		return { ...allRows(file), checkpoint: [] }
-	})
-	assert.equal(results[1], results[0])
-	assert.equal(results[2], results[0])
-	const [sum] = ask(whole, 'SELECT sum(events) AS events FROM minute')
-	assert.is(sum!['events'], events.length)
 })
 
 test('every table, view and column is described, in the file too', () => {

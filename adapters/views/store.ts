@@ -6,15 +6,7 @@
  */
 import { existsSync, statSync } from 'node:fs'
 import { DatabaseSync, type StatementSync } from 'node:sqlite'
-import type {
-	Cell,
-	ErasedSubscriber,
-	Row,
-	Table,
-	ViewChanges,
-	ViewLookup,
-	ViewSchema,
-} from '../../domain/view.ts'
+import type { Cell, Row, Table, ViewChanges, ViewLookup, ViewSchema } from '../../domain/view.ts'
 import { applicationId, createSchema, deleteViews, pragma } from './database.ts'
 import { reason, ViewFailure } from './failure.ts'
 
@@ -51,7 +43,7 @@ export function openViewStore(settings: ViewStoreSettings): ViewStore {
 			deleteViews(file)
 		}
 		const db = new DatabaseSync(file, { timeout: 5_000 })
-		// What is erased is overwritten, too. NORMAL: a power failure costs the newest commits, which are folded again. Few and large
+		// NORMAL: a power failure costs the newest commits, which are folded again. Few and large
 		// checkpoints, because their syncs are felt by the journal on the same disk.
 		db.exec(`
 			PRAGMA page_size = 4096;
@@ -60,7 +52,6 @@ export function openViewStore(settings: ViewStoreSettings): ViewStore {
 			PRAGMA wal_autocheckpoint = 4000;
 			PRAGMA cache_size = -65536;
 			PRAGMA temp_store = MEMORY;
-			PRAGMA secure_delete = ON;
 		`)
 		const isNew = db.prepare('SELECT count(*) AS n FROM sqlite_schema').get()!['n'] === 0
 		if (isNew) createSchema(db, schema, journal.id)
@@ -110,7 +101,6 @@ function assemble(db: DatabaseSync, { file, schema }: ViewStoreSettings): ViewSt
 		commit(changes, next, at) {
 			db.exec('BEGIN IMMEDIATE')
 			try {
-				for (const one of changes.erased) erase(db, schema, one)
 				for (const [table, rows] of changes.inserted) writers.get(table)!.insert(rows)
 				for (const [table, rows] of changes.updated) writers.get(table)!.update(rows)
 				checkpoint.run(next, at)
@@ -122,22 +112,9 @@ function assemble(db: DatabaseSync, { file, schema }: ViewStoreSettings): ViewSt
 				})
 			}
 			position = next
-			// Nor does it stay in the log, unless somebody reads an old state this moment.
-			if (changes.erased.length > 0) db.exec('PRAGMA wal_checkpoint(TRUNCATE)')
 		},
 		isInPlace: () => file === ':memory:' || fileIdentity(file) === identity,
 		close: () => db.close(),
-	}
-}
-
-function erase(
-	db: DatabaseSync,
-	schema: ViewSchema,
-	{ virtualRouter, mac }: ErasedSubscriber,
-): void {
-	for (const { name, columns } of schema.tables) {
-		if (columns['mac'] === undefined) continue
-		db.prepare(`DELETE FROM ${name} WHERE mac = ? AND virtual_router = ?`).run(mac, virtualRouter)
 	}
 }
 

@@ -6,7 +6,6 @@ import { accessRequested, attemptAnswered } from './attempts.ts'
 import {
 	changesOf,
 	committed,
-	eraseSubscriber,
 	type Folding,
 	insert,
 	newFolding,
@@ -21,8 +20,6 @@ import { sessionAccepted, sessionEnded, sessionHeard, sessionStarted } from './s
 export type ViewFolding = {
 	/** Folds the next event. What it changes waits in memory for the commit. */
 	fold(event: RecordedEvent): void
-	/** Makes all rows of a subscriber go, with the next commit. */
-	erase(virtualRouter: string, mac: string): void
 	/** What the next commit has to write. */
 	changes(): ViewChanges
 	/** Tells that all changes are written, together with the position of the last event. */
@@ -34,7 +31,6 @@ export function foldViews(lookup: ViewLookup): ViewFolding {
 	const folding = newFolding(lookup)
 	return {
 		fold: event => foldEvent(folding, event),
-		erase: (virtualRouter, mac) => eraseSubscriber(folding, virtualRouter, mac),
 		changes: () => changesOf(folding),
 		committed: () => committed(folding),
 	}

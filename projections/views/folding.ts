@@ -7,7 +7,7 @@
  * until the commit has written it, whether or not it is of use any longer.
  */
 import { subscriberStream } from '../../domain/event.ts'
-import type { ErasedSubscriber, Row, Table, ViewChanges, ViewLookup } from '../../domain/view.ts'
+import type { Row, Table, ViewChanges, ViewLookup } from '../../domain/view.ts'
 import { createVirtualRouterReader } from '../virtual-router.ts'
 import type { LeaseRow, MinuteRow } from './network-tables.ts'
 import type {
@@ -47,25 +47,17 @@ export type Folding = {
 	readonly leases: Map<string, LeaseRow | null>
 	readonly minutes: Map<string, MinuteRow>
 	readonly dirty: Map<Table, Dirty>
-	/** Subscribers who were erased since the last commit. */
-	readonly erased: ErasedSubscriber[]
 	readonly virtualRouterOf: (stream: string) => string
 }
 
-export function newFolding(find: ViewLookup): Folding {
-	const erased: ErasedSubscriber[] = []
+export function newFolding(lookup: ViewLookup): Folding {
 	return {
-		lookup(name, ...parameters) {
-			const rows = find(name, ...parameters)
-			// These go with the next commit: to the folding they are gone.
-			return erased.length === 0 ? rows : rows.filter(row => !erased.some(one => isOf(row, one)))
-		},
+		lookup,
 		subscribers: new Map(),
 		touched: new Set(),
 		leases: new Map(),
 		minutes: new Map(),
 		dirty: new Map(),
-		erased,
 		virtualRouterOf: createVirtualRouterReader(),
 	}
 }
@@ -167,40 +159,15 @@ export function sessionById(
 	return row as SessionRow
 }
 
-/**
- * Makes every row of a subscriber go, those in the database with the next commit. Counts by the
- * minute stay: they are about nobody. What is folded afterwards makes new rows.
- */
-export function eraseSubscriber(folding: Folding, virtualRouter: string, mac: string): void {
-	const who = { virtualRouter, mac }
-	for (const { inserted, updated } of folding.dirty.values()) {
-		for (const rows of [inserted, updated]) {
-			for (const row of rows) if (isOf(row, who)) rows.delete(row)
-		}
-	}
-	for (const [key, row] of folding.leases) {
-		if (row !== null && isOf(row, who)) folding.leases.set(key, null)
-	}
-	const stream = subscriberStream(virtualRouter, mac)
-	const known = folding.subscribers.get(stream)
-	if (known !== undefined) folding.touched.delete(known)
-	folding.subscribers.delete(stream)
-	folding.erased.push(who)
-}
-
-function isOf(row: Row, { virtualRouter, mac }: ErasedSubscriber): boolean {
-	return row['mac'] === mac && row['virtual_router'] === virtualRouter
-}
-
 /** What is to be written, for the commit. */
-export function changesOf({ dirty, erased }: Folding): ViewChanges {
+export function changesOf({ dirty }: Folding): ViewChanges {
 	const inserted = new Map<Table, Iterable<Row>>()
 	const updated = new Map<Table, Iterable<Row>>()
 	for (const [table, rows] of dirty) {
 		if (rows.inserted.size > 0) inserted.set(table, rows.inserted)
 		if (rows.updated.size > 0) updated.set(table, rows.updated)
 	}
-	return { erased, inserted, updated }
+	return { inserted, updated }
 }
 
 /** Rows of so many subscribers and addresses stay in memory from one commit to the next. */
@@ -211,7 +178,6 @@ const minutesKept = 1_000
 /** To be called when everything is written: forgets what is of no more use, and what is too much. */
 export function committed(folding: Folding): void {
 	folding.dirty.clear()
-	folding.erased.length = 0
 	for (const subscriber of folding.touched) forgetEnded(subscriber)
 	folding.touched.clear()
 	if (folding.subscribers.size > subscribersKept) folding.subscribers.clear()
