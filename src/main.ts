@@ -22,6 +22,7 @@ const usage = `Usage: radledger COMMAND
   erase-mirror --subscriber MAC --from URL --data DIR    an erasure, in EventStoreDB too
   serve-views --from URL --data DIR    the read side of a fleet of relays, from EventStoreDB
   replay --subscriber MAC --data DIR   what happened, and how things stood at a time
+  export --data DIR --format F --out FILE    events as NDJSON, CSV or Parquet
   src-adapter --rules FILE --nats URL    answers a relay's questions about address pools`
 
 async function main(args: readonly string[]): Promise<number> {
@@ -87,6 +88,10 @@ async function main(args: readonly string[]): Promise<number> {
 		case 'replay': {
 			const { replay } = await import('./replay.ts')
 			return replay(rest)
+		}
+		case 'export': {
+			const { exportJournal } = await import('./export.ts')
+			return exportJournal(rest)
 		}
 		case 'src-adapter': {
 			const { srcAdapter } = await import('./src-adapter.ts')

@@ -150,6 +150,7 @@ export async function serve(settings: ServeSettings): Promise<number> {
 	const operated: Operated = {
 		engine,
 		configurationFile: settings.config,
+		folder: settings.data,
 		save: configuration => saveConfiguration(settings.config, configuration),
 		relayStatistics: views[0],
 		upstreamStatistics: views[1],
