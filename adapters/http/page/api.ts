@@ -1,10 +1,14 @@
 /** The HTTP API as this page uses it. */
+import type { Page } from './model.ts'
 
-export type Page<T> = { readonly items: readonly T[]; readonly next: string | null }
-
-/** What went wrong, as a sentence that says what to do. */
+/** What went wrong, as a sentence that says what to do; `kind` as the API names it. */
 export class ApiError extends Error {
 	override readonly name = 'ApiError'
+	readonly kind: string
+	constructor(message: string, kind: string) {
+		super(message)
+		this.kind = kind
+	}
 }
 
 type Query = Readonly<Record<string, string | number | boolean | undefined>>
@@ -19,184 +23,64 @@ export function apiPath(path: string, query: Query = {}): string {
 }
 
 export async function get<T>(path: string, query: Query = {}, signal?: AbortSignal): Promise<T> {
-	return ask<T>(apiPath(path, query), signal === undefined ? {} : { signal })
+	return read<T>(apiPath(path, query), signal)
 }
 
 /** A page by the path that the page before it gave as `next`. */
 export async function getNext<T>(next: string, signal?: AbortSignal): Promise<Page<T>> {
-	return ask<Page<T>>(next, signal === undefined ? {} : { signal })
+	return read<Page<T>>(next, signal)
+}
+
+/** Every item, page by page. For what is known to be short. */
+export async function getAll<T>(path: string, query: Query, signal?: AbortSignal): Promise<T[]> {
+	let page = await get<Page<T>>(path, { ...query, limit: 1000 }, signal)
+	const items = [...page.items]
+	while (page.next !== null) {
+		page = await getNext<T>(page.next, signal)
+		items.push(...page.items)
+	}
+	return items
 }
 
 export async function post(path: string, body: unknown): Promise<void> {
-	await ask<unknown>(apiPath(path), {
+	await ask(apiPath(path), {
 		method: 'POST',
 		headers: { 'content-type': 'application/json' },
 		body: JSON.stringify(body),
 	})
 }
 
-async function ask<T>(url: string, init: RequestInit): Promise<T> {
+async function read<T>(url: string, signal?: AbortSignal): Promise<T> {
+	const headers = { accept: 'application/json' }
+	const response = await ask(url, signal === undefined ? { headers } : { headers, signal })
+	return (await response.json()) as T
+}
+
+/** Asks with the token, where one was given; throws where the answer is a refusal. */
+export async function ask(url: string, init: RequestInit): Promise<Response> {
+	const token = sessionStorage.getItem(tokenKey)
+	const authorization = token === null ? undefined : { authorization: `Bearer ${token}` }
 	let response: Response
 	try {
-		response = await fetch(url, {
-			...init,
-			headers: { accept: 'application/json', ...init.headers },
-		})
+		response = await fetch(url, { ...init, headers: { ...init.headers, ...authorization } })
 	} catch (error) {
 		if ((error as Error).name === 'AbortError') throw error
-		throw new ApiError('The relay cannot be reached. This page tries again by itself.')
+		throw new ApiError('The relay cannot be reached. This page tries again by itself.', 'away')
 	}
-	const type = response.headers.get('content-type') ?? ''
-	const answer: unknown = type.includes('json') ? await response.json() : undefined
-	if (response.ok) return answer as T
-	const { title, detail } = (answer ?? {}) as { title?: string; detail?: string }
-	throw new ApiError(detail ?? title ?? `The relay answered with ${response.status}.`)
+	if (response.ok) return response
+	const isProblem = response.headers.get('content-type')?.includes('json') === true
+	const problem = (isProblem ? await response.json() : {}) as Partial<Record<string, string>>
+	const { type = '', title, detail } = problem
+	const kind = type.slice(type.lastIndexOf(':') + 1)
+	if (kind === 'unauthorized') unauthorized.dispatchEvent(new Event('unauthorized'))
+	throw new ApiError(detail ?? title ?? `The relay answered with ${response.status}.`, kind)
 }
 
-export type Relay = {
-	readonly release: string
-	readonly hostname: string
-	readonly startedAt: string
-	readonly position: number
-	readonly failure: string | null
-	readonly virtualRouters: readonly string[]
-	readonly sessions: number
-}
+/** Kept as long as the browser's tab. */
+const tokenKey = 'radledger-token'
+/** Tells when a token is needed. */
+export const unauthorized = new EventTarget()
 
-export type Statistic = {
-	readonly virtualRouter: string
-	readonly service: string | null
-	readonly peer: string | null
-	readonly statistic: string
-	readonly label: string
-	readonly gauge: boolean
-	readonly total: number
-	readonly delta: number
-	readonly baselineAt: string | null
-}
-
-export type Session = {
-	readonly id: number
-	readonly virtualRouter: string
-	readonly mac: string
-	readonly user: string | null
-	readonly state: 'live' | 'ended'
-	readonly beganAt: string
-	readonly endedAt: string | null
-	readonly cause: string | null
-	readonly wap: string
-	readonly ssid: string | null
-	readonly address: string | null
-	readonly framedAddress: string | null
-	readonly pool: string | null
-	readonly class: string | null
-	readonly serviceBundle: string | null
-	readonly heardAt: string
-	readonly inputOctets: number
-	readonly outputOctets: number
-}
-
-export type Attempt = {
-	readonly id: number
-	readonly beganAt: string
-	readonly endedAt: string | null
-	readonly outcome: string | null
-	readonly reason: string | null
-	readonly server: string | null
-	readonly wap: string
-	readonly user: string | null
-	readonly reauthentication: boolean
-}
-
-export type Lease = {
-	readonly id: number
-	readonly address: string
-	readonly pool: string
-	readonly state: string
-	readonly offeredAt: string
-	readonly grantedAt: string | null
-	readonly expiresAt: string | null
-	readonly endedAt: string | null
-	readonly cause: string | null
-}
-
-export type Accounting = {
-	readonly id: number
-	readonly domain: 'wap' | 'src'
-	readonly accountingSession: string
-	readonly user: string | null
-	readonly class: string | null
-	readonly service: string | null
-	readonly wap: string | null
-	readonly address: string | null
-	readonly beganAt: string
-	readonly endedAt: string | null
-	readonly cause: string | null
-	readonly inputOctets: number
-	readonly outputOctets: number
-}
-
-export type Subscriber = {
-	readonly mac: string
-	readonly virtualRouter: string
-	readonly user: string | null
-	readonly wap: string | null
-	readonly ssid: string | null
-	readonly firstAt: string
-	readonly lastAt: string
-	readonly session: number | null
-}
-
-export type SubscriberState = Subscriber & {
-	readonly at: string | null
-	readonly live: Session | null
-	readonly attempt: Attempt | null
-	readonly leases: readonly Lease[]
-	readonly accounting: readonly Accounting[]
-}
-
-export type RecordedEvent = {
-	readonly position: number
-	readonly stream: string
-	readonly type: string
-	readonly at: string
-	readonly data: Readonly<Record<string, unknown>>
-}
-
-export type Upstream = {
-	readonly virtualRouter: string
-	readonly service: string
-	readonly server: string
-	readonly udpPort: number
-	readonly state: string
-	readonly pending: number
-}
-
-export type Peer = {
-	readonly kind: 'src' | 'eventstore' | 'nats'
-	readonly name: string
-	readonly state: string
-	readonly position: number | null
-	readonly trouble: string | null
-}
-
-export type Pool = {
-	readonly virtualRouter: string
-	readonly pool: string
-	readonly size: number
-	readonly bound: number
-	readonly highWater: number
-	readonly usedPercent: number
-	readonly warningAt: number
-}
-
-export type Minute = { readonly at: string } & Readonly<Record<string, number | string | null>>
-
-export type Integrity = {
-	readonly state: string
-	readonly position: number
-	readonly sealed: number
-	readonly sealedAt: string | null
-	readonly key: string | null
-	readonly trouble: string | null
+export function setToken(token: string): void {
+	sessionStorage.setItem(tokenKey, token)
 }

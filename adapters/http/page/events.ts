@@ -1,7 +1,9 @@
 /** The journal itself: looked through from any place, or followed while it grows. */
-import { apiPath, get, getNext, type Page, type RecordedEvent } from './api.ts'
+import { apiPath, get, getNext } from './api.ts'
 import { type Child, element, fill, table } from './element.ts'
-import { instant, summary } from './format.ts'
+import { followEvents } from './follow.ts'
+import { count, instant, summary } from './format.ts'
+import type { Page, RecordedEvent } from './model.ts'
 import { attempt, link, loading, nothing, subscriberLink, type View } from './view.ts'
 
 const perPage = 100
@@ -18,7 +20,7 @@ export const eventsView: View = {
 				value: parameters.get(name) ?? '',
 				placeholder,
 				autocomplete: 'off',
-				spellcheck: false,
+				spellcheck: 'false',
 				maxlength: 256,
 			})
 			return { input, shown: element('label', {}, label, input) }
@@ -122,7 +124,7 @@ async function showPage(
 	fill(place, shown, button)
 }
 
-/** The newest events on top, until `signal`. The browser connects again by itself. */
+/** The newest events on top, until `signal`. */
 function follow(
 	place: HTMLElement,
 	said: HTMLElement,
@@ -134,37 +136,32 @@ function follow(
 	fill(place, shown)
 	let waiting: RecordedEvent[] = []
 	let left = 0
-	const source = new EventSource(apiPath('events/live', { ...filters, gaps: true }))
-	const take = (message: MessageEvent<string>) => {
-		waiting.push(JSON.parse(message.data) as RecordedEvent)
-		if (waiting.length > tailed) {
-			left += waiting.length - tailed
-			waiting = waiting.slice(-tailed)
-		}
+	const say = (text: string) => {
+		if (said.textContent !== text) said.textContent = text
 	}
-	source.addEventListener('message', take)
-	source.addEventListener('event', take as EventListener)
-	source.addEventListener('gap', event => {
-		const { from, to } = JSON.parse((event as MessageEvent<string>).data) as Record<string, number>
-		left += (to ?? 0) - (from ?? 0) + 1
-	})
-	source.addEventListener('open', () => {
-		said.textContent = 'Following the journal.'
-	})
-	source.addEventListener('error', () => {
-		said.textContent = 'Not connected: trying again.'
-	})
+	void followEvents(
+		apiPath('events/live', { ...filters, gaps: true }),
+		{
+			event(event) {
+				waiting.push(event)
+				if (waiting.length <= tailed) return
+				waiting.shift()
+				left++
+			},
+			gap(events) {
+				left += events
+			},
+			state: trouble => say(trouble ?? 'Following the journal.'),
+		},
+		signal,
+	)
 	const timer = setInterval(() => {
 		if (waiting.length === 0) return
 		const rows = table('', header, waiting.map(row).reverse(), [0])
 		body.prepend(...rows.querySelectorAll('tbody tr'))
 		while (body.children.length > tailed) body.lastElementChild!.remove()
 		waiting = []
-		if (left > 0)
-			said.textContent = `Following the journal; ${left} events came too fast to be shown.`
+		if (left > 0) say(`Following the journal; ${count(left)} events came too fast to be shown.`)
 	}, showMs)
-	signal.addEventListener('abort', () => {
-		clearInterval(timer)
-		source.close()
-	})
+	signal.addEventListener('abort', () => clearInterval(timer))
 }

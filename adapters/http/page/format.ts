@@ -17,10 +17,13 @@ export function compact(value: number): string {
 
 const units = ['octets', 'kB', 'MB', 'GB', 'TB', 'PB'] as const
 
-export function octets(value: number): string {
+/** `1.5 MB`; what is not known is a dash. */
+export function octets(value: number | null): string {
+	if (value === null) return '–'
 	let size = value
 	let unit = 0
-	while (size >= 1000 && unit < units.length - 1) {
+	// What would be rounded to 1000.0 belongs to the next unit.
+	while (size >= (unit === 0 ? 1000 : 999.95) && unit < units.length - 1) {
 		size /= 1000
 		unit++
 	}

@@ -1,17 +1,16 @@
 /** How far the history is sealed, and how anybody can check it. */
-import { get, type Integrity } from './api.ts'
-import { badge, element, facts, fill, section } from './element.ts'
+import { get } from './api.ts'
+import { badge, element, facts, section } from './element.ts'
 import { count, instant } from './format.ts'
+import type { Integrity } from './model.ts'
+import { update } from './update.ts'
 import { attempt, loading, repeat, type View } from './view.ts'
 
 const refreshMs = 2000
 const moods: Readonly<Record<string, 'good' | 'warn' | 'bad' | 'calm'>> = {
 	sealed: 'good',
-	sealing: 'good',
-	following: 'good',
 	behind: 'warn',
-	trouble: 'bad',
-	stopped: 'bad',
+	failed: 'bad',
 	off: 'calm',
 }
 
@@ -39,7 +38,7 @@ export const integrityView: View = {
 			() =>
 				attempt(place, async () => {
 					const found = await get<Integrity>('integrity', {}, signal)
-					fill(
+					update(
 						place,
 						facts([
 							['State', badge(found.state, moods[found.state] ?? 'calm')],

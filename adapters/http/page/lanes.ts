@@ -1,36 +1,10 @@
 /** A subscriber's history drawn: lanes of spans and marks over one time axis. */
+import { abridged, scale, ticks } from './axis.ts'
 import { svg } from './element.ts'
-import { clock, day } from './format.ts'
-
-export type Span = {
-	readonly begin: number
-	/** Undefined: it still lasts. */
-	readonly end: number | undefined
-	readonly label: string
-	readonly title: string
-	/** A class of the style sheet: the page's policy allows no style in an attribute. */
-	readonly tone: string
-}
-
-export type Mark = { readonly at: number; readonly title: string; readonly tone: string }
-
-export type Lane = {
-	readonly name: string
-	readonly spans: readonly Span[]
-	readonly marks: readonly Mark[]
-}
+import type { Lane, Span } from './history.ts'
 
 const laneHeight = 34
-const nameWidth = 108
 const axisHeight = 26
-const ticksAtMost = 8
-const stepsMs = [1, 2, 5, 10, 30]
-	.map(seconds => seconds * 1000)
-	.concat(
-		[1, 2, 5, 10, 30, 60, 120, 360, 720, 1440, 2880, 10_080, 43_200].map(
-			minutes => minutes * 60_000,
-		),
-	)
 
 /** `begin` and `end` in milliseconds; `width` in pixels. The line of the instant is `#instant`. */
 export function drawLanes(
@@ -49,17 +23,10 @@ export function drawLanes(
 			{},
 			`History in ${lanes.length} lanes: ${lanes.map(({ name }) => name).join(', ')}`,
 		),
-		...ticks(begin, end, x, height),
+		...drawTicks(begin, end, x, height),
 		...lanes.map((lane, index) => drawLane(lane, index * laneHeight, x, width)),
 		svg('line', { id: 'instant', y1: 0, y2: height - axisHeight, class: 'instant' }),
 	)
-}
-
-/** Where an instant is in a drawing of that width. */
-export function scale(begin: number, end: number, width: number): (at: number) => number {
-	const room = width - nameWidth - 8
-	return at =>
-		nameWidth + ((Math.min(Math.max(at, begin), end) - begin) / (end - begin || 1)) * room
 }
 
 function drawLane(
@@ -81,15 +48,10 @@ function drawLane(
 	)
 }
 
-/** Enough of a label that some of it can be read, in pixels for each character. */
-const characterWidth = 6.6
-
 function drawSpan(span: Span, top: number, x: (at: number) => number): SVGGElement {
 	const from = x(span.begin)
 	const width = Math.max(x(span.end ?? Number.POSITIVE_INFINITY) - from, 2)
-	const room = Math.floor((width - 8) / characterWidth)
-	const { label } = span
-	const text = room >= label.length ? label : room >= 4 ? `${label.slice(0, room - 1)}…` : ''
+	const text = abridged(span.label, width - 8)
 	return svg(
 		'g',
 		{},
@@ -102,26 +64,14 @@ function drawSpan(span: Span, top: number, x: (at: number) => number): SVGGEleme
 	)
 }
 
-function ticks(
+function drawTicks(
 	begin: number,
 	end: number,
 	x: (at: number) => number,
 	height: number,
 ): SVGElement[] {
-	const step = stepsMs.find(ms => (end - begin) / ms <= ticksAtMost) ?? stepsMs.at(-1)!
-	const made: SVGElement[] = []
-	// Marks on whole hours and days of local time.
-	const shift = new Date(begin).getTimezoneOffset() * 60_000
-	for (let at = Math.ceil((begin - shift) / step) * step + shift; at <= end; at += step) {
-		const date = new Date(at)
-		const text =
-			step >= 86_400_000 ? day(date).slice(5) : clock(date).slice(0, step < 60_000 ? 8 : 5)
-		const left = x(at)
-		if (made.length / 2 > 2 * ticksAtMost) break
-		made.push(
-			svg('line', { x1: left, x2: left, y1: 0, y2: height - axisHeight, class: 'rule' }),
-			svg('text', { x: left, y: height - 9, class: 'tick' }, text),
-		)
-	}
-	return made
+	return ticks(begin, end).flatMap(({ at, text }) => [
+		svg('line', { x1: x(at), x2: x(at), y1: 0, y2: height - axisHeight, class: 'rule' }),
+		svg('text', { x: x(at), y: height - 9, class: 'tick' }, text),
+	])
 }

@@ -1,14 +1,16 @@
 /** The page: which view is shown follows from what stands behind `#` in its address. */
-import { get, type Relay } from './api.ts'
+import { ApiError, get } from './api.ts'
 import { element, fill } from './element.ts'
 import { eventsView } from './events.ts'
 import { count } from './format.ts'
 import { integrityView } from './integrity.ts'
+import type { Relay } from './model.ts'
 import { overviewView } from './overview.ts'
 import { sessionsView } from './sessions.ts'
 import { statisticsView } from './statistics.ts'
 import { subscriberView } from './subscriber.ts'
 import { openTheme } from './theme.ts'
+import { openToken } from './token.ts'
 import { repeat, type View } from './view.ts'
 
 const views: Readonly<Record<string, View>> = {
@@ -33,11 +35,6 @@ function address(): { name: string; parameters: URLSearchParams } {
 }
 
 function navigate(isFirst: boolean): void {
-	// The link past the navigation names the main part, and no view.
-	if (location.hash === '#main') {
-		main.focus()
-		return
-	}
 	leaving.abort()
 	leaving = new AbortController()
 	const { name, parameters } = address()
@@ -72,15 +69,27 @@ async function stand(): Promise<void> {
 		text = relay.failure === null ? `${relay.hostname}: running` : `${relay.hostname}: stopped`
 		standing.title = `radledger ${relay.release}, journal at ${count(relay.position)}`
 		standing.className = `standing ${relay.failure === null ? 'good' : 'bad'}`
-	} catch {
-		text = 'Relay not reached'
-		standing.className = 'standing bad'
+	} catch (error) {
+		// A server that only follows a history has no relay to ask.
+		const isReplica = error instanceof ApiError && error.kind === 'not-available'
+		text = isReplica ? 'History only' : 'Relay not reached'
+		standing.title = error instanceof ApiError ? error.message : ''
+		standing.className = `standing ${isReplica ? '' : 'bad'}`
 	}
 	if (text === said) return
 	said = text
 	standing.textContent = text
 }
 
+// The link past the navigation names no view.
+document.querySelector('.skip')!.addEventListener('click', event => {
+	event.preventDefault()
+	main.focus()
+})
+openToken(() => {
+	navigate(false)
+	void stand()
+})
 openTheme(document.querySelector<HTMLButtonElement>('#theme')!)
 addEventListener('hashchange', () => navigate(false))
 navigate(true)

@@ -1,196 +1,123 @@
 /** The first view: how much is going on, what it comes to, and how everything around stands. */
-import {
-	get,
-	type Minute,
-	type Page,
-	type Peer,
-	type Pool,
-	type Relay,
-	type Statistic,
-	type Upstream,
-} from './api.ts'
-import { badge, type Child, element, fill, section, table } from './element.ts'
+import { ApiError, get, getAll } from './api.ts'
+import { badge, type Child, element, section, table } from './element.ts'
 import { age, count } from './format.ts'
-import { plot } from './plot.ts'
+import type { Minute, Peer, Pool, Relay, Statistic, Upstream } from './model.ts'
+import { type Line, type Plot, plot } from './plot.ts'
+import { byMinute, newRates } from './rates.ts'
+import { update } from './update.ts'
 import { attempt, loading, nothing, repeat, type View } from './view.ts'
 
 const liveMs = 2000
 const slowMs = 10_000
-/** Two seconds apart: five minutes. */
-const liveKept = 150
+const liveSeconds = 300
+const hourSeconds = 3600
+
+type Counted = Line & { readonly of: readonly [service: string, statistic: string] }
+
+const liveLines: readonly Counted[] = [
+	{ label: 'accepts', tone: 'good', of: ['authentication', 'accepts'] },
+	{ label: 'rejects', tone: 'bad', of: ['authentication', 'rejects'] },
+	{ label: 'challenges', tone: 'second', of: ['authentication', 'challenges'] },
+	{ label: 'accounting', tone: 'third', of: ['accounting', 'responses'] },
+]
+
+type Summed = Line & { readonly of: string }
+
+const hourly: readonly { title: string; unit: string; lines: readonly Summed[] }[] = [
+	{
+		title: 'Logins',
+		unit: '',
+		lines: [
+			{ label: 'accepted', tone: 'good', of: 'accessAccepts' },
+			{ label: 'rejected', tone: 'bad', of: 'accessRejects' },
+			{ label: 'unanswered', tone: 'warn', of: 'accessUnanswered' },
+		],
+	},
+	{
+		title: 'Accounting',
+		unit: '',
+		lines: [
+			{ label: 'starts', tone: 'good', of: 'accountingStarts' },
+			{ label: 'updates', tone: 'third', of: 'accountingInterims' },
+			{ label: 'stops', tone: 'second', of: 'accountingStops' },
+			{ label: 'unanswered', tone: 'warn', of: 'accountingUnanswered' },
+		],
+	},
+	{
+		title: 'Sessions and addresses',
+		unit: '',
+		lines: [
+			{ label: 'begun', tone: 'good', of: 'sessionsBegun' },
+			{ label: 'ended', tone: 'second', of: 'sessionsEnded' },
+			{ label: 'leases', tone: 'third', of: 'leasesGranted' },
+		],
+	},
+	{
+		title: 'Servers’ answer time',
+		unit: ' ms',
+		lines: [
+			{ label: 'mean', tone: 'third', of: 'serverMs' },
+			{ label: 'longest', tone: 'warn', of: 'serverMsMax' },
+		],
+	},
+]
 
 export const overviewView: View = {
 	title: 'Overview',
 	async show(main, _, signal) {
-		const figures = element('div', { class: 'figures' })
-		const around = element('div', { class: 'around' }, loading())
+		const figures = element('div', { class: 'figures' }, loading())
 		const live = plot(
-			'Requests answered',
-			[
-				{ label: 'accepts', colour: '--good' },
-				{ label: 'rejects', colour: '--bad' },
-				{ label: 'challenges', colour: '--second' },
-				{ label: 'accounting', colour: '--third' },
-			],
-			'/s',
+			{ title: 'Requests answered', lines: liveLines, unit: '/s', span: liveSeconds },
 			signal,
 		)
-		const [logins, accounting, sessions, servers] = hourPlots(signal)
-		main.append(
-			figures,
-			section('Now', live.place),
-			section(
-				'Last hour, by minute',
-				element(
-					'div',
-					{ class: 'plots' },
-					logins.place,
-					accounting.place,
-					sessions.place,
-					servers.place,
-				),
-			),
-			around,
+		const hours = hourly.map(settings => plot({ ...settings, span: hourSeconds }, signal))
+		const now = section('Now', live.place)
+		const hour = section(
+			'Last hour, by minute',
+			element('div', { class: 'plots' }, ...hours.map(({ place }) => place)),
 		)
-		const rates = newRates()
-		repeat(() => attempt(main, () => lookLive(figures, live, rates, signal)), liveMs, signal)
-		repeat(
-			() => attempt(main, () => lookHour([logins, accounting, sessions, servers], signal)),
-			slowMs,
-			signal,
-		)
+		const around = element('div', { class: 'around' })
+		main.append(figures, now, hour, around)
+		const rates = newRates(liveLines.length, liveSeconds * 1000)
+		repeat(() => attempt(figures, () => lookLive(figures, live, rates, signal)), liveMs, signal)
+		repeat(() => attempt(hour, () => lookHour(hours, signal)), slowMs, signal)
 		repeat(() => attempt(around, () => lookAround(around, signal)), liveMs, signal)
 	},
 }
 
-type Plots = ReturnType<typeof hourPlots>
-
-function hourPlots(signal: AbortSignal) {
-	return [
-		plot(
-			'Logins',
-			[
-				{ label: 'accepted', colour: '--good' },
-				{ label: 'rejected', colour: '--bad' },
-				{ label: 'unanswered', colour: '--warn' },
-			],
-			'',
-			signal,
-		),
-		plot(
-			'Accounting',
-			[
-				{ label: 'starts', colour: '--good' },
-				{ label: 'updates', colour: '--third' },
-				{ label: 'stops', colour: '--second' },
-				{ label: 'unanswered', colour: '--warn' },
-			],
-			'',
-			signal,
-		),
-		plot(
-			'Sessions and addresses',
-			[
-				{ label: 'begun', colour: '--good' },
-				{ label: 'ended', colour: '--second' },
-				{ label: 'leases', colour: '--third' },
-			],
-			'',
-			signal,
-		),
-		plot(
-			'Servers’ answer time',
-			[
-				{ label: 'mean', colour: '--third' },
-				{ label: 'longest', colour: '--warn' },
-			],
-			' ms',
-			signal,
-		),
-	] as const
-}
-
-const shown: readonly (readonly string[])[] = [
-	['accessAccepts', 'accessRejects', 'accessUnanswered'],
-	['accountingStarts', 'accountingInterims', 'accountingStops', 'accountingUnanswered'],
-	['sessionsBegun', 'sessionsEnded', 'leasesGranted'],
-	['serverMs', 'serverMsMax'],
-]
-
-async function lookHour(plots: Plots, signal: AbortSignal): Promise<void> {
-	const { items } = await get<Page<Minute>>('statistics/series', { limit: 1000 }, signal)
-	// One row for each virtual router: their counts belong together, their times do not add up.
-	const minutes = new Map<number, Minute[]>()
-	for (const minute of items) {
-		const at = Date.parse(minute.at) / 1000
-		minutes.set(at, [...(minutes.get(at) ?? []), minute])
-	}
-	const seconds = [...minutes.keys()].sort((a, b) => a - b)
-	for (const [i, names] of shown.entries()) {
-		const values = names.map(name =>
-			seconds.map(at => {
-				const parts = minutes.get(at)!.map(minute => Number(minute[name] ?? 0))
-				return name.startsWith('serverMs') ? Math.max(...parts) : parts.reduce((a, b) => a + b, 0)
-			}),
-		)
-		plots[i]!.set(seconds, values)
+async function lookHour(plots: readonly Plot[], signal: AbortSignal): Promise<void> {
+	const items = await getAll<Minute>('statistics/series', {}, signal)
+	const now = Date.now()
+	for (const [i, { lines }] of hourly.entries()) {
+		const names = lines.map(({ of }) => of)
+		const { seconds, values } = byMinute(items, names, now)
+		plots[i]!.set(now / 1000, seconds, values)
 	}
 }
-
-type Totals = { readonly at: number; readonly values: readonly number[] }
-
-function newRates() {
-	const seconds: number[] = []
-	const values: number[][] = [[], [], [], []]
-	let before: Totals | undefined
-	return {
-		seconds,
-		values,
-		add(now: Totals): void {
-			const elapsed = before === undefined ? 0 : (now.at - before.at) / 1000
-			if (before !== undefined && elapsed > 0) {
-				seconds.push(now.at / 1000)
-				for (const [i, list] of values.entries()) {
-					// Totals only fall where the relay began anew.
-					list.push(Math.max(0, (now.values[i]! - before.values[i]!) / elapsed))
-				}
-			}
-			before = now
-			if (seconds.length <= liveKept) return
-			seconds.shift()
-			for (const list of values) list.shift()
-		},
-	}
-}
-
-const liveRows: readonly (readonly [service: string, statistic: string])[] = [
-	['authentication', 'accepts'],
-	['authentication', 'rejects'],
-	['authentication', 'challenges'],
-	['accounting', 'responses'],
-]
 
 async function lookLive(
 	figures: Element,
-	live: ReturnType<typeof plot>,
+	live: Plot,
 	rates: ReturnType<typeof newRates>,
 	signal: AbortSignal,
 ): Promise<void> {
-	const [relay, { items }] = await Promise.all([
+	const [relay, items] = await Promise.all([
 		get<Relay>('relay', {}, signal),
-		get<Page<Statistic>>('statistics', { of: 'relay', limit: 10_000 }, signal),
+		getAll<Statistic>('statistics', { of: 'relay' }, signal),
 	])
-	const total = (service: string, statistic: string) =>
+	const total = ([service, statistic]: Counted['of']) =>
 		items
 			.filter(row => row.peer === null && row.service === service && row.statistic === statistic)
 			.reduce((sum, row) => sum + row.total, 0)
-	rates.add({ at: Date.now(), values: liveRows.map(row => total(...row)) })
-	live.set(rates.seconds, rates.values)
-	fill(
+	const now = Date.now()
+	rates.add({ at: now, values: liveLines.map(({ of }) => total(of)) })
+	live.set(now / 1000, rates.series.seconds, rates.series.values)
+	update(
 		figures,
 		figure('Subscribers on', count(relay.sessions)),
-		figure('Accepted', count(total('authentication', 'accepts'))),
-		figure('Rejected', count(total('authentication', 'rejects'))),
+		figure('Accepted', count(total(['authentication', 'accepts']))),
+		figure('Rejected', count(total(['authentication', 'rejects']))),
 		figure('Events recorded', count(relay.position)),
 		figure('Running for', age(relay.startedAt)),
 	)
@@ -202,16 +129,30 @@ function figure(label: string, value: string): HTMLElement {
 
 async function lookAround(around: Element, signal: AbortSignal): Promise<void> {
 	const [upstreams, peers, pools] = await Promise.all([
-		get<Page<Upstream>>('upstreams', { limit: 1000 }, signal),
-		get<Page<Peer>>('peers', { limit: 1000 }, signal),
-		get<Page<Pool>>('pools', { limit: 1000 }, signal),
+		part<Upstream>('upstreams', upstreamTable, signal),
+		part<Peer>('peers', peerTable, signal),
+		part<Pool>('pools', poolTable, signal),
 	])
-	fill(
+	update(
 		around,
-		section('RADIUS servers', upstreamTable(upstreams.items)),
-		section('SRC and mirrors', peerTable(peers.items)),
-		section('Address pools', poolTable(pools.items)),
+		section('RADIUS servers', upstreams),
+		section('SRC and mirrors', peers),
+		section('Address pools', pools),
 	)
+}
+
+/** A server that only follows a history has some of it, and says what it has not. */
+async function part<T>(
+	path: string,
+	show: (rows: readonly T[]) => HTMLElement,
+	signal: AbortSignal,
+): Promise<HTMLElement> {
+	try {
+		return show(await getAll<T>(path, {}, signal))
+	} catch (error) {
+		if (error instanceof ApiError && error.kind === 'not-available') return nothing(error.message)
+		throw error
+	}
 }
 
 const upstreamMoods = { okay: 'good', suspect: 'warn', down: 'bad' } as const

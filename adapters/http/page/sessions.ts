@@ -1,7 +1,9 @@
 /** Sessions, and the search for subscribers by what is known of them. */
-import { get, getNext, type Page, type Session, type Subscriber } from './api.ts'
-import { badge, type Child, element, fill, table } from './element.ts'
+import { get, getNext } from './api.ts'
+import { badge, type Child, element, table } from './element.ts'
 import { age, instant, octets } from './format.ts'
+import type { Page, Session, Subscriber } from './model.ts'
+import { update } from './update.ts'
 import { attempt, link, loading, nothing, repeat, subscriberLink, type View } from './view.ts'
 
 const refreshMs = 5000
@@ -11,65 +13,69 @@ const perPage = 100
 export const sessionsView: View = {
 	title: 'Sessions',
 	show(main, parameters, signal) {
-		const found = element('div', { 'aria-live': 'polite' }, loading())
+		const said = element('p', { class: 'note', role: 'status' })
+		const rows = element('div', {}, loading())
+		const further = element('button', { type: 'button', hidden: true }, 'Further sessions')
+		const shown: Shown = { rows, said, further, next: null, turned: false }
 		const input = element('input', {
 			type: 'search',
 			id: 'search',
 			value: parameters.get('q') ?? '',
 			placeholder: 'MAC, user name, IPv4 address or access point',
 			autocomplete: 'off',
-			spellcheck: false,
+			spellcheck: 'false',
 			maxlength: 128,
 		})
 		const ended = element('input', { type: 'checkbox', id: 'ended' })
-		main.append(
-			element(
-				'form',
-				{ role: 'search', class: 'row' },
-				element('label', { for: 'search', class: 'unseen' }, 'Search subscribers'),
-				input,
-				element('label', { class: 'check' }, ended, 'Ended ones, too'),
-			),
-			found,
+		const form = element(
+			'form',
+			{ role: 'search', class: 'row' },
+			element('label', { for: 'search', class: 'unseen' }, 'Search subscribers'),
+			input,
+			element('label', { class: 'check' }, ended, 'Ended ones, too'),
 		)
+		main.append(form, said, rows, further)
 		let looking = new AbortController()
-		let typing: ReturnType<typeof setTimeout> | undefined
 		const look = async () => {
 			looking.abort()
 			looking = new AbortController()
 			const both = AbortSignal.any([looking.signal, signal])
 			const q = input.value.trim()
-			await attempt(found, () =>
-				q === '' ? showSessions(found, ended.checked, both) : showSubscribers(found, q, both),
+			await attempt(rows, () =>
+				q === '' ? showSessions(shown, ended.checked, both) : showSubscribers(shown, q, both),
 			)
 		}
-		main.querySelector('form')!.addEventListener('submit', event => {
-			event.preventDefault()
+		let typing: ReturnType<typeof setTimeout> | undefined
+		const lookAnew = () => {
+			clearTimeout(typing)
+			const q = input.value.trim()
+			const hash = q === '' ? '#/sessions' : `#/sessions?q=${encodeURIComponent(q)}`
+			history.replaceState(null, '', hash)
+			shown.turned = false
 			void look()
+		}
+		form.addEventListener('submit', event => {
+			event.preventDefault()
+			lookAnew()
 		})
-		ended.addEventListener('change', () => void look())
+		ended.addEventListener('change', lookAnew)
 		input.addEventListener('input', () => {
 			clearTimeout(typing)
-			typing = setTimeout(() => {
-				const query = input.value.trim()
-				history.replaceState(
-					null,
-					'',
-					query === '' ? '#/sessions' : `#/sessions?q=${encodeURIComponent(query)}`,
-				)
-				void look()
-			}, typingMs)
+			typing = setTimeout(lookAnew, typingMs)
 		})
+		further.addEventListener('click', () => attempt(rows, () => showFurther(shown, signal)))
 		// Whoever reads on is not thrown back to the first page.
-		repeat(
-			async () => {
-				if (found.dataset['further'] === undefined && input.value.trim() === '') await look()
-				else if (found.textContent === 'Loading …') await look()
-			},
-			refreshMs,
-			signal,
-		)
+		repeat(async () => (shown.turned ? undefined : look()), refreshMs, signal)
 	},
+}
+
+type Shown = {
+	readonly rows: HTMLElement
+	readonly said: HTMLElement
+	readonly further: HTMLButtonElement
+	next: string | null
+	/** Whether further pages are shown. */
+	turned: boolean
 }
 
 const header = [
@@ -84,17 +90,23 @@ const header = [
 	'Out',
 ]
 
-async function showSessions(found: HTMLElement, all: boolean, signal: AbortSignal): Promise<void> {
+async function showSessions(shown: Shown, all: boolean, signal: AbortSignal): Promise<void> {
 	const state = all ? 'all' : 'live'
 	const page = await get<Page<Session>>('sessions', { state, limit: perPage }, signal)
-	delete found.dataset['further']
-	if (page.items.length === 0) {
-		fill(found, nothing('Nobody is on the network.'))
-		return
-	}
-	const shown = table('Sessions', header, page.items.map(sessionRow), [7, 8])
-	fill(found, shown)
-	if (page.next !== null) found.append(more(found, shown, page.next, signal))
+	shown.said.textContent = ''
+	turnTo(shown, page.next)
+	const { items } = page
+	const none = nothing(all ? 'Nobody was on the network yet.' : 'Nobody is on the network.')
+	update(shown.rows, items.length === 0 ? none : sessionTable(items))
+}
+
+function turnTo(shown: Shown, next: string | null): void {
+	shown.next = next
+	shown.further.hidden = next === null
+}
+
+function sessionTable(items: readonly Session[]): HTMLElement {
+	return table('Sessions', header, items.map(sessionRow), [7, 8])
 }
 
 function sessionRow(session: Session): Child[] {
@@ -116,37 +128,25 @@ function sessionRow(session: Session): Child[] {
 	]
 }
 
-function more(
-	found: HTMLElement,
-	shown: HTMLElement,
-	next: string,
-	signal: AbortSignal,
-): HTMLElement {
-	const button = element('button', { type: 'button' }, 'Further sessions')
-	let follows: string | null = next
-	button.addEventListener('click', () =>
-		attempt(found, async () => {
-			if (follows === null) return
-			const page: Page<Session> = await getNext<Session>(follows, signal)
-			found.dataset['further'] = 'true'
-			const rows = table('Sessions', header, page.items.map(sessionRow), [7, 8])
-			shown.querySelector('tbody')!.append(...rows.querySelectorAll('tbody tr'))
-			follows = page.next
-			if (follows === null) button.remove()
-		}),
-	)
-	return button
+async function showFurther(shown: Shown, signal: AbortSignal): Promise<void> {
+	if (shown.next === null) return
+	shown.turned = true
+	const page = await getNext<Session>(shown.next, signal)
+	const rows = sessionTable(page.items).querySelectorAll('tbody tr')
+	shown.rows.querySelector('tbody')?.append(...rows)
+	turnTo(shown, page.next)
 }
 
-async function showSubscribers(found: HTMLElement, q: string, signal: AbortSignal): Promise<void> {
+async function showSubscribers(shown: Shown, q: string, signal: AbortSignal): Promise<void> {
 	const { items, next } = await get<Page<Subscriber>>('subscribers', { q, limit: perPage }, signal)
-	delete found.dataset['further']
+	turnTo(shown, null)
+	shown.said.textContent = foundText(q, items.length, next !== null)
 	if (items.length === 0) {
-		fill(found, nothing(`Nobody is known by “${q}”. A search finds what begins with it.`))
+		update(shown.rows)
 		return
 	}
-	fill(
-		found,
+	update(
+		shown.rows,
 		table(
 			'Subscribers that were found',
 			['MAC address', 'User', 'Access point', 'SSID', 'State', 'First seen', 'Last seen'],
@@ -161,6 +161,11 @@ async function showSubscribers(found: HTMLElement, q: string, signal: AbortSigna
 			]),
 		),
 	)
-	if (next !== null)
-		found.append(nothing(`These are the newest ${items.length}: search for more of the name.`))
+}
+
+/** What is told aloud of a search. */
+function foundText(q: string, count: number, more: boolean): string {
+	if (count === 0) return `Nobody is known by “${q}”. A search finds what begins with it.`
+	if (more) return `More than ${count} subscribers: search for more of the name.`
+	return count === 1 ? 'One subscriber.' : `${count} subscribers.`
 }

@@ -1,7 +1,9 @@
 /** Counters as the shell has them, with their baseline. */
-import { get, type Page, post, type Statistic } from './api.ts'
-import { type Child, element, fill, section, table } from './element.ts'
+import { getAll, post } from './api.ts'
+import { type Child, element, section, table } from './element.ts'
 import { count, instant } from './format.ts'
+import type { Statistic } from './model.ts'
+import { update } from './update.ts'
 import { attempt, loading, nothing, repeat, type View } from './view.ts'
 
 const refreshMs = 2000
@@ -40,7 +42,7 @@ export const statisticsView: View = {
 		)
 		const look = () => attempt(place, () => show(place, chosen.of, signal))
 		button.addEventListener('click', () =>
-			attempt(main, async () => {
+			attempt(said, async () => {
 				const routers = new Set(
 					[...place.querySelectorAll<HTMLElement>('[data-router]')].map(
 						each => each.dataset['router']!,
@@ -58,17 +60,17 @@ export const statisticsView: View = {
 }
 
 async function show(place: HTMLElement, of: string, signal: AbortSignal): Promise<void> {
-	const { items } = await get<Page<Statistic>>('statistics', { of, limit: 10_000 }, signal)
+	const items = await getAll<Statistic>('statistics', { of }, signal)
 	const groups = new Map<string, Statistic[]>()
 	for (const row of items) {
 		const key = JSON.stringify([row.virtualRouter, row.service, row.peer])
 		groups.set(key, [...(groups.get(key) ?? []), row])
 	}
 	if (groups.size === 0) {
-		fill(place, nothing('Nothing is counted here.'))
+		update(place, nothing('Nothing is counted here.'))
 		return
 	}
-	fill(place, element('div', { class: 'plots' }, ...[...groups.values()].map(group)))
+	update(place, element('div', { class: 'plots' }, ...[...groups.values()].map(group)))
 }
 
 function group(rows: readonly Statistic[]): HTMLElement {
