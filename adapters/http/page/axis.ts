@@ -21,11 +21,17 @@ export function scale(begin: number, end: number, width: number): (at: number) =
 		nameWidth + ((Math.min(Math.max(at, begin), end) - begin) / (end - begin || 1)) * room
 }
 
+/** The instant at a place in a drawing of that width: the other way round. */
+export function instantAt(begin: number, end: number, width: number, x: number): number {
+	const part = (x - nameWidth) / (width - nameWidth - rightWidth)
+	return begin + Math.min(Math.max(part, 0), 1) * (end - begin)
+}
+
 export type Tick = { readonly at: number; readonly text: string }
 
 /**
- * At most eight or so instants between `begin` and `end` (milliseconds), on whole seconds, minutes, hours or
- * days of local time, with what is written below them.
+ * A handful of instants between `begin` and `end` (milliseconds), on whole seconds, minutes, hours
+ * or days of local time, with what is written below them.
  */
 export function ticks(begin: number, end: number): Tick[] {
 	const step = stepsMs.find(ms => (end - begin) / ms <= ticksAtMost) ?? stepsMs.at(-1)!
@@ -48,5 +54,5 @@ function tickText(date: Date, step: number): string {
 export function abridged(label: string, pixels: number): string {
 	const room = Math.floor(pixels / characterWidth)
 	if (room >= label.length) return label
-	return room >= 4 ? `${label.slice(0, room - 1)}…` : ''
+	return room >= 8 ? `${label.slice(0, room - 1)}…` : ''
 }

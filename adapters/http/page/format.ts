@@ -58,10 +58,14 @@ export function age(since: string | number, now: number = Date.now()): string {
 	return `${Math.floor(seconds / 86_400)} d`
 }
 
-/** The data of an event in a line: what is nested becomes JSON. */
+/** Names of an event's times, which are milliseconds. */
+const timeName = /^(at|since|.*(At|Until))$/
+
+/** The data of an event in a line: times as people read them, and what is nested as JSON. */
 export function summary(data: Readonly<Record<string, unknown>>): string {
 	return Object.entries(data)
 		.map(([name, value]) => {
+			if (typeof value === 'number' && timeName.test(name)) return `${name} ${instant(value)}`
 			const text = typeof value === 'object' ? JSON.stringify(value) : String(value)
 			return `${name} ${text}`
 		})

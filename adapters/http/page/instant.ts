@@ -1,5 +1,5 @@
 /** The drawing of a history with a slider over it, which chooses the instant to look at. */
-import { scale } from './axis.ts'
+import { instantAt, scale } from './axis.ts'
 import { element, fill } from './element.ts'
 import { instant } from './format.ts'
 import { beginnings, changesOf, type History, lanesOf } from './history.ts'
@@ -64,6 +64,9 @@ export function instantControl(
 		settling = setTimeout(() => void lookAt(at), ms)
 	}
 	slider.addEventListener('input', () => move(Number(slider.value), settleMs))
+	picture.addEventListener('click', ({ clientX }) =>
+		move(instantAt(begin, end, width(picture), clientX - picture.getBoundingClientRect().left), 0),
+	)
 	span.addEventListener('change', draw)
 	parts.toNow.addEventListener('click', () => move(undefined, 0))
 	parts.previous.addEventListener('click', () =>

@@ -27,7 +27,6 @@ export function openToken(onGiven: () => void): void {
 		form,
 		said,
 	)
-	document.body.append(dialog)
 	let given = false
 	form.addEventListener('submit', event => {
 		event.preventDefault()
@@ -35,11 +34,13 @@ export function openToken(onGiven: () => void): void {
 		input.value = ''
 		given = true
 		dialog.close()
+		dialog.remove()
 		onGiven()
 	})
 	unauthorized.addEventListener('unauthorized', () => {
 		if (dialog.open) return
 		said.textContent = given ? 'That was not the token.' : ''
+		document.body.append(dialog)
 		dialog.showModal()
 	})
 }
