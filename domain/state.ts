@@ -124,6 +124,7 @@ export function evolve(state: State, event: NewEvent): void {
 		case 'AccountingUnanswered':
 		case 'RelayStarted':
 		case 'RelayStopped':
+		case 'SubscriberErased':
 		case 'ConfigurationChanged':
 		case 'BaselineSet':
 		case 'UpstreamChanged':

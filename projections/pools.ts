@@ -121,6 +121,7 @@ function foldPools(state: Pools, event: RecordedEvent): Pools {
 		case 'ClockStepped':
 		case 'RelayStarted':
 		case 'RelayStopped':
+		case 'SubscriberErased':
 		case 'ConfigurationChanged':
 		case 'BaselineSet':
 		case 'UpstreamChanged':

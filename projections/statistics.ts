@@ -374,6 +374,7 @@ function foldRelayStatistics(state: RelayStatistics, event: RecordedEvent): Rela
 		case 'UpstreamChanged':
 		case 'SubscriberTerminated':
 		case 'RelayStopped':
+		case 'SubscriberErased':
 		case 'ConfigurationChanged':
 		case 'MessageAuthenticatorSeen':
 		case 'PoolRequested':

@@ -443,6 +443,7 @@ function foldUpstreamStatistics(
 		case 'UpstreamChanged':
 		case 'SubscriberTerminated':
 		case 'RelayStopped':
+		case 'SubscriberErased':
 		case 'ConfigurationChanged':
 		case 'MessageAuthenticatorSeen':
 		case 'PoolRequested':

@@ -28,6 +28,8 @@ import { showAccountingDomains } from './accounting-domains.ts'
 import { saveConfiguration } from './configuration-file.ts'
 import { configure } from './engine/configure.ts'
 import { type Engine, recordDurably } from './engine/engine.ts'
+import type { Eraser } from './eraser.ts'
+import { integrityLines } from './integrity.ts'
 import { release } from './release.ts'
 
 export type Operated = {
@@ -43,6 +45,8 @@ export type Operated = {
 	readonly mirrors: () => readonly MirrorState[]
 	/** The read models, behind the journal by what their thread has not folded yet. */
 	readonly viewReader: () => ViewReader | undefined
+	readonly eraser: Eraser
+	readonly dataFolder: string
 	/** Wall-clock milliseconds. */
 	readonly startedAt: number
 }
@@ -60,6 +64,7 @@ export function openOperator(operated: Operated): Operator {
 		baseline: (virtualRouter, scope) => orSentence(setBaseline(operated, virtualRouter, scope)),
 		clearBindings: (virtualRouter, address) =>
 			orSentence(clearBindings(operated, virtualRouter, address)),
+		eraseSubscriber: (mac, reason) => operated.eraser.erase(mac, reason),
 		clearSubscriber: (virtualRouter, mac) =>
 			orSentence(clearSubscriber(operated, virtualRouter, mac)),
 		async restartSrc(virtualRouter) {
@@ -277,6 +282,8 @@ function show(operated: Operated, virtualRouter: string, what: AtOnce): readonly
 			return srcInfoText(operated.srcStatistics.state(), srcQuery(engine, settings))
 		case 'sscc-statistics':
 			return srcStatisticsText(operated.srcStatistics.state(), srcQuery(engine, settings))
+		case 'integrity':
+			return integrityLines(engine.parts.journal, operated.dataFolder, engine.parts.clock.wall())
 		case 'version':
 			return version(operated)
 		default:

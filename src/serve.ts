@@ -33,6 +33,8 @@ import { createEngine, type Engine, type EngineLog, recordDurably, turn } from '
 import { closeSrc } from './engine/src-bridge.ts'
 import { stopEngine } from './engine/stop.ts'
 import { tickMs } from './engine/timers.ts'
+import { openEraser } from './eraser.ts'
+import { completeErasures } from './erasing.ts'
 import type { EventFeed } from './event-feed.ts'
 import type { EventStoreMirror } from './eventstore-mirror.ts'
 import { type Horizon, moveHorizon, newHorizon } from './horizon.ts'
@@ -64,6 +66,13 @@ export async function serve(settings: ServeSettings): Promise<number> {
 
 	const journal = openJournal({ folder: settings.data, onWarning })
 	const startedAt = Date.now()
+	for (const plan of await completeErasures(journal, Date.now)) {
+		log.info(
+			'erased',
+			{ pseudonym: plan.pseudonym },
+			'An erasure that was interrupted is complete.',
+		)
+	}
 	const recovering = followState(journal, journal, onWarning)
 	const views = [
 		follow({ reader: journal, snapshots: journal, projection: relayStatistics, onWarning }),
@@ -152,6 +161,8 @@ export async function serve(settings: ServeSettings): Promise<number> {
 		srcStatistics: views[5],
 		mirrors: () => [mirror, feed].flatMap(each => (each === undefined ? [] : [each.state()])),
 		viewReader: viewReading.reader,
+		dataFolder: settings.data,
+		eraser: openEraser({ engine, journal, snapshooter: () => snapshooter }),
 		startedAt,
 	}
 	const operator = openOperator(operated)

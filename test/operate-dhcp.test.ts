@@ -47,6 +47,8 @@ async function running(text: string) {
 		srcStatistics: following(srcStatistics),
 		mirrors: () => [],
 		viewReader: () => undefined,
+		dataFolder: '/nowhere',
+		eraser: { erase: async () => ({ refused: 'not here' }) },
 		startedAt: start,
 	})
 	const type = (line: string) => execute(newSession('privileged'), line, operator)

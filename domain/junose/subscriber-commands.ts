@@ -13,7 +13,7 @@ import {
 	showModes,
 	virtualRouterOf,
 } from './command-parts.ts'
-import { macAddress, numberBetween } from './parameter.ts'
+import { macAddress, numberBetween, printableText } from './parameter.ts'
 
 const year = 365 * 24 * 3600
 
@@ -35,6 +35,18 @@ export const subscriberCommands: readonly Command[] = [
 ]
 
 export const subscriberExecCommands: readonly Command[] = [
+	command({
+		modes: showModes,
+		exec: true,
+		filterable: true,
+		syntax: [
+			show,
+			radius,
+			relayWord,
+			keyword('integrity', 'How far the history is sealed and signed'),
+		],
+		run: () => ({ kind: 'show', what: { kind: 'integrity' } }),
+	}),
 	command({
 		modes: showModes,
 		exec: true,
@@ -81,5 +93,17 @@ export const subscriberExecCommands: readonly Command[] = [
 			parameter('mac', macAddress, 'MAC address of the subscriber'),
 		],
 		run: (_, { mac }) => ({ kind: 'clear-subscriber', mac }),
+	}),
+	command({
+		modes: privileged,
+		exec: true,
+		syntax: [
+			keyword('erase', 'Take personal data out of the history'),
+			keyword('subscriber', 'The data of one subscriber'),
+			parameter('mac', macAddress, 'MAC address of the subscriber'),
+			keyword('reason', 'Why; it is recorded'),
+			parameter('why', printableText(200, 'A reason'), 'The reason, in quotes'),
+		],
+		run: (_, { mac, why }) => ({ kind: 'erase-subscriber', mac, reason: why }),
 	}),
 ]

@@ -41,6 +41,7 @@ const columns: Readonly<Record<EventType, Count | null>> = {
 	ClockStepped: null,
 	RelayStarted: null,
 	RelayStopped: null,
+	SubscriberErased: null,
 	ConfigurationChanged: null,
 	BaselineSet: null,
 	UpstreamChanged: null,
