@@ -25,9 +25,8 @@ import type { RelayStatistics } from '../projections/statistics.ts'
 import { relayStatisticsText, upstreamStatisticsText } from '../projections/statistics-text.ts'
 import type { UpstreamStatistics } from '../projections/upstream-statistics.ts'
 import { showAccountingDomains } from './accounting-domains.ts'
-import { saveConfiguration } from './configuration-file.ts'
 import { configure } from './engine/configure.ts'
-import { type Engine, recordDurably } from './engine/engine.ts'
+import { type Engine, presentTime, recordDurably } from './engine/engine.ts'
 import type { Eraser } from './eraser.ts'
 import { integrityLines } from './integrity.ts'
 import { release } from './release.ts'
@@ -35,6 +34,8 @@ import { release } from './release.ts'
 export type Operated = {
 	readonly engine: Engine
 	readonly configurationFile: string
+	/** Puts the configuration into that file, whole or not at all; throws the file system's error. */
+	readonly save: (configuration: Configuration) => void
 	readonly relayStatistics: Following<RelayStatistics>
 	readonly upstreamStatistics: Following<UpstreamStatistics>
 	readonly pools: Following<Pools>
@@ -45,8 +46,8 @@ export type Operated = {
 	readonly mirrors: () => readonly MirrorState[]
 	/** The read models, behind the journal by what their thread has not folded yet. */
 	readonly viewReader: () => ViewReader | undefined
-	readonly eraser: Eraser
-	readonly dataFolder: string
+	/** Where it keeps its history, and who erases there; a simulated relay has no folder. */
+	readonly folder?: { readonly path: string; readonly eraser: Eraser }
 	/** Wall-clock milliseconds. */
 	readonly startedAt: number
 }
@@ -64,7 +65,8 @@ export function openOperator(operated: Operated): Operator {
 		baseline: (virtualRouter, scope) => orSentence(setBaseline(operated, virtualRouter, scope)),
 		clearBindings: (virtualRouter, address) =>
 			orSentence(clearBindings(operated, virtualRouter, address)),
-		eraseSubscriber: (mac, reason) => operated.eraser.erase(mac, reason),
+		eraseSubscriber: async (mac, reason) =>
+			(await operated.folder?.eraser.erase(mac, reason)) ?? { refused: noFolder },
 		clearSubscriber: (virtualRouter, mac) =>
 			orSentence(clearSubscriber(operated, virtualRouter, mac)),
 		async restartSrc(virtualRouter) {
@@ -95,6 +97,8 @@ function isOfState({ kind }: Show): boolean {
 	return kind === 'subscribers' || kind === 'dhcp-bindings' || kind === 'dhcp-pools'
 }
 
+const noFolder = 'This relay keeps no history on disk.'
+
 /** The sentence of a journal that fails: the shell says why before the relay is gone. */
 async function orSentence(work: Promise<string | undefined>): Promise<string | undefined> {
 	try {
@@ -114,12 +118,12 @@ async function changeConfiguration(
 	next: Configuration,
 	change: Change,
 ): Promise<string | undefined> {
-	const { engine, configurationFile } = operated
+	const { engine, configurationFile, save } = operated
 	const before = engine.configuration
 	const refused = await configure(engine, next)
 	if (refused !== undefined) return refused
 	try {
-		saveConfiguration(configurationFile, next)
+		save(next)
 	} catch (error) {
 		await configure(engine, before)
 		return `The configuration file ${configurationFile} cannot be written, so nothing was changed: ${(error as Error).message}.`
@@ -130,7 +134,7 @@ async function changeConfiguration(
 			stream: relayStream(virtualRouter),
 			type: 'ConfigurationChanged',
 			v: 1,
-			at: engine.parts.clock.wall(),
+			at: presentTime(engine),
 			data: { context, command },
 		},
 	])
@@ -147,7 +151,7 @@ async function setBaseline(
 		stream: relayStream(virtualRouter),
 		type: 'BaselineSet',
 		v: 1,
-		at: engine.parts.clock.wall(),
+		at: presentTime(engine),
 		data: { scope },
 	}
 	await recordDurably(engine, [event])
@@ -163,14 +167,14 @@ async function clearBindings(
 	address: string | undefined,
 ): Promise<string | undefined> {
 	const { leases } = routerState(engine.state, virtualRouter)
-	const steadyNow = () => engine.parts.clock.wall() - engine.state.clockShiftMs
+	const steadyNow = () => presentTime(engine) - engine.state.clockShiftMs
 	const named =
 		address === undefined ? [...takenAddresses(leases, steadyNow())] : [parseIpv4(address) ?? 0]
 	if (address !== undefined && !isTaken(leaseAt(leases, named[0]!), steadyNow())) {
 		return `Nobody has ${address}; "show ip dhcp-local binding" lists the addresses in use.`
 	}
 	for (let i = 0; i < named.length; i += clearedPerCommit) {
-		const at = engine.parts.clock.wall()
+		const at = presentTime(engine)
 		const events = named.slice(i, i + clearedPerCommit).flatMap((number): NewEvent[] => {
 			const lease = leaseAt(leases, number)
 			return lease !== undefined && isTaken(lease, steadyNow())
@@ -215,7 +219,7 @@ async function clearSubscriber(
 	router: string,
 	mac: string,
 ): Promise<string | undefined> {
-	const at = engine.parts.clock.wall()
+	const at = presentTime(engine)
 	const { events } = decide(engine.state, { kind: 'clear-subscriber', at, router, mac })
 	if (events.length === 0) return `${mac} has no session.`
 	await recordDurably(engine, events)
@@ -282,8 +286,11 @@ function show(operated: Operated, virtualRouter: string, what: AtOnce): readonly
 			return srcInfoText(operated.srcStatistics.state(), srcQuery(engine, settings))
 		case 'sscc-statistics':
 			return srcStatisticsText(operated.srcStatistics.state(), srcQuery(engine, settings))
-		case 'integrity':
-			return integrityLines(engine.parts.journal, operated.dataFolder, engine.parts.clock.wall())
+		case 'integrity': {
+			const { journal, clock } = engine.parts
+			if (operated.folder === undefined) return [`% ${noFolder}`]
+			return integrityLines(journal, operated.folder.path, clock.wall())
+		}
 		case 'version':
 			return version(operated)
 		default:

@@ -39,6 +39,7 @@ async function running(text: string) {
 	const operator = openOperator({
 		engine,
 		configurationFile: '/nowhere',
+		save() {},
 		relayStatistics: following(relayStatistics),
 		upstreamStatistics: following(upstreamStatistics),
 		pools: following(pools),
@@ -47,8 +48,6 @@ async function running(text: string) {
 		srcStatistics: following(srcStatistics),
 		mirrors: () => [],
 		viewReader: () => undefined,
-		dataFolder: '/nowhere',
-		eraser: { erase: async () => ({ refused: 'not here' }) },
 		startedAt: start,
 	})
 	const type = (line: string) => execute(newSession('privileged'), line, operator)
