@@ -2,6 +2,7 @@
 import { type Erased, pseudonymFrom } from './erasure.ts'
 import { firstRowOf, macNumber, noStatus, setClient, setFirstRow } from './lease-rows.ts'
 import { type LeaseTable, leasesOfMac } from './lease-state.ts'
+import type { RetentionClass } from './retention.ts'
 import { noRow } from './row-index.ts'
 import type { State } from './state.ts'
 
@@ -28,6 +29,26 @@ export function whyNotErasable(state: State, mac: string, wallNow: number): stri
 		}
 	}
 	return undefined
+}
+
+/**
+ * From when on the state rests on events of a subscriber, in wall-clock milliseconds: of a live
+ * session, and of addresses that are held or remembered. Infinity: on none of that class.
+ */
+export function restsFrom(state: State, mac: string, kind: RetentionClass): number {
+	let from = Number.POSITIVE_INFINITY
+	for (const { sessions, leases, src } of state.routers.values()) {
+		const debts = [...src.debts.values()].some(({ login }) => login.mac === mac)
+		if (src.subscribers.has(mac) || debts) return Number.NEGATIVE_INFINITY
+		const session = sessions.get(mac)?.since ?? from
+		from = Math.min(from, session, session + state.clockShiftMs)
+		if (kind !== 'lease') continue
+		for (const { since } of leasesOfMac(leases, mac)) {
+			// The clock may have been set since: on the safe side of both times.
+			from = Math.min(from, since, since + state.clockShiftMs)
+		}
+	}
+	return from
 }
 
 /**

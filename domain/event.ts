@@ -620,6 +620,22 @@ export const catalogue = {
 			digest: t.string,
 		}),
 	},
+	/**
+	 * `retention` took personal data out of events up to `upTo`; of so many `subscribers` nothing is
+	 * left but a pseudonym. `run` names it; `digest` as in SubscriberErased.
+	 */
+	RetentionApplied: {
+		version: 1,
+		personal: [],
+		data: t.type({
+			run: t.string,
+			upTo: t.number,
+			events: t.number,
+			byType: t.record(t.string, t.number),
+			subscribers: t.number,
+			digest: t.string,
+		}),
+	},
 	/** Gathered for up to a second: `client` is empty where too many clients shared the second. */
 	RequestsDiscarded: {
 		version: 1,

@@ -136,6 +136,7 @@ export function evolve(state: State, event: NewEvent): void {
 		case 'RelayStarted':
 		case 'RelayStopped':
 		case 'SubscriberErased':
+		case 'RetentionApplied':
 		case 'ConfigurationChanged':
 		case 'BaselineSet':
 		case 'UpstreamChanged':

@@ -205,6 +205,7 @@ function foldDhcpStatistics(state: DhcpStatistics, event: RecordedEvent): DhcpSt
 		case 'RelayStarted':
 		case 'RelayStopped':
 		case 'SubscriberErased':
+		case 'RetentionApplied':
 		case 'ConfigurationChanged':
 		case 'UpstreamChanged':
 		case 'MessageAuthenticatorSeen':

@@ -122,6 +122,7 @@ function foldPools(state: Pools, event: RecordedEvent): Pools {
 		case 'RelayStarted':
 		case 'RelayStopped':
 		case 'SubscriberErased':
+		case 'RetentionApplied':
 		case 'ConfigurationChanged':
 		case 'BaselineSet':
 		case 'UpstreamChanged':

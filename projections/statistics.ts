@@ -375,6 +375,7 @@ function foldRelayStatistics(state: RelayStatistics, event: RecordedEvent): Rela
 		case 'SubscriberTerminated':
 		case 'RelayStopped':
 		case 'SubscriberErased':
+		case 'RetentionApplied':
 		case 'ConfigurationChanged':
 		case 'MessageAuthenticatorSeen':
 		case 'PoolRequested':

@@ -444,6 +444,7 @@ function foldUpstreamStatistics(
 		case 'SubscriberTerminated':
 		case 'RelayStopped':
 		case 'SubscriberErased':
+		case 'RetentionApplied':
 		case 'ConfigurationChanged':
 		case 'MessageAuthenticatorSeen':
 		case 'PoolRequested':

@@ -81,7 +81,8 @@ export async function eraseStopped({
 		if (refused !== undefined) return { refused }
 		const plan = planErasure(folder, newPseudonymFor(mac), reason)
 		if (plan === undefined) {
-			if (completed.some(done => done.mac === mac)) return { lines: [...lines, ...warnings] }
+			if (completed.some(({ what }) => what.kind === 'subscriber' && what.mac === mac))
+				return { lines: [...lines, ...warnings] }
 			return { refused: `There is nothing of ${mac} in ${folder}.` }
 		}
 		journal.append([erasureEvent(plan, 'default', now())])

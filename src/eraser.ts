@@ -10,11 +10,16 @@ import {
 	newPseudonymFor,
 	planBeside,
 	portionsBeside,
+	retentionBeside,
 } from './erasing.ts'
 import type { Snapshooter } from './snapshot.ts'
 
 export type Erasure = { readonly lines: readonly string[] } | { readonly refused: string }
-export type Eraser = { erase(mac: string, reason: string): Promise<Erasure> }
+export type Eraser = {
+	erase(mac: string, reason: string): Promise<Erasure>
+	/** Does what `retention` says now; resolves to the number of events that lost something. */
+	retain(): Promise<number>
+}
 
 export type EraserParts = {
 	readonly engine: Engine
@@ -28,6 +33,11 @@ export function openEraser(parts: EraserParts): Eraser {
 	return {
 		erase(mac, reason) {
 			const done = last.then(() => eraseRunning(parts, mac, reason))
+			last = done.catch(() => undefined)
+			return done
+		},
+		retain() {
+			const done = last.then(() => retainRunning(parts))
 			last = done.catch(() => undefined)
 			return done
 		},
@@ -65,4 +75,34 @@ async function eraseRunning(
 	}
 	await snapshooter().anew()
 	return { lines: erasureLines(plan) }
+}
+
+/** One run after the other, until nothing is left to do. */
+async function retainRunning({ engine, journal, snapshooter }: EraserParts): Promise<number> {
+	const now = () => engine.parts.clock.wall()
+	let events = 0
+	for (;;) {
+		const routers = engine.configuration.virtualRouters.map(({ name, retentionDays = {} }) => ({
+			name,
+			retentionDays,
+		}))
+		const isAsked = routers.some(({ retentionDays }) => Object.keys(retentionDays).length > 0)
+		if (!isAsked) return events
+		const found = await retentionBeside(journal.folder, routers, now())
+		if (found === undefined) return events
+		const { plan, renamed, more } = found
+		// Somebody came back meanwhile: the next time he is among those who are here.
+		if (renamed.some(([mac]) => whyNotErasable(engine.state, mac, now()) !== undefined)) {
+			cancelPlan(journal.folder, journal.id, plan)
+			return events
+		}
+		const [router = 'default'] = engine.state.routers.keys()
+		const recorded = recordDurably(engine, [erasureEvent(plan, router, now())])
+		for (const [mac, pseudonym] of renamed) renameInState(engine.state, { mac, pseudonym })
+		await recorded
+		await carryOut(journal, plan, portionsBeside(journal.folder, plan))
+		await snapshooter().anew()
+		events += plan.events
+		if (!more) return events
+	}
 }

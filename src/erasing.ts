@@ -13,9 +13,15 @@ import {
 	rewrittenBatches,
 } from '../adapters/journal/erasure.ts'
 import type { SqliteJournal } from '../adapters/journal/journal.ts'
+import { openReader } from '../adapters/journal/reader.ts'
+import { planRetention, type RetentionPlan } from '../adapters/journal/retention.ts'
+import { openSnapshots } from '../adapters/journal/snapshots.ts'
+import type { VirtualRouter } from '../domain/configuration.ts'
 import type { Erased } from '../domain/erasure.ts'
-import { newErased } from '../domain/erasure-state.ts'
+import { newErased, restsFrom, whyNotErasable } from '../domain/erasure-state.ts'
 import { type NewEvent, relayStream } from '../domain/event.ts'
+import { boundsOf } from '../domain/retention.ts'
+import { recoverState } from './recover.ts'
 
 /** Batches that one commit rewrites on a running relay: well below a millisecond. */
 const batchesPerCommit = 4
@@ -30,16 +36,22 @@ export function newPseudonymFor(mac: string): Erased {
 
 /** The event that records an erasure. */
 export function erasureEvent(plan: Plan, virtualRouter: string, at: number): NewEvent {
-	const { pseudonym, reason, upTo, events, byType, digest } = plan
-	const data = { pseudonym, reason, upTo, events, byType, digest }
-	return { stream: relayStream(virtualRouter), type: 'SubscriberErased', v: 1, at, data }
+	const { name, what, upTo, events, byType, digest } = plan
+	const stream = relayStream(virtualRouter)
+	const rest = { upTo, events, byType, digest }
+	if (what.kind === 'retention') {
+		const data = { run: name, subscribers: what.subscribers, ...rest }
+		return { stream, type: 'RetentionApplied', v: 1, at, data }
+	}
+	const data = { pseudonym: name, reason: what.reason, ...rest }
+	return { stream, type: 'SubscriberErased', v: 1, at, data }
 }
 
 /** What was done, and what could not be reached. */
 export function erasureLines(plan: Plan): string[] {
 	const types = Object.entries(plan.byType).map(([type, count]) => `${count} ${type}`)
 	return [
-		`${plan.events} events up to position ${plan.upTo} have ${plan.pseudonym} in the place of the MAC, and nothing personal: ${types.join(', ')}.`,
+		`${plan.events} events up to position ${plan.upTo} have ${plan.name} in the place of the MAC, and nothing personal: ${types.join(', ')}.`,
 		'Snapshots of the state, read models and the index by stream are made anew without it.',
 		'Not reached: addresses of pools in lease events (they were lent to others, too), what EventStoreDB and NATS were sent, exports, proofs, backups and copies of the folder, logs, and the configuration.',
 	]
@@ -89,12 +101,14 @@ export async function completeErasures(
 	return plans
 }
 
-function isRecorded(journal: SqliteJournal, { upTo, pseudonym }: Plan): boolean {
+function isRecorded(journal: SqliteJournal, { upTo, name }: Plan): boolean {
 	for (let next = upTo + 1; ; ) {
 		const events = journal.read(next, 4096)
 		if (events.length === 0) return false
 		const found = events.some(
-			event => event.type === 'SubscriberErased' && event.data.pseudonym === pseudonym,
+			event =>
+				(event.type === 'SubscriberErased' && event.data.pseudonym === name) ||
+				(event.type === 'RetentionApplied' && event.data.run === name),
 		)
 		if (found) return true
 		next = events.at(-1)!.position + 1
@@ -110,8 +124,16 @@ type Asked =
 			readonly erased: Erased
 			readonly reason: string
 	  }
+	| {
+			readonly erasing: 'retain'
+			readonly folder: string
+			readonly routers: readonly Router[]
+			readonly at: number
+	  }
 	| { readonly erasing: 'prepare'; readonly folder: string; readonly plan: Plan }
+type Router = Pick<VirtualRouter, 'name' | 'retentionDays'>
 type Told = {
+	readonly retention?: RetentionPlan | undefined
 	readonly plan?: Plan | undefined
 	readonly batches?: RewrittenBatch[]
 	readonly error?: Error
@@ -124,6 +146,38 @@ export async function planBeside(
 ): Promise<Plan | undefined> {
 	for await (const { plan } of thread({ erasing: 'plan', folder, erased, reason })) return plan
 	return undefined
+}
+
+/** What `retention` lets go of now. */
+export async function retentionBeside(
+	folder: string,
+	routers: readonly Router[],
+	at: number,
+): Promise<RetentionPlan | undefined> {
+	const asked = { erasing: 'retain', folder, routers, at } as const
+	for await (const { retention } of thread(asked)) return retention
+	return undefined
+}
+
+/** The same in this thread. */
+export function retentionNow(
+	folder: string,
+	routers: readonly Router[],
+	at: number,
+): RetentionPlan | undefined {
+	const reader = openReader(folder)
+	const onWarning = () => undefined
+	const snapshots = openSnapshots({ folder, journalId: reader.id, last: reader.last, onWarning })
+	const state = recoverState(reader, snapshots, onWarning)
+	reader.close()
+	return planRetention({
+		folder,
+		name: `retention-${randomBytes(6).toString('hex')}`,
+		bounds: new Map(routers.map(router => [router.name, boundsOf(router, at)])),
+		keepFrom: (mac, kind) => restsFrom(state, mac, kind),
+		isLive: mac => whyNotErasable(state, mac, at) !== undefined,
+		pseudonym: mac => newPseudonymFor(mac).pseudonym,
+	})
 }
 
 export async function* portionsBeside(
@@ -172,6 +226,8 @@ if (!isMainThread && (workerData as Partial<Asked> | null)?.erasing !== undefine
 	try {
 		if (asked.erasing === 'plan') {
 			await tell({ plan: planErasure(asked.folder, asked.erased, asked.reason) })
+		} else if (asked.erasing === 'retain') {
+			await tell({ retention: retentionNow(asked.folder, asked.routers, asked.at) })
 		} else {
 			let portion: RewrittenBatch[] = []
 			for (const batch of rewrittenBatches(asked.folder, asked.plan)) {

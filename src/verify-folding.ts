@@ -110,7 +110,9 @@ export function openFolding(folder: string, reader: Reader, sealed: number): Fol
 					return false
 				}
 				position = event.position
-				if (event.type === 'SubscriberErased') {
+				if (event.type === 'RetentionApplied') {
+					erasures.set(event.data.run, event.data.digest)
+				} else if (event.type === 'SubscriberErased') {
 					erasures.set(event.data.pseudonym, event.data.digest)
 				}
 				for (const one of folded) one.state = one.projection.fold(one.state, event)

@@ -198,6 +198,7 @@ const src: fc.Arbitrary<SrcSettings> = fc.record(
 	{ requiredKeys: ['enabled', 'servers', 'retrySeconds'] },
 )
 
+const days = fc.integer({ min: 1, max: 36_500 })
 const virtualRouter: fc.Arbitrary<VirtualRouter> = fc.record(
 	{
 		src,
@@ -213,6 +214,9 @@ const virtualRouter: fc.Arbitrary<VirtualRouter> = fc.record(
 		upstream: fc.record({ authentication: upstreamServers, accounting: upstreamServers }),
 		algorithm: fc.constantFrom('direct', 'round-robin'),
 		updateSourceAddress: host,
+		retentionDays: fc
+			.record({ authentication: days, accounting: days, lease: days }, { requiredKeys: [] })
+			.filter(kept => Object.keys(kept).length > 0),
 	},
 	{
 		requiredKeys: [

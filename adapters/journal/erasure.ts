@@ -18,12 +18,16 @@ import { openSealToWrite, sealedRows } from './seal-store.ts'
 import { hashesOf, streamHash } from './stream-hash.ts'
 import { digestOf } from './verify-seal.ts'
 
+export type What =
+	| { readonly kind: 'subscriber'; readonly mac: string; readonly reason: string }
+	| { readonly kind: 'retention'; readonly subscribers: number }
+
 /** What is kept of an erasure until it is complete. The MAC goes with it. */
 export type Plan = {
 	readonly id: number
-	readonly mac: string
-	readonly pseudonym: string
-	readonly reason: string
+	/** Of an erasure the pseudonym, else a name of its own. */
+	readonly name: string
+	readonly what: What
 	/** Position of the last event that was looked at. */
 	readonly upTo: number
 	readonly events: number
@@ -40,14 +44,15 @@ export function planErasure(folder: string, erased: Erased, reason: string): Pla
 		const upTo = lastPosition(journal)()
 		const changes = [...changesIn(journal, upTo, erased)]
 		if (changes.length === 0) return undefined
-		return savePlan(seal, { ...erased, reason, upTo }, changes)
+		const { mac, pseudonym: name } = erased
+		return savePlan(seal, { name, what: { kind: 'subscriber', mac, reason }, upTo }, changes)
 	} finally {
 		seal.close()
 		journal.close()
 	}
 }
 
-type Change = { readonly position: number; readonly type: string; readonly line: string }
+export type Change = { readonly position: number; readonly type: string; readonly line: string }
 
 function* changesIn(journal: DatabaseSync, upTo: number, erased: Erased): Generator<Change> {
 	const rows = journal.prepare(
@@ -73,20 +78,21 @@ function* changesIn(journal: DatabaseSync, upTo: number, erased: Erased): Genera
 }
 
 /** The events of a stored batch as lines, without the commas between them. */
-function linesOf(text: string): string[] {
+export function linesOf(text: string): string[] {
 	return text
 		.split('\n')
 		.slice(1, -1)
 		.map(line => (line.endsWith(',') ? line.slice(0, -1) : line))
 }
 
-function lineOf(stored: StoredEvent): string {
+export function lineOf(stored: StoredEvent): string {
 	return linesOf(encodeEvents([stored as NewEvent]))[0]!
 }
 
-function savePlan(
+/** Puts a plan on disk: from then on it is found by `openPlans`. */
+export function savePlan(
 	seal: DatabaseSync,
-	header: Pick<Plan, 'mac' | 'pseudonym' | 'reason' | 'upTo'>,
+	header: Pick<Plan, 'name' | 'what' | 'upTo'>,
 	changes: readonly Change[],
 ): Plan {
 	const leafOf = leafHashing()
@@ -112,7 +118,7 @@ function savePlan(
 		const plan = { id, ...header, events: changes.length, byType, digest: digestOf(leaves) }
 		seal
 			.prepare('INSERT INTO erasure (id, name, plan) VALUES (?, ?, ?)')
-			.run(id, plan.pseudonym, JSON.stringify(plan))
+			.run(id, plan.name, JSON.stringify(plan))
 		seal.exec('COMMIT')
 		return plan
 	} catch (error) {

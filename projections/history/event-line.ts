@@ -66,6 +66,7 @@ function sentence(event: RecordedEvent): string {
 		case 'RelayStarted':
 		case 'RelayStopped':
 		case 'SubscriberErased':
+		case 'RetentionApplied':
 		case 'ConfigurationChanged':
 		case 'BaselineSet':
 		case 'UpstreamChanged':

@@ -134,6 +134,7 @@ function foldSubscriberEvent(folding: Folding, of: Subscriber, event: RecordedEv
 		case 'RelayStarted':
 		case 'RelayStopped':
 		case 'SubscriberErased':
+		case 'RetentionApplied':
 		case 'ConfigurationChanged':
 		case 'BaselineSet':
 		case 'UpstreamChanged':

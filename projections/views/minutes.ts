@@ -42,6 +42,7 @@ const columns: Readonly<Record<EventType, Count | null>> = {
 	RelayStarted: null,
 	RelayStopped: null,
 	SubscriberErased: null,
+	RetentionApplied: null,
 	ConfigurationChanged: null,
 	BaselineSet: null,
 	UpstreamChanged: null,
