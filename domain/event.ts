@@ -516,6 +516,8 @@ export const catalogue = {
 				session: t.string,
 				sessionSeconds: t.number,
 				server: t.string,
+				/** Its beginning is on record as `SrcSessionOpened`. */
+				reported: t.literal(true),
 				unanswered: t.union([t.literal('refused'), t.literal('too-many')]),
 			}),
 		]),

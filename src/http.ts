@@ -5,13 +5,8 @@
 import { Worker } from 'node:worker_threads'
 import type { Listening } from '../adapters/http/access.ts'
 import type { Live } from '../adapters/http/live.ts'
-import type {
-	FromThread,
-	Horizon,
-	HttpThreadData,
-	RelayQuestion,
-	ToThread,
-} from './http-messages.ts'
+import type { Horizon } from './horizon.ts'
+import type { FromThread, HttpThreadData, RelayQuestion, ToThread } from './http-messages.ts'
 import { UsageError } from './settings.ts'
 
 export type Http = {
@@ -57,6 +52,8 @@ export function openHttp(settings: HttpSettings): Promise<Http> {
 				ready.resolve({ port: message.port, close })
 				return
 			case 'failed':
+				closing = true
+				void worker.terminate()
 				ready.reject(new UsageError(message.sentence))
 				return
 			case 'trouble':

@@ -2,13 +2,13 @@
 import { setPriority } from 'node:os'
 import { parentPort, workerData } from 'node:worker_threads'
 import type { Question } from '../adapters/http/history.ts'
-import { openHistory } from './history-sources.ts'
+import { openHistory } from './http-history.ts'
 import type { QueryThreadData } from './query-pool.ts'
 
 if ((workerData as QueryThreadData | null)?.queryThread === true) {
 	try {
 		// On Linux 0 is this thread, not the process: packets go first.
-		setPriority(0, 10)
+		setPriority(0, 19)
 	} catch {
 		// A matter of speed only.
 	}

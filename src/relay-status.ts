@@ -85,7 +85,7 @@ function relayStatus(operated: Operated, commits: CommitTimes): RelayStatus {
 			relays: services.filter(service => (relay[service]?.clients.length ?? 0) > 0),
 		})),
 		upstreams: upstreamsOf(engine),
-		peers: operated.mirrors().map(mirrorStatus),
+		peers: [...srcStatus(engine), ...operated.mirrors().map(mirrorStatus)],
 		pools: poolsOf(operated),
 		commits,
 		queues: queuesOf(engine),
@@ -93,9 +93,25 @@ function relayStatus(operated: Operated, commits: CommitTimes): RelayStatus {
 	}
 }
 
+function srcStatus(engine: Engine): PeerStatus[] {
+	return [...engine.src].map(([virtualRouter, { client }]) => {
+		const { state, server } = client.info()
+		const connected = state === 'connected'
+		return {
+			kind: 'src',
+			virtualRouter,
+			name: server ?? '',
+			state,
+			position: null,
+			trouble: connected ? null : 'No SRC server answers: pools are chosen without SRC.',
+			figures: { ...client.statistics() },
+		}
+	})
+}
+
 function mirrorStatus(mirror: MirrorState): PeerStatus {
 	const { store, target, state, position, events, reconnects, reason } = mirror
-	const kinds = { EventStoreDB: 'eventstore' } as const
+	const kinds = { EventStoreDB: 'eventstore', 'NATS JetStream': 'nats' } as const
 	return {
 		kind: kinds[store],
 		virtualRouter: null,

@@ -22,17 +22,20 @@ import { dhcpStatistics } from '../projections/dhcp-statistics.ts'
 import { dynamicRequestStatistics } from '../projections/dynamic-request-statistics.ts'
 import { catchUpTogether, follow, withPositions } from '../projections/follow.ts'
 import { pools } from '../projections/pools.ts'
+import { srcStatistics } from '../projections/src-statistics.ts'
 import { relayStatistics } from '../projections/statistics.ts'
 import { upstreamStatistics } from '../projections/upstream-statistics.ts'
 import { timed } from './commit-times.ts'
 import { loadConfiguration } from './configuration-file.ts'
 import { configure, resolveUpstreams } from './engine/configure.ts'
 import { createEngine, type Engine, type EngineLog, recordDurably, turn } from './engine/engine.ts'
+import { closeSrc } from './engine/src-bridge.ts'
 import { stopEngine } from './engine/stop.ts'
 import { tickMs } from './engine/timers.ts'
+import type { EventFeed } from './event-feed.ts'
 import type { EventStoreMirror } from './eventstore-mirror.ts'
+import { type Horizon, moveHorizon, newHorizon } from './horizon.ts'
 import { type Http, openHttp } from './http.ts'
-import { type Horizon, moveHorizon, newHorizon } from './http-messages.ts'
 import { openLog } from './log.ts'
 import { type Operated, openOperator } from './operate.ts'
 import { followState, saveState } from './recover.ts'
@@ -40,6 +43,7 @@ import { liveRelay, type StatusSettings } from './relay-status.ts'
 import { release } from './release.ts'
 import { type ServeSettings, UsageError } from './settings.ts'
 import { openSnapshooter } from './snapshot.ts'
+import { srcOpener } from './src-client.ts'
 import { openViewReading, openViews } from './views.ts'
 
 /** How often names of upstream servers are looked up anew, and projections are saved. */
@@ -69,6 +73,7 @@ export async function serve(settings: ServeSettings): Promise<number> {
 			projection: dynamicRequestStatistics,
 			onWarning,
 		}),
+		follow({ reader: journal, snapshots: journal, projection: srcStatistics, onWarning }),
 	] as const
 	catchUpTogether(journal, [recovering, ...views])
 	const state = recovering.state()
@@ -105,16 +110,20 @@ export async function serve(settings: ServeSettings): Promise<number> {
 			hidden,
 			...(dhcp === undefined ? {} : { dhcp }),
 			dhcpPort: settings.dhcpPort,
+			openSrc: srcOpener(settings.config, settings.natsSecurity, log),
+			soon: setImmediate,
 		},
 		state,
 		{ hostname: loaded.configuration.hostname, virtualRouters: [] },
 	)
 	const refused = await configure(engine, loaded.configuration)
 	if (refused !== undefined) {
+		await closeSrc(engine)
 		transport.close()
 		journal.close()
 		throw new UsageError(`${settings.config}: ${refused}`)
 	}
+	const feed = await startFeed(settings, horizon, log)
 	mirror = mirroring?.openEventStoreMirror({
 		url: settings.eventStore!,
 		folder: settings.data,
@@ -137,7 +146,8 @@ export async function serve(settings: ServeSettings): Promise<number> {
 		pools: views[2],
 		dhcpStatistics: views[3],
 		dynamicRequestStatistics: views[4],
-		mirrors: () => (mirror === undefined ? [] : [mirror.state()]),
+		srcStatistics: views[5],
+		mirrors: () => [mirror, feed].flatMap(each => (each === undefined ? [] : [each.state()])),
 		viewReader: viewReading.reader,
 		startedAt,
 	}
@@ -151,7 +161,9 @@ export async function serve(settings: ServeSettings): Promise<number> {
 		commitTimes: timing.times,
 	}).catch(async error => {
 		await stopEngine(engine, 'the HTTP server cannot listen')
-		await shell.close()
+		await closeSrc(engine)
+		await Promise.all([shell.close(), mirror?.close(), feed?.close()])
+		viewReading.close()
 		transport.close()
 		journal.close()
 		throw error
@@ -185,11 +197,13 @@ export async function serve(settings: ServeSettings): Promise<number> {
 	const code = await ended.promise
 	for (const timer of timers) clearInterval(timer)
 	transport.stop()
+	await closeSrc(engine)
 	await shell.close()
 	await http?.close()
 	viewReading.close()
 	await snapshooter.close()
 	await mirror?.close()
+	await feed?.close()
 	await readModels.close()
 	if (code === 0) {
 		for (const view of views) view.save()
@@ -218,6 +232,17 @@ async function startHttp(
 		live: liveRelay(status),
 		onTrouble: error => log.warn('http', { error }, 'The HTTP server has trouble.'),
 	})
+}
+
+/** The client package is loaded by those who use it. */
+async function startFeed(
+	{ feed, data }: ServeSettings,
+	horizon: Horizon,
+	log: EngineLog,
+): Promise<EventFeed | undefined> {
+	if (feed === undefined) return undefined
+	const { openEventFeed } = await import('./event-feed.ts')
+	return openEventFeed({ nats: feed, folder: data, horizon, log })
 }
 
 /** The client package is loaded by those who use it; a wrong address is refused before anything runs. */

@@ -3,9 +3,18 @@ import { parseArgs } from 'node:util'
 import { isLeft } from 'fp-ts/lib/Either.js'
 import * as t from 'io-ts'
 import { isLoopback, type Listening, parseListening, readToken } from '../adapters/http/access.ts'
+import type { NatsSecurity } from '../adapters/nats/connection.ts'
 import { serverPort } from '../domain/dhcp/packet.ts'
 import { watchdogSeconds, watchdogSecondsMinimum } from '../domain/upstream.ts'
 import { type LogLevel, logLevels } from './log.ts'
+import {
+	type NatsServers,
+	natsFileFlags,
+	natsFiles,
+	natsFilesUsage,
+	natsServers,
+	natsUrlNeeded,
+} from './nats-settings.ts'
 
 /** What is wrong with how the program was called, as a sentence. */
 export class UsageError extends Error {
@@ -60,8 +69,12 @@ export type ServeSettings = {
 	/** Where the DHCP server listens. */
 	readonly dhcpPort: number
 	readonly logLevel: LogLevel
+	/** What SRC's NATS servers are logged in to with; which they are, `sscc` commands say. */
+	readonly natsSecurity: NatsSecurity
 	/** Where the HTTP server listens, and the token that it demands; undefined: there is none. */
 	readonly http: { readonly listening: Listening; readonly token: string | undefined } | undefined
+	/** JetStream servers that the journal's events are fed to. */
+	readonly feed?: NatsServers
 	/** Connection string of the EventStoreDB database that mirrors the journal. */
 	readonly eventStore?: string
 }
@@ -77,7 +90,12 @@ export const serveUsage = `radledger serve --config FILE --data DIR
                            line; needed unless ADDRESS is a loopback one   RADLEDGER_HTTP_TOKEN_FILE
   --dhcp-port N            where the DHCP server listens (67)              RADLEDGER_DHCP_PORT
   --eventstore URL         mirror to EventStoreDB, e.g. esdb://HOST:2113   RADLEDGER_EVENTSTORE
-  --log-level LEVEL        ${logLevels.join(', ')}           RADLEDGER_LOG_LEVEL`
+  --nats URL               feed events to JetStream, nats://HOST:4222;
+                           may be repeated for a cluster                   RADLEDGER_NATS
+  --log-level LEVEL        ${logLevels.join(', ')}           RADLEDGER_LOG_LEVEL
+  and, for --nats and the SRC servers of "sscc" commands:
+  --nats-tls               TLS, with the system's certificate authorities   RADLEDGER_NATS_TLS
+  ${natsFilesUsage}`
 
 export function serveSettings(
 	args: readonly string[],
@@ -94,6 +112,9 @@ export function serveSettings(
 		http: { type: 'string' },
 		'http-token-file': { type: 'string' },
 		eventstore: { type: 'string' },
+		nats: { type: 'string', multiple: true },
+		'nats-tls': { type: 'boolean' },
+		...Object.fromEntries(natsFileFlags.map(name => [name, { type: 'string' as const }])),
 	})
 	const one = <A>(name: string, codec: t.Type<A, unknown, unknown>, other: string | undefined) => {
 		const variable = `RADLEDGER_${name.toUpperCase().replaceAll('-', '_')}`
@@ -105,6 +126,13 @@ export function serveSettings(
 	}
 	const dictionary = environment['RADLEDGER_DICTIONARY']
 	const dictionaries = flags['dictionary'] ?? (dictionary === undefined ? [] : [dictionary])
+	const natsFile = (name: (typeof natsFileFlags)[number]) => {
+		const variable = `RADLEDGER_${name.toUpperCase().replaceAll('-', '_')}`
+		const given = flags[name] ?? environment[variable]
+		return given === undefined ? undefined : one(name, text, undefined)
+	}
+	const natsTls = (flags['nats-tls'] ?? environment['RADLEDGER_NATS_TLS']) !== undefined
+	const natsUrls = (flags['nats'] as string[] | undefined) ?? listOf(environment['RADLEDGER_NATS'])
 	const eventStore = flags['eventstore'] ?? environment['RADLEDGER_EVENTSTORE']
 	return {
 		config: one('config', text, undefined),
@@ -114,12 +142,30 @@ export function serveSettings(
 		transport: one('transport', transport, 'auto'),
 		dhcpPort: one('dhcp-port', port, String(serverPort)),
 		logLevel: one('log-level', logLevel, 'info'),
+		natsSecurity: natsFiles(natsFile, natsTls),
+		...feedSettings(natsUrls, natsFile, natsTls),
 		http: httpSettings(
 			(flags['http'] as string | undefined) ?? environment['RADLEDGER_HTTP'],
 			(flags['http-token-file'] as string | undefined) ?? environment['RADLEDGER_HTTP_TOKEN_FILE'],
 		),
 		...(eventStore === undefined ? {} : { eventStore: one('eventstore', text, undefined) }),
 	}
+}
+
+function listOf(variable: string | undefined): string[] {
+	return variable?.split(',').filter(part => part !== '') ?? []
+}
+
+function feedSettings(
+	urls: readonly string[],
+	natsFile: Parameters<typeof natsServers>[1],
+	tls: boolean,
+): { feed?: NatsServers } {
+	if (urls.length === 0) return {}
+	const feed = natsServers(urls, natsFile)
+	// The text may hold a password: it is not repeated.
+	if (feed === undefined) throw new UsageError(`--nats (or RADLEDGER_NATS) ${natsUrlNeeded}.`)
+	return { feed: tls ? { ...feed, security: { tls: {}, ...feed.security } } : feed }
 }
 
 /** Beyond loopback the HTTP server demands a token, and does not start without one. */

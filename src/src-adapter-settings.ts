@@ -1,11 +1,18 @@
 /** Settings of `radledger src-adapter`: flags, then environment variables. */
-import type { NatsSecurity } from '../adapters/nats/connection.ts'
 import { type LogLevel, logLevels } from './log.ts'
+import {
+	type NatsServers,
+	natsFileFlags,
+	natsFilesUsage,
+	natsServers,
+	natsUrlNeeded,
+	usualNatsPort,
+} from './nats-settings.ts'
 import { readFlags, UsageError } from './settings.ts'
 
 export type SrcAdapterSettings = {
 	readonly rules: string
-	readonly nats: { readonly servers: readonly string[]; readonly security: NatsSecurity }
+	readonly nats: NatsServers
 	/** Empty: all. */
 	readonly virtualRouters: readonly string[]
 	readonly accounting?: {
@@ -17,17 +24,12 @@ export type SrcAdapterSettings = {
 	readonly logLevel: LogLevel
 }
 
-const usualNatsPort = 4222
 const usualAccountingPort = 1813
 
 export const srcAdapterUsage = `radledger src-adapter --rules FILE --nats URL
   --rules FILE                   classification rules                         RADLEDGER_RULES
   --nats URL                     nats://HOST[:${usualNatsPort}] or tls://...; may be repeated   RADLEDGER_NATS
-  --nats-credentials FILE        a .creds file                                RADLEDGER_NATS_CREDENTIALS
-  --nats-nkey FILE               a file with the seed of an NKEY              RADLEDGER_NATS_NKEY
-  --nats-ca FILE                 who may sign the server's certificate        RADLEDGER_NATS_CA
-  --nats-certificate FILE        our own certificate ...                      RADLEDGER_NATS_CERTIFICATE
-  --nats-key FILE                ... and its key                              RADLEDGER_NATS_KEY
+  ${natsFilesUsage}
   --virtual-router NAME          only this one's questions; may be repeated   RADLEDGER_VIRTUAL_ROUTER
   --radius-accounting HOST:PORT  write sessions as RADIUS accounting          RADLEDGER_RADIUS_ACCOUNTING
   --radius-secret-file FILE      the secret of that server                    RADLEDGER_RADIUS_SECRET_FILE
@@ -38,11 +40,7 @@ type Environment = Readonly<Record<string, string | undefined>>
 
 const single = [
 	'rules',
-	'nats-credentials',
-	'nats-nkey',
-	'nats-ca',
-	'nats-certificate',
-	'nats-key',
+	...natsFileFlags,
 	'radius-accounting',
 	'radius-secret-file',
 	'nas-identifier',
@@ -62,7 +60,7 @@ export function srcAdapterSettings(
 	})
 	const one = (name: (typeof single)[number]): string | undefined => {
 		const value = (flags[name] ?? environment[variableOf(name)]) as string | undefined
-		if (value === '') throw wrong(name, 'cannot be empty')
+		if (value === '') wrong(name, 'cannot be empty')
 		return value
 	}
 	const many = (name: (typeof multiple)[number]): string[] => {
@@ -70,7 +68,7 @@ export function srcAdapterSettings(
 		return value ?? environment[variableOf(name)]?.split(',').filter(part => part !== '') ?? []
 	}
 	const logLevel = logLevels.find(level => level === (one('log-level') ?? 'info'))
-	if (logLevel === undefined) throw wrong('log-level', `must be ${logLevels.join(', ')}`)
+	if (logLevel === undefined) wrong('log-level', `must be ${logLevels.join(', ')}`)
 	const accounting = accountingOf(one)
 	return {
 		rules: one('rules') ?? missing('rules'),
@@ -85,48 +83,21 @@ function variableOf(name: string): string {
 	return `RADLEDGER_${name.toUpperCase().replaceAll('-', '_')}`
 }
 
-function wrong(name: string, what: string): UsageError {
-	return new UsageError(`--${name} (or ${variableOf(name)}) ${what}.\n${srcAdapterUsage}`)
+function wrong(name: string, what: string): never {
+	throw new UsageError(`--${name} (or ${variableOf(name)}) ${what}.\n${srcAdapterUsage}`)
 }
 
 function missing(name: string): never {
-	throw wrong(name, 'is missing')
+	wrong(name, 'is missing')
 }
 
 type One = (name: (typeof single)[number]) => string | undefined
 
 function natsOf(urls: readonly string[], one: One): SrcAdapterSettings['nats'] {
 	if (urls.length === 0) missing('nats')
-	const parsed = urls.map(parseNatsUrl)
-	const first = parsed[0]!
-	const files = {
-		caFile: one('nats-ca'),
-		certificateFile: one('nats-certificate'),
-		keyFile: one('nats-key'),
-	}
-	const encrypted =
-		parsed.some(({ protocol }) => protocol === 'tls:') ||
-		Object.values(files).some(file => file !== undefined)
-	const password = decodeURIComponent(first.password)
-	const user = decodeURIComponent(first.username)
-	const login = password === '' ? (user === '' ? {} : { token: user }) : { user, password }
-	return {
-		servers: parsed.map(({ hostname, port }) => `${hostname}:${port || usualNatsPort}`),
-		security: {
-			...login,
-			...given({ credentialsFile: one('nats-credentials'), nkeySeedFile: one('nats-nkey') }),
-			...(encrypted ? { tls: given(files) } : {}),
-		},
-	}
-}
-
-function parseNatsUrl(text: string): URL {
-	const url = URL.canParse(text) ? new URL(text) : undefined
-	const usable =
-		url !== undefined && ['nats:', 'tls:'].includes(url.protocol) && url.hostname !== ''
-	if (usable) return url
+	const servers = natsServers(urls, one)
 	// The text may hold a password: it is not repeated.
-	throw wrong('nats', 'must be a URL such as nats://127.0.0.1:4222')
+	return servers ?? wrong('nats', natsUrlNeeded)
 }
 
 function accountingOf(one: One): SrcAdapterSettings['accounting'] {
@@ -135,15 +106,8 @@ function accountingOf(one: One): SrcAdapterSettings['accounting'] {
 	const [host = '', portText = String(usualAccountingPort), ...rest] = server.split(':')
 	const port = /^\d{1,5}$/.test(portText) ? Number(portText) : 0
 	if (host === '' || port < 1 || port > 65_535 || rest.length > 0) {
-		throw wrong('radius-accounting', 'must be HOST:PORT, such as 10.0.0.1:1813')
+		wrong('radius-accounting', 'must be HOST:PORT, such as 10.0.0.1:1813')
 	}
 	const secretFile = one('radius-secret-file') ?? missing('radius-secret-file')
 	return { host, port, secretFile, nasIdentifier: one('nas-identifier') ?? 'radledger-src' }
-}
-
-/** Without the fields that are undefined. */
-function given<T extends object>(fields: T): { [K in keyof T]?: Exclude<T[K], undefined> } {
-	return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as {
-		[K in keyof T]?: Exclude<T[K], undefined>
-	}
 }

@@ -15,7 +15,7 @@ import { everyLease } from '../domain/lease-state.ts'
 import { evolve, initialState, type State } from '../domain/state.ts'
 import { relayStatistics } from '../projections/statistics.ts'
 import { relayStatisticsRows } from '../projections/statistics-rows.ts'
-import { openHistory } from '../src/history-sources.ts'
+import { openHistory } from '../src/http-history.ts'
 import { testServer } from './http-server.ts'
 import { followed, lifeEvents } from './view-database.ts'
 

@@ -10,6 +10,7 @@ import {
 	newVirtualRouter,
 	relayServerDefaults,
 	type Service,
+	type SrcSettings,
 	type UpstreamServer,
 	upstreamServerDefaults,
 	type VirtualRouter,
@@ -181,8 +182,25 @@ const dhcpLocal: fc.Arbitrary<DhcpLocal> = fc.record(
 	{ requiredKeys: ['pools', 'excluded', 'ping', 'interfaces'] },
 )
 
+const srcServer = fc.record({ address: host, port: fc.integer({ min: 1, max: 65_535 }) })
+const src: fc.Arbitrary<SrcSettings> = fc.record(
+	{
+		enabled: fc.boolean(),
+		servers: fc.record(
+			{ primary: srcServer, secondary: srcServer, tertiary: srcServer },
+			{ requiredKeys: [] },
+		),
+		retrySeconds: fc.integer({ min: 5, max: 300 }),
+		sourceAddress: host,
+		transportRouter: name(32),
+		localRules: fc.constantFrom('src.rules', '/etc/radledger/src rules', 'a"b\\\\c'),
+	},
+	{ requiredKeys: ['enabled', 'servers', 'retrySeconds'] },
+)
+
 const virtualRouter: fc.Arbitrary<VirtualRouter> = fc.record(
 	{
+		src,
 		name: name(32),
 		relay,
 		idleTimeoutSeconds: fc.integer({ min: 1, max: 365 * 24 * 3600 }),
@@ -199,7 +217,7 @@ const virtualRouter: fc.Arbitrary<VirtualRouter> = fc.record(
 	{
 		requiredKeys: [
 			...(['name', 'relay', 'upstream', 'algorithm', 'idleTimeoutSeconds'] as const),
-			...(['dynamicRequest', 'disconnectClients', 'dhcpLocal'] as const),
+			...(['dynamicRequest', 'disconnectClients', 'dhcpLocal', 'src'] as const),
 		],
 	},
 )

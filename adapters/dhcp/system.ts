@@ -2,6 +2,7 @@
  * What the DHCP server asks of the machine beside its socket: its interfaces, by the index that
  * datagrams come with, and whether somebody answers at an address. Linux only, through koffi.
  */
+import { readFileSync } from 'node:fs'
 import { networkInterfaces } from 'node:os'
 import { parseIpv4 } from '../../domain/address.ts'
 import { openPinger, type Pinger } from './ping.ts'
@@ -11,11 +12,22 @@ export type DhcpInterface = {
 	readonly name: string
 	/** IPv4 addresses as numbers, the main one first. */
 	readonly addresses: readonly number[]
+	/** What the operator calls it: `ip link set eth0 alias TEXT`. */
+	readonly alias?: string
 }
 
 export type DhcpSystem = Pinger & {
 	/** Interfaces that are up and have an IPv4 address. */
 	interfaces(): readonly DhcpInterface[]
+}
+
+function aliasOf(name: string): string {
+	try {
+		return readFileSync(`/sys/class/net/${name}/ifalias`, 'utf8').trim()
+	} catch {
+		// An interface of a container may have no such file.
+		return ''
+	}
 }
 
 /** Throws an Error that says why the FFI cannot be had. */
@@ -30,7 +42,11 @@ export async function openDhcpSystem(): Promise<DhcpSystem> {
 				const index = Number(indexOf(name))
 				const own = (addresses ?? []).filter(({ family }) => family === 'IPv4')
 				if (index === 0 || own.length === 0) continue
-				found.push({ index, name, addresses: own.map(({ address }) => parseIpv4(address) ?? 0) })
+				const alias = aliasOf(name)
+				found.push({
+					...{ index, name, addresses: own.map(({ address }) => parseIpv4(address) ?? 0) },
+					...(alias === '' ? {} : { alias }),
+				})
 			}
 			return found
 		},

@@ -106,7 +106,8 @@ function relayFamilies(put: Put, status: RelayStatus): void {
 			])
 		}
 		for (const [figure, value] of Object.entries(figures)) {
-			put('gauge', 'radledger_peer_figure', 'What it counts itself', [{ ...labels, figure }, value])
+			const own = `radledger_${kind}_${snakeCase(figure)}`
+			put('gauge', own, 'What the client of it counts', [labels, value])
 		}
 	}
 	if (status.integrity !== null) {
@@ -119,7 +120,7 @@ function relayFamilies(put: Put, status: RelayStatus): void {
 function statisticFamily(put: Put, statistic: Statistic): void {
 	const { of, virtualRouter, service, peer, label, gauge, total } = statistic
 	const subject = of.replace('-', '_')
-	const name = statistic.statistic.replace(/[A-Z]/g, letter => `_${letter.toLowerCase()}`)
+	const name = snakeCase(statistic.statistic)
 	const labels: Labels = {
 		virtual_router: virtualRouter,
 		...(service === null ? {} : { service }),
@@ -132,6 +133,10 @@ function statisticFamily(put: Put, statistic: Statistic): void {
 	}
 	const full = `radledger_${subject}_${name}${gauge ? '' : '_total'}`
 	put(gauge ? 'gauge' : 'counter', full, label, [labels, total])
+}
+
+function snakeCase(name: string): string {
+	return name.replace(/[A-Z]/g, letter => `_${letter.toLowerCase()}`)
 }
 
 function followerFamilies(put: Put, { views, last }: Measured): void {

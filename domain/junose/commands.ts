@@ -75,6 +75,7 @@ import {
 	secretText,
 	unicastAddress,
 } from './parameter.ts'
+import { ssccCommands, ssccExecCommands } from './sscc-commands.ts'
 import { subscriberCommands, subscriberExecCommands } from './subscriber-commands.ts'
 import { relayServersTable } from './tables.ts'
 
@@ -673,6 +674,7 @@ export const commands: readonly Command[] = [
 	...subscriberCommands,
 	...dynamicRequestCommands,
 	...dhcpCommands,
+	...ssccCommands,
 	execVirtualRouter,
 	...sessionCommands,
 	...baselineCommands,
@@ -680,6 +682,7 @@ export const commands: readonly Command[] = [
 	dhcpBaselineCommand,
 	...dhcpClearCommands,
 	...subscriberExecCommands,
+	...ssccExecCommands,
 	...showCommands,
 	...dynamicRequestShowCommands,
 	...dhcpShowCommands,

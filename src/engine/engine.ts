@@ -27,6 +27,7 @@ import type { DynamicListener, DynamicRequests } from './dynamic-listener.ts'
 import { receiveDynamicRequests } from './dynamic-requests.ts'
 import type { Listener } from './listener.ts'
 import { receiveRequests } from './requests.ts'
+import { type OpenSrc, type SrcBridge, tellSrc } from './src-bridge.ts'
 import { tick } from './timers.ts'
 import type { Upstream, UpstreamSocket } from './upstream-link.ts'
 
@@ -70,6 +71,10 @@ export type EngineParts = {
 	readonly dhcp?: DhcpSystem
 	/** Where the DHCP server listens; 67 unless told. */
 	readonly dhcpPort?: number
+	/** Without it `sscc enable` is refused. */
+	readonly openSrc?: OpenSrc
+	/** Calls back once what arrives at the same time was looked at; at the turn's end unless given. */
+	readonly soon?: (work: () => void) => void
 	readonly answerCacheOctets?: number
 }
 
@@ -103,6 +108,8 @@ export type Engine = {
 	/** RADIUS-initiated disconnect. */
 	readonly dynamic: DynamicRequests
 	readonly dhcp: Dhcp
+	/** By virtual router: those where SRC is on. */
+	readonly src: Map<string, SrcBridge>
 
 	/** Wall-clock and monotonic milliseconds of the present turn. */
 	at: number
@@ -116,6 +123,8 @@ export type Engine = {
 	/** Answers that rest on the batch and leave when it is on disk, and when that is at the latest. */
 	answersQueued: number
 	answersDue: number
+	/** The distance to the last commit that they keep: the shortest that one of them asks for. */
+	answersSpacingMs: number
 	/** Monotonic milliseconds of the last commit. */
 	committedAt: number
 	readonly touchedListeners: Flushable[]
@@ -134,6 +143,8 @@ export type Engine = {
 	nextTickAt: number
 	nextSecondAt: number
 	nextSlowReportAt: number
+	/** The end of the turn is called for already. */
+	ending: boolean
 	stopped: boolean
 	/** Why the engine stopped, when it was the journal. */
 	failure: Error | undefined
@@ -175,6 +186,7 @@ export function createEngine(
 		retiring: new Set(),
 		dynamic: newDynamicRequests(),
 		dhcp: newDhcp(),
+		src: new Map(),
 		at,
 		now,
 		anchor: { wall: at, monotonic: now },
@@ -182,6 +194,7 @@ export function createEngine(
 		batchDue: 0,
 		answersQueued: 0,
 		answersDue: 0,
+		answersSpacingMs: 0,
 		committedAt: Number.NEGATIVE_INFINITY,
 		touchedListeners: [],
 		touchedUpstreams: [],
@@ -195,6 +208,7 @@ export function createEngine(
 		nextTickAt: 0,
 		nextSecondAt: 0,
 		nextSlowReportAt: 0,
+		ending: false,
 		stopped: false,
 		failure: undefined,
 	}
@@ -238,7 +252,7 @@ function commitWaitUs(engine: Engine, busy: boolean): number | undefined {
 	if (answersQueued === 0 || answersQueued >= answersPerCommit || now >= engine.answersDue) {
 		return undefined
 	}
-	const pause = engine.committedAt + commitSpacingMs - now
+	const pause = engine.committedAt + engine.answersSpacingMs - now
 	if (pause > 0) return pause * 1000
 	return busy ? 0 : undefined
 }
@@ -288,6 +302,19 @@ export function endTurn(engine: Engine): void {
 		listener.socket.flush()
 	}
 	touchedListeners.length = 0
+	// Everything that is folded is on disk now: SRC may hear of it.
+	if (engine.src.size > 0 && engine.batch.length === 0) tellSrc(engine)
+}
+
+/** Ends the turn when all that has come from outside in the meantime is in it. */
+export function endTurnSoon(engine: Engine): void {
+	if (engine.ending) return
+	engine.ending = true
+	const { soon = queueMicrotask } = engine.parts
+	soon(() => {
+		engine.ending = false
+		if (!engine.stopped) endTurn(engine)
+	})
 }
 
 /** Puts the batch on disk. False when that failed: then nothing more is sent, ever. */
@@ -374,8 +401,15 @@ export function nextAuthenticator(engine: Engine): Uint8Array {
 }
 
 /** An answer was queued that rests on the events of this turn. */
-export function queueAnswer(engine: Engine, listener: Flushable): void {
-	if (engine.answersQueued === 0) engine.answersDue = engine.now + answerDelayMs
+export function queueAnswer(
+	engine: Engine,
+	listener: Flushable,
+	spacingMs = commitSpacingMs,
+): void {
+	if (engine.answersQueued === 0) {
+		engine.answersDue = engine.now + answerDelayMs
+		engine.answersSpacingMs = spacingMs
+	} else if (spacingMs < engine.answersSpacingMs) engine.answersSpacingMs = spacingMs
 	engine.answersQueued++
 	touchListener(engine, listener)
 }

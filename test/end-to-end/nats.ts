@@ -1,7 +1,7 @@
 /** NATS servers and SRC adapters as processes of their own. */
 import { writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
-import { type Program, start, temporaryFolder, until } from './processes.ts'
+import { freePorts, type Program, start, temporaryFolder, until } from './processes.ts'
 
 export type NatsServer = {
 	readonly port: number
@@ -35,6 +35,21 @@ export async function startNats(configuration = ''): Promise<NatsServer> {
 			current = await run(port)
 		},
 	}
+}
+
+/** Three servers that know each other, with JetStream; the first is `servers[0]`. */
+export async function startNatsCluster(): Promise<readonly NatsServer[]> {
+	const routes = await freePorts(3)
+	const urls = routes.map(port => `nats-route://127.0.0.1:${port}`).join(', ')
+	return await Promise.all(
+		routes.map((port, i) =>
+			startNats(`
+				server_name: n${i + 1}
+				jetstream { store_dir: "${temporaryFolder(`jetstream-${i + 1}`)}" }
+				cluster { name: test, listen: "127.0.0.1:${port}", routes: [${urls}] }
+			`),
+		),
+	)
 }
 
 export type Adapter = {
