@@ -38,7 +38,7 @@ function reached(samples: readonly Sample[], text: string): boolean | undefined 
 }
 
 const nothingMeasured: Measured = {
-	...{ samples: [], journal: undefined, dhcp: [], questions: [], scale: undefined },
+	...{ samples: [], journal: undefined, dhcp: [], questions: [], scale: undefined, http: [] },
 }
 
 function reachedBy(measured: Partial<Measured>, text: string): boolean | undefined {
@@ -222,6 +222,18 @@ test('the table goes between the markers, and nowhere else', () => {
 	} finally {
 		rmSync(folder, { recursive: true })
 	}
+})
+
+test('analysts are compared with the run beside them', () => {
+	const round = (asked: number, without: number) => ({
+		asked: sample('radledger', 0, { requestsPerSecond: asked }).measurement,
+		without: sample('radledger', 0, { requestsPerSecond: without }).measurement,
+		...{ answersPerSecond: 100, failed: 0 },
+	})
+	const text = 'EAP, window 64, HTTP API at full load'
+	assert.is(reachedBy({ http: [] }, text), undefined)
+	assert.is(reachedBy({ http: [round(96, 100), round(190, 200), round(99, 100)] }, text), true)
+	assert.is(reachedBy({ http: [round(94, 100)] }, text), false)
 })
 
 test.run()
