@@ -8,6 +8,7 @@ import type { ViewReader } from '../adapters/views/reader.ts'
 import { type RelayStatistics, relayStatistics } from '../projections/statistics.ts'
 import { relayStatisticsRows } from '../projections/statistics-rows.ts'
 import { type Horizon, newestOnDisk } from './horizon.ts'
+import { integrityOf } from './integrity-status.ts'
 import { tooSlowDetail } from './query-pool.ts'
 import { openViewReading } from './views.ts'
 
@@ -48,6 +49,7 @@ export function openHistory({ folder, horizon, limitMs, clock, now }: HistorySet
 		last: newestOnDisk(journal, horizon),
 		now,
 		checkTime,
+		integrity: () => integrityOf(folder, journal.id),
 		statisticsAt: (position, selection) =>
 			relayStatisticsRows(statisticsAt(sources, position), selection),
 	}

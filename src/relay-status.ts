@@ -89,7 +89,6 @@ function relayStatus(operated: Operated, commits: CommitTimes): RelayStatus {
 		pools: poolsOf(operated),
 		commits,
 		queues: queuesOf(engine),
-		integrity: null,
 	}
 }
 

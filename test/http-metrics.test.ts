@@ -33,6 +33,7 @@ const measured: Measured = {
 	status: { ...status, position: 2000 },
 	last: 2000,
 	views: { position: 1500, secondsBehind: 2.5 },
+	integrity: { sealed: 1900, signed: 1800, signedAt: 0, checkpoint: '', key: 'k' },
 	statistics: [
 		...relayStatisticsRows(folded(relayStatistics, events), {}),
 		...upstreamStatisticsRows(folded(upstreamStatistics, events), {}),
@@ -114,6 +115,7 @@ test('figures are those of the statistics, the journal and the relay', () => {
 	assert.is(value('radledger_journal_commit_duration_seconds_bucket', { le: '+Inf' }), 5)
 	assert.is(value('radledger_http_requests_total', { route: '/api/v1/leases', status: '200' }), 3)
 	assert.is(value('radledger_relay_up'), 1)
+	assert.is(value('radledger_signed_events'), 1800)
 })
 
 test('nobody can be found in the metrics', () => {

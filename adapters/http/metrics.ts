@@ -5,12 +5,13 @@
  */
 import { readdirSync } from 'node:fs'
 import type { Guard } from './access.ts'
-import type { RelayStatus, Statistic } from './live.ts'
+import type { IntegrityStatus, RelayStatus, Statistic } from './live.ts'
 import type { LiveEventsCounts } from './live-events.ts'
 import type { Health } from './readiness.ts'
 import type { HttpCounts } from './server.ts'
 
 export type Measured = Health & {
+	readonly integrity: IntegrityStatus | undefined
 	readonly statistics: readonly Statistic[]
 	readonly http: HttpCounts
 	readonly refused: Guard['counts']
@@ -110,10 +111,6 @@ function relayFamilies(put: Put, status: RelayStatus): void {
 			put('gauge', own, 'What the client of it counts', [labels, value])
 		}
 	}
-	if (status.integrity !== null) {
-		const { sealed } = status.integrity
-		put('gauge', 'radledger_sealed_events', 'Events that a signed checkpoint covers', [{}, sealed])
-	}
 }
 
 /** `radledger_relay_access_requests_total` and so on; the time of an answer in seconds. */
@@ -139,7 +136,11 @@ function snakeCase(name: string): string {
 	return name.replace(/[A-Z]/g, letter => `_${letter.toLowerCase()}`)
 }
 
-function followerFamilies(put: Put, { views, last }: Measured): void {
+function followerFamilies(put: Put, { views, last, integrity }: Measured): void {
+	if (integrity !== undefined) {
+		const { signed } = integrity
+		put('gauge', 'radledger_signed_events', 'Events that a signed checkpoint covers', [{}, signed])
+	}
 	if (views === undefined) return
 	put('gauge', 'radledger_views_position', 'Event up to which the read models are', [
 		{},

@@ -45,7 +45,14 @@ import {
 	serviceOn,
 	takeDhcpDiscards,
 } from './dhcp-service.ts'
-import { type Engine, endTurnSoon, queueAnswer, record, touchListener } from './engine.ts'
+import {
+	type Engine,
+	endTurnSoon,
+	presentTime,
+	queueAnswer,
+	record,
+	touchListener,
+} from './engine.ts'
 import { askSrc, wasJustAsked } from './src-bridge.ts'
 
 /**
@@ -289,8 +296,7 @@ async function askFirst(
 function resume(engine: Engine, service: DhcpService, again: () => Asked): void {
 	const { listener, services } = engine.dhcp
 	if (engine.stopped || listener === undefined || services.get(service.router) !== service) return
-	engine.at = engine.parts.clock.wall()
-	engine.now = engine.parts.clock.monotonic()
+	presentTime(engine)
 	answer(engine, listener, service, again())
 	endTurnSoon(engine)
 }

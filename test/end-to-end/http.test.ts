@@ -121,6 +121,16 @@ test('statistics are those of the shell, and a baseline is one of the shell', as
 	assert.is(then.find(row => row['statistic'] === 'accepts')?.['total'], before['total'])
 })
 
+test('the seal covers what was recorded', async () => {
+	await until('a checkpoint is signed', 20_000, async () => {
+		const response = await fetch(`${address}/api/v1/integrity`)
+		const { state, signed, position } = (await response.json()) as Row
+		return state === 'signed' && Number(signed) >= Number(position)
+	})
+	const { key } = (await (await fetch(`${address}/api/v1/integrity`)).json()) as Row
+	assert.match(String(key), /\+/)
+})
+
 test('metrics and readiness', async () => {
 	const text = await (await fetch(`${address}/metrics`)).text()
 	const value = (name: string) =>
