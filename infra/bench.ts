@@ -12,7 +12,7 @@ import { measureDhcp } from './bench/dhcp.ts'
 import { measureHttp } from './bench/http.ts'
 import { installPackages } from './bench/install.ts'
 import { measureJournal } from './bench/journal-rates.ts'
-import { buildRadload, type Load, type Measurement, measure } from './bench/load.ts'
+import { buildGenerator, type Load, type Measurement, measure } from './bench/load.ts'
 import { openWorkplace, type Workplace } from './bench/processes.ts'
 import {
 	emptyLogs,
@@ -140,7 +140,7 @@ function note(text: string): void {
 async function prepare(workplace: Workplace, options: Options): Promise<Bench> {
 	const missing = installPackages()
 	if (missing !== '') note(missing)
-	const radload = await buildRadload(buildFolder)
+	const radload = await buildGenerator(buildFolder, 'radload')
 	const sinks = await startSinks(workplace, radload)
 	const relays: Relay[] = []
 	for (const relay of await startRelays(workplace, sinks, options.relays)) {
@@ -262,7 +262,7 @@ async function measureParts(workplace: Workplace, options: Options) {
 }
 
 async function httpRounds(workplace: Workplace, { rounds, seconds }: Options) {
-	const radload = await buildRadload(buildFolder)
+	const radload = await buildGenerator(buildFolder, 'radload')
 	const sinks = await startSinks(workplace, radload)
 	return measureHttp({ workplace, radload, sinks, rounds, seconds: Math.max(seconds, 2), note })
 }

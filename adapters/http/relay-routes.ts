@@ -120,8 +120,8 @@ export const relayRoutes = [
 		row: 'Integrity',
 		columns: {
 			state: wordColumn(
-				['signed', 'behind', 'off'],
-				'Whether a signed checkpoint covers every event; `off` where nothing is sealed',
+				['signed', 'sealed', 'behind', 'off'],
+				'`signed`: a checkpoint covers every event; `sealed`: the next one will; `behind`: some are not in the tree yet; `off`: nothing is sealed',
 			),
 			position: countColumn('Position of the newest event'),
 			sealed: countColumn('Events in the tree'),
@@ -137,7 +137,8 @@ export const relayRoutes = [
 			if (found === undefined) {
 				return { kind: 'item', row: { state: 'off', position, sealed: 0, signed: 0 } }
 			}
-			const state = found.signed >= position ? 'signed' : 'behind'
+			const sealed = found.sealed >= position ? 'sealed' : 'behind'
+			const state = found.signed >= position ? 'signed' : sealed
 			return { kind: 'item', row: { ...found, state, position } }
 		},
 	}),

@@ -122,10 +122,11 @@ test('statistics are those of the shell, and a baseline is one of the shell', as
 })
 
 test('the seal covers what was recorded', async () => {
-	await until('a checkpoint is signed', 20_000, async () => {
+	await until('everything is sealed', 20_000, async () => {
 		const response = await fetch(`${address}/api/v1/integrity`)
-		const { state, signed, position } = (await response.json()) as Row
-		return state === 'signed' && Number(signed) >= Number(position)
+		const { state, sealed, signed, position } = (await response.json()) as Row
+		const whole = state === 'sealed' || state === 'signed'
+		return whole && Number(sealed) >= Number(position) && Number(signed) > 0
 	})
 	const { key } = (await (await fetch(`${address}/api/v1/integrity`)).json()) as Row
 	assert.match(String(key), /\+/)
