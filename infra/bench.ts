@@ -38,9 +38,11 @@ import {
 } from './bench/results.ts'
 import { measureScale } from './bench/scale.ts'
 import { measureSrcQuestions } from './bench/src-questions.ts'
+import { measureViewRates } from './bench/view-rates.ts'
+import { viewEvents } from './bench/views.ts'
 
 /** What is measured beside the relays. */
-const partNames = ['dhcp', 'src', 'scale', 'http', 'journal'] as const
+const partNames = ['dhcp', 'src', 'scale', 'http', 'journal', 'views'] as const
 type Part = (typeof partNames)[number]
 
 type Options = {
@@ -52,6 +54,7 @@ type Options = {
 	readonly cases: readonly Case[]
 	readonly parts: ReadonlySet<Part>
 	readonly subscribers: number
+	readonly viewEvents: number
 	readonly writeReadme: boolean
 }
 
@@ -75,6 +78,7 @@ question to SRC costs, what a million sessions take, what analysts cost, and the
   --rounds N          rounds at the windows, of which medians are taken (6)
   --only NAME         only this relay or part; may be given several times
   --subscribers N     live sessions of the part scale (1000000)
+  --view-events N     events of the part views (10000000)
   --write-readme      puts the tables into README.md
 
 Relays: ${relayNames.join(', ')}
@@ -100,6 +104,7 @@ function readOptions(): Options | 'help' {
 			rounds: { type: 'string', default: '6' },
 			only: { type: 'string', multiple: true, default: [] },
 			subscribers: { type: 'string', default: `${scaleSubscribers}` },
+			'view-events': { type: 'string', default: `${viewEvents}` },
 			'write-readme': { type: 'boolean', default: false },
 			help: { type: 'boolean', default: false },
 		},
@@ -123,6 +128,7 @@ function readOptions(): Options | 'help' {
 		cases: chosenCases.length > 0 ? chosenCases : onlyParts ? [] : allCases,
 		parts: new Set(values.only.length === 0 ? partNames : chosenParts),
 		subscribers: Math.round(readNumber('--subscribers', values.subscribers, 1, 1_048_573)),
+		viewEvents: Math.round(readNumber('--view-events', values['view-events'], 1_000, 100_000_000)),
 		writeReadme: values['write-readme'],
 	}
 }
@@ -258,6 +264,9 @@ async function measureParts(workplace: Workplace, options: Options) {
 		scale: parts.has('scale') ? await measureScale(workplace, subscribers, note) : undefined,
 		http: parts.has('http') ? await httpRounds(workplace, options) : [],
 		journal: parts.has('journal') ? await measureJournal(workplace.folder, note) : undefined,
+		views: parts.has('views')
+			? await measureViewRates(workplace.folder, options.viewEvents, note)
+			: undefined,
 	}
 }
 

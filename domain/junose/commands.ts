@@ -30,6 +30,7 @@ import {
 	prefixed,
 } from './command.ts'
 import {
+	atTime,
 	baseline,
 	changeRouter,
 	delta,
@@ -577,6 +578,7 @@ const showCommands: readonly Command[] = [
 			statistics,
 			optional(parameter('client', unicastAddress, 'Address of one RADIUS relay client')),
 			optional(delta),
+			atTime,
 		],
 		run: (_, bindings) => {
 			const what = {
@@ -584,6 +586,7 @@ const showCommands: readonly Command[] = [
 				...(bindings.service === undefined ? {} : { service: bindings.service }),
 				...(bindings.client === undefined ? {} : { client: bindings.client }),
 				delta: bindings.delta !== undefined,
+				...(bindings.at === undefined ? {} : { at: bindings.at }),
 			} as const
 			return { kind: 'show', what }
 		},

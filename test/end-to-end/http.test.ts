@@ -200,7 +200,7 @@ test('the journal of an idle relay is what the API has, event by event', async (
 if (canRun('the README about HTTP', 'curl')) {
 	test('the README’s examples work as printed', async () => {
 		const readme = readFileSync(join(root, 'README.md'), 'utf8')
-		const section = readme.split('## Ask over HTTP')[1]!.split('\n## ')[0]!
+		const section = readme.split('## Analysts: over HTTP')[1]!.split('\n## ')[0]!
 		const block = /```sh\n([\s\S]*?)```/.exec(section)![1]!
 		const commands = block.split('\n').filter(line => line.startsWith('curl '))
 		assert.ok(commands.length >= 9)
