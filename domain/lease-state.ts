@@ -20,7 +20,7 @@ export type Lease = {
 	mac: string
 	/** The DHCP client identity, as `clientKey` gives it. */
 	client: string
-	/** The pool that the address was taken from. */
+	/** The pool that the address was taken from; `shadowPool` where an external server gave it. */
 	pool: string
 	status: LeaseStatus
 	/** Steady milliseconds at which the status ends; 0: never. */
@@ -37,6 +37,9 @@ export type Lease = {
 	/** Another address that the same MAC has or had. */
 	sameMac: Lease | undefined
 }
+
+/** Stands for the pool of a lease that only an external server knows of. */
+export const shadowPool = ''
 
 export type LeaseTable = {
 	readonly byAddress: Map<number, Lease>
@@ -70,6 +73,7 @@ type LeaseEventType =
 	| 'LeaseOffered'
 	| 'LeaseGranted'
 	| 'LeaseRenewed'
+	| 'LeaseObserved'
 	| 'LeaseDeclined'
 	| 'LeaseReleased'
 	| 'LeaseExpired'
@@ -96,6 +100,9 @@ export function foldLease(table: LeaseTable, event: LeaseEvent, shiftMs: number)
 		case 'LeaseGranted':
 		case 'LeaseRenewed':
 			bound(table, event.data, steadyAt, shiftMs)
+			return
+		case 'LeaseObserved':
+			bound(table, { ...event.data, pool: shadowPool }, steadyAt, shiftMs)
 			return
 		case 'LeaseDeclined':
 			declined(table, event.data, steadyAt, shiftMs)

@@ -93,6 +93,7 @@ export function evolve(state: State, event: NewEvent): void {
 		case 'LeaseOffered':
 		case 'LeaseGranted':
 		case 'LeaseRenewed':
+		case 'LeaseObserved':
 		case 'LeaseDeclined':
 		case 'LeaseReleased':
 		case 'LeaseExpired':
@@ -108,6 +109,7 @@ export function evolve(state: State, event: NewEvent): void {
 		case 'PoolSelected':
 		case 'LeaseRefused':
 		case 'DhcpDiscarded':
+		case 'DhcpForwarded':
 		case 'AccessRequested':
 		case 'AccessChallenged':
 		case 'AccessRejected':

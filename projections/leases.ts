@@ -5,6 +5,7 @@
  */
 import { formatIpv4, parseIpv4 } from '../domain/address.ts'
 import type { EventData, RecordedEvent } from '../domain/event.ts'
+import { shadowPool } from '../domain/lease-state.ts'
 import type { Projection } from './follow.ts'
 import { createVirtualRouterReader } from './virtual-router.ts'
 
@@ -33,12 +34,14 @@ export type Lease = {
 	readonly giaddr: string | undefined
 	readonly interface: string | undefined
 	readonly hostname: string | undefined
+	/** The external server that gave it; undefined where this relay did. */
+	readonly server: string | undefined
 }
 
 /** The columns of one virtual router, as they are saved. */
 type Columns = {
 	readonly virtualRouter: string
-	/** Names of pools and interfaces; the columns `pool` and `interface` have indices of it. */
+	/** Names of pools, interfaces and servers: `pool`, `interface` and `server` have indices of it. */
 	readonly names: string[]
 	/** By index of the pool's name: leases bound now, and the most there ever were, and when. */
 	readonly inUse: number[]
@@ -57,6 +60,8 @@ type Columns = {
 	/** 0: unknown. */
 	readonly interface: number[]
 	readonly hostname: string[]
+	/** 0: this relay. */
+	readonly server: number[]
 }
 
 export type RouterLeases = Columns & {
@@ -69,7 +74,7 @@ export type Leases = { readonly routers: RouterLeases[] }
 
 export const leases: Projection<Leases> = {
 	name: 'leases',
-	version: 1,
+	version: 2,
 	initial: () => ({ routers: [] }),
 	fold: foldLeases,
 	freeze: state => ({ routers: state.routers.map(({ rows, nameIndex, ...columns }) => columns) }),
@@ -96,14 +101,17 @@ export function leasesOfMac(router: RouterLeases, mac: string, now: number): Lea
 	return sorted(router, rows).map(row => leaseIn(router, row))
 }
 
-/** All leases by address, at most `limit` of them, and how many there are. */
+/** All leases, or those of one kind, by address, at most `limit` of them, and how many there are. */
 export function allLeases(
 	router: RouterLeases,
 	now: number,
 	limit: number,
+	givenBy?: 'local' | 'external',
 ): { readonly leases: readonly Lease[]; readonly count: number } {
 	const rows: number[] = []
 	for (let row = 0; row < router.address.length; row++) {
+		const external = router.server[row] !== 0
+		if (givenBy !== undefined && external !== (givenBy === 'external')) continue
 		if (!isOver(router, row, now)) rows.push(row)
 	}
 	const shown = sorted(router, rows).slice(0, limit)
@@ -128,6 +136,7 @@ export function poolUse(router: RouterLeases, now: number): ReadonlyMap<string, 
 	}
 	const uses = new Map<string, PoolUse>()
 	for (const [index, name] of router.names.entries()) {
+		if (name === shadowPool) continue
 		const count = counts[index]!
 		const highWater = router.highWater[index]!
 		if (highWater === 0 && count.every(n => n === 0)) continue
@@ -169,6 +178,7 @@ function leaseIn(router: RouterLeases, row: number): Lease {
 		giaddr: giaddr === 0 ? undefined : formatIpv4(giaddr),
 		interface: router.names[router.interface[row]!] || undefined,
 		hostname: router.hostname[row] || undefined,
+		server: router.names[router.server[row]!] || undefined,
 	}
 }
 
@@ -195,6 +205,7 @@ function newRouter(virtualRouter: string): RouterLeases {
 		giaddr: [],
 		interface: [],
 		hostname: [],
+		server: [],
 	})
 }
 
@@ -242,6 +253,7 @@ function rowFor(router: RouterLeases, text: string): number {
 	router.giaddr.push(0)
 	router.interface.push(0)
 	router.hostname.push('')
+	router.server.push(0)
 	return row
 }
 
@@ -261,6 +273,7 @@ function removeRow(router: RouterLeases, row: number): void {
 	moveLast(router.giaddr, row)
 	moveLast(router.interface, row)
 	moveLast(router.hostname, row)
+	moveLast(router.server, row)
 }
 
 function moveLast<T>(column: T[], row: number): void {
@@ -280,7 +293,7 @@ function setState(router: RouterLeases, row: number, state: number, at: number):
 	router.highWaterAt[pool] = at
 }
 
-type LeaseData = EventData<'LeaseGranted'>
+type LeaseData = EventData<'LeaseGranted'> & { readonly server?: string }
 
 function write(router: RouterLeases, row: number, data: LeaseData): void {
 	router.mac[row] = data.mac
@@ -290,6 +303,7 @@ function write(router: RouterLeases, row: number, data: LeaseData): void {
 	router.giaddr[row] = data.giaddr === undefined ? 0 : (parseIpv4(data.giaddr) ?? 0)
 	router.interface[row] = data.interface === undefined ? 0 : indexOfName(router, data.interface)
 	router.hostname[row] = data.hostname ?? ''
+	router.server[row] = data.server === undefined ? 0 : indexOfName(router, data.server)
 }
 
 function offer(router: RouterLeases, data: LeaseData, at: number): void {
@@ -334,6 +348,7 @@ function decline(router: RouterLeases, data: EventData<'LeaseDeclined'>, at: num
 	router.client[row] = data.client
 	router.until[row] = data.until
 	router.since[row] = at
+	router.server[row] = 0
 }
 
 /** What has an end has it as far away as before, by the clock as it shows the time now. */
@@ -350,6 +365,9 @@ function foldLeases(state: Leases, event: RecordedEvent): Leases {
 		case 'LeaseRenewed':
 			grant(routerFor(state, event.stream), event.data, event.at)
 			break
+		case 'LeaseObserved':
+			grant(routerFor(state, event.stream), { ...event.data, pool: shadowPool }, event.at)
+			break
 		case 'LeaseReleased':
 		case 'LeaseExpired':
 			end(routerFor(state, event.stream), event.data, event.at)
@@ -365,6 +383,7 @@ function foldLeases(state: Leases, event: RecordedEvent): Leases {
 		case 'PoolSelected':
 		case 'PoolWarningChanged':
 		case 'DhcpDiscarded':
+		case 'DhcpForwarded':
 		case 'AccessRequested':
 		case 'AccessChallenged':
 		case 'AccessAccepted':

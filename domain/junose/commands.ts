@@ -57,6 +57,11 @@ import {
 	dhcpShowCommands,
 } from './dhcp-commands.ts'
 import {
+	dhcpExternalCommands,
+	dhcpExternalExecCommands,
+	dhcpExternalShowCommands,
+} from './dhcp-external-commands.ts'
+import {
 	dynamicRequestBaselineCommand,
 	dynamicRequestCommands,
 	dynamicRequestShowCommands,
@@ -661,16 +666,19 @@ export const commands: readonly Command[] = [
 	...subscriberCommands,
 	...dynamicRequestCommands,
 	...dhcpCommands,
+	...dhcpExternalCommands,
 	execVirtualRouter,
 	...sessionCommands,
 	...baselineCommands,
 	dynamicRequestBaselineCommand,
 	dhcpBaselineCommand,
 	...dhcpClearCommands,
+	...dhcpExternalExecCommands,
 	...subscriberExecCommands,
 	...showCommands,
 	...dynamicRequestShowCommands,
 	...dhcpShowCommands,
+	...dhcpExternalShowCommands,
 ]
 
 // ---- The table, by mode ----

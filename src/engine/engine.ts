@@ -208,9 +208,7 @@ export function createEngine(
  */
 export function turn(engine: Engine, ready: readonly DatagramSocket[]): number | undefined {
 	if (engine.stopped) return undefined
-	engine.at = engine.parts.clock.wall()
-	engine.now = engine.parts.clock.monotonic()
-	compareClocks(engine)
+	beginTurn(engine)
 	let received = 0
 	for (let i = 0; i < ready.length; i++) received += receive(engine, ready[i]!)
 	if (engine.now >= engine.nextTickAt) tick(engine)
@@ -221,7 +219,9 @@ export function turn(engine: Engine, ready: readonly DatagramSocket[]): number |
 }
 
 /** Before anything is decided: a clock that was set must not look like time that has passed. */
-function compareClocks(engine: Engine): void {
+export function beginTurn(engine: Engine): void {
+	engine.at = engine.parts.clock.wall()
+	engine.now = engine.parts.clock.monotonic()
 	const { anchor, at, now } = engine
 	const step = clockStepped(at - anchor.wall - (now - anchor.monotonic), at)
 	if (step === undefined) return
