@@ -106,6 +106,63 @@ const poolSelector = t.union([
 ])
 export type PoolSelector = t.TypeOf<typeof poolSelector>
 
+const srcFailure = t.union([
+	/** No SRC server is connected. */
+	t.literal('no-connection'),
+	t.literal('timeout'),
+	/** As many questions as may be open were open. */
+	t.literal('too-many-questions'),
+	/** The adapter could not take the question. */
+	t.literal('refused'),
+	/** SRC was turned off meanwhile. */
+	t.literal('closed'),
+])
+
+/** DHCP options from number to base64 text, as in the SRC protocol. */
+const dhcpOptions = t.record(t.string, t.string)
+
+/** What is known of an authenticated subscriber; Class and Service-Bundle as in `AccessAccepted`. */
+const profile = { user: t.string, class: t.string, serviceBundle: t.string }
+
+/** What SRC said beside the pool and the address; user, class and bundle take the place of RADIUS'. */
+const srcDecision = optional({
+	...profile,
+	pool: t.string,
+	address: t.string,
+	leaseSeconds: t.number,
+	dhcpOptions,
+	bootServer: t.string,
+	bootFile: t.string,
+	virtualRouter: t.string,
+	localInterface: t.string,
+	/** Which of its rules decided. */
+	reason: t.string,
+})
+
+/** The part that SRC had in a choice: `request` is the position of the `PoolRequested`. */
+const srcPart = {
+	request: t.number,
+	/** Who decided: `10.10.2.2:4222`, or `local`. */
+	srcServer: t.string,
+	decision: srcDecision,
+	/** Why there is no decision. */
+	srcFailure,
+}
+
+/** A session of the second accounting domain: SRC's. `since`, ms: when the address was taken. */
+const srcSession = [
+	t.type({ mac: t.string, address: t.string, since: t.number }),
+	optional({
+		...profile,
+		/** The service that SRC activated; `serviceClass` is the class of its definition. */
+		service: t.string,
+		serviceClass: t.string,
+		wap: t.string,
+		ssid: t.string,
+		interface: t.string,
+	}),
+] as const
+
 /**
  * `client`: the DHCP client identity (RFC 2131 §4.2): `id:` or `hw:` and hexadecimal digits. Of an
  * offer, `expiresAt` is when it lapses, and `leaseSeconds` what is offered. Times in ms.
@@ -127,6 +184,8 @@ const lease = t.intersection([
 		hostname: t.string,
 		/** Leased for the subscriber's live session, with which it ends. */
 		session: t.literal(true),
+		/** SRC is told of it. */
+		src: t.literal(true),
 	}),
 ])
 
@@ -308,10 +367,25 @@ export const catalogue = {
 		personal: [],
 		data: t.type({ client: t.string, reason: responseDiscardReason, count: t.number }),
 	},
+	/** SRC is asked for the pool of a subscriber, who waits for an offer. */
+	PoolRequested: {
+		version: 1,
+		personal: ['mac', 'client', 'user', 'dhcpOptions'],
+		data: t.intersection([
+			t.type({ mac: t.string, client: t.string, interface: t.string, dhcpOptions }),
+			optional({
+				...profile,
+				wap: t.string,
+				ssid: t.string,
+				nasPortId: t.string,
+				giaddr: t.string,
+			}),
+		]),
+	},
 	/** The pool for a subscriber's address was chosen: by whom, and why. */
 	PoolSelected: {
 		version: 1,
-		personal: ['mac', 'address'],
+		personal: ['mac', 'address', 'decision'],
 		data: t.intersection([
 			t.type({
 				mac: t.string,
@@ -320,8 +394,8 @@ export const catalogue = {
 				pool: t.string,
 				reason: t.string,
 			}),
-			/** An address that was asked for by name rather than taken as the next free one. */
-			optional({ address: t.string }),
+			/** `address`: one that was asked for by name rather than taken as the next free one. */
+			optional({ address: t.string, ...srcPart }),
 		]),
 	},
 	LeaseOffered: { version: 1, personal: ['mac', 'address', 'client'], data: lease },
@@ -339,6 +413,10 @@ export const catalogue = {
 				silent: t.literal(true),
 				/** The pool that had no address left, where that is the reason. */
 				pool: t.string,
+				/** What SRC had to do with it; `why` is its reason. */
+				request: t.number,
+				srcServer: t.string,
+				why: t.string,
 			}),
 		]),
 	},
@@ -456,6 +534,62 @@ export const catalogue = {
 			t.type({ message: t.string, count: t.number }),
 			optional({ seen: t.literal(true) }),
 		]),
+	},
+	/** SRC began a session for a subscriber who took an address. */
+	SrcSessionOpened: {
+		version: 1,
+		personal: ['mac', 'address', 'user'],
+		data: t.intersection([
+			...srcSession,
+			/** `session` is SRC's own id; `server` is who gave it. */
+			t.type({ session: t.string, server: t.string, authenticated: t.boolean }),
+		]),
+	},
+	/** SRC was told that the address was given back, and why; or it is told no more. */
+	SrcSessionClosed: {
+		version: 1,
+		personal: ['mac', 'address', 'user'],
+		data: t.intersection([
+			...srcSession,
+			t.type({
+				cause: t.union([
+					t.literal('User-Request'),
+					t.literal('Lost-Carrier'),
+					t.literal('Idle-Timeout'),
+					t.literal('Session-Timeout'),
+					t.literal('Admin-Reset'),
+				]),
+				/** When the address was given back, in milliseconds. */
+				endedAt: t.number,
+			}),
+			/** Without `server` nobody answered: SRC would not hear of it, or too many were owed. */
+			optional({
+				session: t.string,
+				sessionSeconds: t.number,
+				server: t.string,
+				unanswered: t.union([t.literal('refused'), t.literal('too-many')]),
+			}),
+		]),
+	},
+	/** Another SRC server is asked from now on; empty: none is connected. */
+	SrcServerChanged: {
+		version: 1,
+		personal: [],
+		data: t.intersection([
+			t.type({ from: t.string, to: t.string }),
+			optional({
+				role: t.union([t.literal('primary'), t.literal('secondary'), t.literal('tertiary')]),
+			}),
+		]),
+	},
+	/** Answers of SRC that were ignored, gathered: to a question that was over, unreadable, or to none. */
+	SrcAnswersDiscarded: {
+		version: 1,
+		personal: [],
+		data: t.type({
+			reason: t.union([t.literal('late'), t.literal('malformed'), t.literal('foreign')]),
+			count: t.number,
+		}),
 	},
 	/**
 	 * The wall clock moved by this much without time having passed, or the relay was not there to see

@@ -127,6 +127,11 @@ export function evolve(state: State, event: NewEvent): void {
 		case 'RequestsDiscarded':
 		case 'AnswersRepeated':
 		case 'ResponsesDiscarded':
+		case 'PoolRequested':
+		case 'SrcSessionOpened':
+		case 'SrcSessionClosed':
+		case 'SrcServerChanged':
+		case 'SrcAnswersDiscarded':
 		case 'DisconnectRequested':
 		case 'DisconnectAnswered':
 		case 'DynamicRequestsDiscarded':

@@ -312,6 +312,11 @@ function foldDhcpStatistics(state: DhcpStatistics, event: RecordedEvent): DhcpSt
 		case 'AccountingAnswered':
 		case 'AccountingUnanswered':
 		case 'SubscriberTerminated':
+		case 'PoolRequested':
+		case 'SrcSessionOpened':
+		case 'SrcSessionClosed':
+		case 'SrcServerChanged':
+		case 'SrcAnswersDiscarded':
 		case 'DisconnectRequested':
 		case 'DisconnectAnswered':
 		case 'DynamicRequestsDiscarded':

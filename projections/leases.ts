@@ -397,6 +397,11 @@ function foldLeases(state: Leases, event: RecordedEvent): Leases {
 		case 'AccountingAnswered':
 		case 'AccountingUnanswered':
 		case 'SubscriberTerminated':
+		case 'PoolRequested':
+		case 'SrcSessionOpened':
+		case 'SrcSessionClosed':
+		case 'SrcServerChanged':
+		case 'SrcAnswersDiscarded':
 		case 'DisconnectRequested':
 		case 'DisconnectAnswered':
 		case 'DynamicRequestsDiscarded':

@@ -109,6 +109,11 @@ function foldPools(state: Pools, event: RecordedEvent): Pools {
 		case 'AccountingAnswered':
 		case 'AccountingUnanswered':
 		case 'SubscriberTerminated':
+		case 'PoolRequested':
+		case 'SrcSessionOpened':
+		case 'SrcSessionClosed':
+		case 'SrcServerChanged':
+		case 'SrcAnswersDiscarded':
 		case 'DisconnectRequested':
 		case 'DisconnectAnswered':
 		case 'DynamicRequestsDiscarded':

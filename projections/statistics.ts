@@ -376,6 +376,11 @@ function foldRelayStatistics(state: RelayStatistics, event: RecordedEvent): Rela
 		case 'RelayStopped':
 		case 'ConfigurationChanged':
 		case 'MessageAuthenticatorSeen':
+		case 'PoolRequested':
+		case 'SrcSessionOpened':
+		case 'SrcSessionClosed':
+		case 'SrcServerChanged':
+		case 'SrcAnswersDiscarded':
 		case 'DisconnectRequested':
 		case 'DisconnectAnswered':
 		case 'DynamicRequestsDiscarded':

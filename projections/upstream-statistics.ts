@@ -445,6 +445,11 @@ function foldUpstreamStatistics(
 		case 'RelayStopped':
 		case 'ConfigurationChanged':
 		case 'MessageAuthenticatorSeen':
+		case 'PoolRequested':
+		case 'SrcSessionOpened':
+		case 'SrcSessionClosed':
+		case 'SrcServerChanged':
+		case 'SrcAnswersDiscarded':
 		case 'DisconnectRequested':
 		case 'DisconnectAnswered':
 		case 'DynamicRequestsDiscarded':

@@ -1,7 +1,7 @@
 /** A rules file that is read again when it changes: bad rules never take the place of good ones. */
 import { readFileSync, unwatchFile, watchFile } from 'node:fs'
-import type { Rules } from '../domain/src/rules.ts'
-import { describeRulesError, parseRules } from '../domain/src/rules-text.ts'
+import type { Rules } from '../domain/sae/rules.ts'
+import { describeRulesError, parseRules } from '../domain/sae/rules-text.ts'
 
 export type RulesFile = {
 	/** The rules in force. */

@@ -15,7 +15,7 @@ import {
 	newService,
 	openSession,
 	type SessionRecord,
-} from '../domain/src/service.ts'
+} from '../domain/sae/service.ts'
 import type { EngineLog } from './engine/engine.ts'
 import { openLog } from './log.ts'
 import { release } from './release.ts'

@@ -90,10 +90,11 @@ test('golden leases fold to who has which address, in steady time', () => {
 		['10.8.0.10', '0A', 'declined', steady(1800092900008)],
 		['10.8.0.11', '0A', 'declined', steady(1800092900009)],
 		['10.8.0.12', '0B', 'held', steady(1800010163015)],
+		['10.8.0.13', '0C', 'held', steady(1800010163111)],
 	])
 	assert.equal(
 		[...byMac.keys()].map(mac => mac.slice(-2)),
-		['08', '09', '0B'],
+		['08', '09', '0B', '0C'],
 	)
 	assert.equal([...warned], ['guests'])
 })

@@ -9,7 +9,7 @@ import {
 	relayAgent,
 	relayAgentSubOption,
 	reportable,
-} from '../domain/src/dhcp-options.ts'
+} from '../domain/sae/dhcp-options.ts'
 import {
 	decodeAnswer,
 	decodeQuestion,
@@ -19,7 +19,7 @@ import {
 	questionKinds,
 	subjectOf,
 	subjectToken,
-} from '../domain/src/protocol.ts'
+} from '../domain/sae/protocol.ts'
 
 const document = readFileSync(`${import.meta.dirname}/../infra/src-protocol.md`, 'utf8')
 const examples = [...document.matchAll(/```json (\w+) (question|answer)\n(.*?)```/gs)].map(

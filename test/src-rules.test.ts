@@ -3,11 +3,11 @@ import { readFileSync } from 'node:fs'
 import fc from 'fast-check'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { encodeOctets } from '../domain/src/dhcp-options.ts'
-import type { Decision, DiscoverRequest } from '../domain/src/protocol.ts'
-import { choosePool, decide, type Rules, realmOf } from '../domain/src/rules.ts'
-import { describeRulesError, parseRules } from '../domain/src/rules-text.ts'
-import { isOpen, utcClock, weekClock } from '../domain/src/week-time.ts'
+import { encodeOctets } from '../domain/sae/dhcp-options.ts'
+import type { Decision, DiscoverRequest } from '../domain/sae/protocol.ts'
+import { choosePool, decide, type Rules, realmOf } from '../domain/sae/rules.ts'
+import { describeRulesError, parseRules } from '../domain/sae/rules-text.ts'
+import { isOpen, utcClock, weekClock } from '../domain/sae/week-time.ts'
 
 function rulesOf(text: string): Rules {
 	const parsed = parseRules(text)

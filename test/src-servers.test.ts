@@ -12,7 +12,7 @@ import {
 	serverRoles,
 	tryMs,
 	unansweredLimit,
-} from '../domain/src/servers.ts'
+} from '../domain/sae/servers.ts'
 
 const retryMs = 90_000
 const servers: readonly SrcServer[] = serverRoles.map((role, i) => ({

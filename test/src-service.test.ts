@@ -5,7 +5,7 @@ import { describeAttributes } from '../domain/radius/attribute-text.ts'
 import { signResponse, verifyAccountingRequest } from '../domain/radius/authenticator.ts'
 import { builtInDictionary } from '../domain/radius/dictionary.ts'
 import { createMd5Key } from '../domain/radius/md5.ts'
-import { accountingPacket } from '../domain/src/accounting-packet.ts'
+import { accountingPacket } from '../domain/sae/accounting-packet.ts'
 import {
 	duePackets,
 	giveUpMs,
@@ -14,17 +14,17 @@ import {
 	offerRecord,
 	queueLimit,
 	unanswered,
-} from '../domain/src/accounting-queue.ts'
-import { createLocalSrc } from '../domain/src/local.ts'
-import type { AddressDeletion, AddressReport } from '../domain/src/protocol.ts'
-import { parseRules } from '../domain/src/rules-text.ts'
+} from '../domain/sae/accounting-queue.ts'
+import { createLocalSrc } from '../domain/sae/local.ts'
+import type { AddressDeletion, AddressReport } from '../domain/sae/protocol.ts'
+import { parseRules } from '../domain/sae/rules-text.ts'
 import {
 	closeSession,
 	newService,
 	openSession,
 	rememberedSessions,
 	type SessionRecord,
-} from '../domain/src/service.ts'
+} from '../domain/sae/service.ts'
 
 const parsed = parseRules(
 	'service gold\n  class gold-2026\nservice basic\nrule staff\n  match realm example.org\n  pool staff\n  service gold\nrule none\n  match ssid closed\n  reject\ndefault\n  pool guests\n  service basic\n',

@@ -1,6 +1,6 @@
 /**
  * The relay's side of the SRC protocol over NATS. Each configured server is a NATS address of its
- * own; `domain/src/servers.ts` says which one is asked. A question is repeated while it is open,
+ * own; `domain/sae/servers.ts` says which one is asked. A question is repeated while it is open,
  * because the copy of the adapter that has it may have died with it, and it is asked again where
  * the server changes. After its limit it fails, and whatever comes then is counted and ignored.
  */
@@ -14,7 +14,7 @@ import {
 	type SrcFailure,
 	type SrcInfo,
 	type SrcOutcome,
-} from '../../domain/src/client.ts'
+} from '../../domain/sae/client.ts'
 import {
 	type Answers,
 	decodeAnswer,
@@ -24,14 +24,14 @@ import {
 	type QuestionKind,
 	type Questions,
 	subjectOf,
-} from '../../domain/src/protocol.ts'
+} from '../../domain/sae/protocol.ts'
 import {
 	newRotation,
 	type RotationInput,
 	rotate,
 	type SrcServer,
 	tryMs,
-} from '../../domain/src/servers.ts'
+} from '../../domain/sae/servers.ts'
 import { connectionOptions, type NatsSecurity } from './connection.ts'
 
 export type SrcClientSettings = {

@@ -15,7 +15,7 @@ import {
 	queueGroup,
 	subjectOf,
 	subjectToken,
-} from '../../domain/src/protocol.ts'
+} from '../../domain/sae/protocol.ts'
 import { connectionOptions, type NatsSecurity } from './connection.ts'
 
 export type SrcAnswerer = { readonly [K in QuestionKind]: (question: Questions[K]) => Answers[K] }

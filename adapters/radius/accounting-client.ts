@@ -8,8 +8,8 @@ import {
 	newAccountingQueue,
 	offerRecord,
 	unanswered,
-} from '../../domain/src/accounting-queue.ts'
-import type { SessionRecord } from '../../domain/src/service.ts'
+} from '../../domain/sae/accounting-queue.ts'
+import type { SessionRecord } from '../../domain/sae/service.ts'
 
 export type AccountingClientSettings = {
 	/** IPv4 address or name; a name is looked up anew with every packet. */
