@@ -91,10 +91,11 @@ test('golden leases fold to who has which address, in steady time', () => {
 		['10.8.0.11', '0A', 'declined', steady(1800092900009)],
 		['10.8.0.12', '0B', 'held', steady(1800010163015)],
 		['10.8.0.13', '0C', 'held', steady(1800010163111)],
+		['10.9.0.21', '0D', 'held', steady(1800010163226)],
 	])
 	assert.equal(
 		[...byMac.keys()].map(mac => mac.slice(-2)),
-		['08', '09', '0B', '0C'],
+		['08', '09', '0B', '0C', '0D'],
 	)
 	assert.equal([...warned], ['guests'])
 })
