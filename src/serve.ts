@@ -36,6 +36,7 @@ import { recoverState, saveState } from './recover.ts'
 import { release } from './release.ts'
 import { type ServeSettings, UsageError } from './settings.ts'
 import { openSnapshooter } from './snapshot.ts'
+import { openViews } from './views.ts'
 
 /** How often names of upstream servers are looked up anew, and projections are saved. */
 const resolveMs = 60_000
@@ -120,6 +121,7 @@ export async function serve(settings: ServeSettings): Promise<number> {
 		onError: error => log.warn('shell', { error: String(error) }, 'A shell session failed.'),
 	})
 	const snapshooter = openSnapshooter(settings.data, journal.last(), onWarning)
+	const readModels = openViews(settings.data, onWarning)
 	const timers = [
 		setInterval(() => void resolveUpstreams(engine), resolveMs),
 		setInterval(() => {
@@ -148,6 +150,7 @@ export async function serve(settings: ServeSettings): Promise<number> {
 	transport.stop()
 	await shell.close()
 	await snapshooter.close()
+	await readModels.close()
 	if (code === 0) {
 		for (const view of views) view.save()
 		// Everything in it is on disk: the engine has stopped with its last commit.

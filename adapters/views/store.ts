@@ -1,0 +1,178 @@
+/**
+ * Writes read models into SQLite: the rows of a commit and the position that they stand at in one
+ * transaction, so that nothing is ever counted twice, wherever the process ends. The file may be
+ * deleted at any time; it is built anew then, and also where it is of another version, belongs to
+ * another journal, or is ahead of the journal (one that was put back from a copy).
+ */
+import { existsSync, statSync } from 'node:fs'
+import { DatabaseSync, type StatementSync } from 'node:sqlite'
+import type { Cell, Row, Table, ViewChanges, ViewLookup, ViewSchema } from '../../domain/view.ts'
+import { applicationId, createSchema, deleteViews, pragma } from './database.ts'
+import { reason, ViewFailure } from './failure.ts'
+
+export type ViewStore = {
+	/** Position of the last event that is in the rows; 0: none. */
+	position(): number
+	readonly lookup: ViewLookup
+	/** Writes all of it, or throws and nothing is written. `at`: time of the event at `position`. */
+	commit(changes: ViewChanges, position: number, at: number): void
+	/** Removes the rows of a subscriber from every table, at once. */
+	erase(virtualRouter: string, mac: string): void
+	/** False when the file was deleted, or another put in its place: the store is of no more use. */
+	isInPlace(): boolean
+	close(): void
+}
+
+export type ViewStoreSettings = {
+	/** Its path; `:memory:` for one that nobody else reads. */
+	readonly file: string
+	readonly schema: ViewSchema
+	/** Id of the journal, and position of its newest event. */
+	readonly journal: { readonly id: string; readonly last: number }
+	/** Is told, in a sentence, why a database is built anew. */
+	readonly onWarning: (sentence: string) => void
+}
+
+/** Opens the database, made or made anew where need be. Throws ViewFailure with a sentence. */
+export function openViewStore(settings: ViewStoreSettings): ViewStore {
+	const { file, schema, journal } = settings
+	try {
+		const unfit = whyUnfit(settings)
+		if (unfit !== undefined) {
+			settings.onWarning(`The read models in ${file} are built anew: ${unfit}.`)
+			deleteViews(file)
+		}
+		const db = new DatabaseSync(file, { timeout: 5_000 })
+		// NORMAL: a power failure costs the newest commits, which are folded again. Few and large
+		// checkpoints, because their syncs are felt by the journal on the same disk.
+		db.exec(`
+			PRAGMA page_size = 4096;
+			PRAGMA journal_mode = WAL;
+			PRAGMA synchronous = NORMAL;
+			PRAGMA wal_autocheckpoint = 4000;
+			PRAGMA cache_size = -65536;
+			PRAGMA temp_store = MEMORY;
+		`)
+		const isNew = db.prepare('SELECT count(*) AS n FROM sqlite_schema').get()!['n'] === 0
+		if (isNew) createSchema(db, schema, journal.id)
+		return assemble(db, settings)
+	} catch (error) {
+		throw new ViewFailure(
+			`The read models in ${file} cannot be kept: ${reason(error)}. Make room there, or delete the file.`,
+			{ cause: error },
+		)
+	}
+}
+
+/** Why an existing file cannot be gone on with; undefined: it can, or there is none. */
+function whyUnfit({ file, schema, journal }: ViewStoreSettings): string | undefined {
+	if (!existsSync(file)) return undefined
+	let db: DatabaseSync | undefined
+	try {
+		db = new DatabaseSync(file, { timeout: 5_000 })
+		if (pragma(db, 'application_id') !== applicationId) return 'it is none of this program'
+		const version = pragma(db, 'user_version')
+		if (version !== schema.version) {
+			return `it has version ${version}, and version ${schema.version} is needed`
+		}
+		const { journal: of, position } = db.prepare('SELECT * FROM checkpoint').get()!
+		if (of !== journal.id) return 'it belongs to another journal'
+		if (Number(position) > journal.last) {
+			return `it is of position ${position}, and the journal ends at ${journal.last}`
+		}
+		return undefined
+	} catch (error) {
+		return reason(error)
+	} finally {
+		db?.close()
+	}
+}
+
+function assemble(db: DatabaseSync, { file, schema }: ViewStoreSettings): ViewStore {
+	const writers = new Map(schema.tables.map(table => [table, openWriter(db, table)]))
+	const checkpoint = db.prepare('UPDATE checkpoint SET position = ?, at = ?')
+	let position = Number(db.prepare('SELECT position FROM checkpoint').get()!['position'])
+	const identity = fileIdentity(file)
+
+	return {
+		position: () => position,
+		lookup: openLookup(db, schema),
+		commit(changes, next, at) {
+			db.exec('BEGIN IMMEDIATE')
+			try {
+				for (const [table, rows] of changes.inserted) writers.get(table)!.insert(rows)
+				for (const [table, rows] of changes.updated) writers.get(table)!.update(rows)
+				checkpoint.run(next, at)
+				db.exec('COMMIT')
+			} catch (error) {
+				db.exec('ROLLBACK')
+				throw new ViewFailure(`The read models in ${file} cannot be written: ${reason(error)}.`, {
+					cause: error,
+				})
+			}
+			position = next
+		},
+		erase(virtualRouter, mac) {
+			db.exec('BEGIN IMMEDIATE')
+			for (const { name, columns } of schema.tables) {
+				if (columns['mac'] === undefined) continue
+				db.prepare(`DELETE FROM ${name} WHERE mac = ? AND virtual_router = ?`).run(
+					mac,
+					virtualRouter,
+				)
+			}
+			db.exec('COMMIT')
+		},
+		isInPlace: () => file === ':memory:' || fileIdentity(file) === identity,
+		close: () => db.close(),
+	}
+}
+
+function fileIdentity(file: string): string | undefined {
+	const found = statSync(file, { throwIfNoEntry: false })
+	return found === undefined ? undefined : `${found.dev} ${found.ino}`
+}
+
+/** Statements that are made when they are needed first: most commits need few of them. */
+function openWriter(db: DatabaseSync, { name, columns, key }: Table) {
+	const all = Object.keys(columns)
+	const changing = all.filter(column => !columns[column]!.fixed)
+	const insertText = `INSERT INTO ${name} VALUES (${all.map(() => '?').join(', ')})`
+	const sets = changing.map(column => `"${column}" = ?`).join(', ')
+	const updateText = `UPDATE ${name} SET ${sets} WHERE ${key.map(column => `"${column}" = ?`).join(' AND ')}`
+	const updated = [...changing, ...key]
+	let insertion: StatementSync | undefined
+	let update: StatementSync | undefined
+
+	return {
+		insert(rows: Iterable<Row>) {
+			insertion ??= db.prepare(insertText)
+			runAll(insertion, all, rows)
+		},
+		update(rows: Iterable<Row>) {
+			update ??= db.prepare(updateText)
+			runAll(update, updated, rows)
+		},
+	}
+}
+
+function runAll(statement: StatementSync, columns: readonly string[], rows: Iterable<Row>): void {
+	const cells = new Array<Cell>(columns.length)
+	for (const row of rows) {
+		for (let index = 0; index < columns.length; index++) cells[index] = row[columns[index]!]!
+		statement.run(...cells)
+	}
+}
+
+function openLookup(db: DatabaseSync, schema: ViewSchema): ViewLookup {
+	const statements = new Map<string, StatementSync>()
+	return (name, ...parameters) => {
+		let statement = statements.get(name)
+		if (statement === undefined) {
+			const { table, where } = schema.lookups[name]!
+			statement = db.prepare(`SELECT * FROM ${table.name} WHERE ${where}`)
+			statements.set(name, statement)
+		}
+		return statement.all(...parameters) as Row[]
+	}
+}

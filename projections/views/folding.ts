@@ -1,0 +1,196 @@
+/**
+ * What the folding of the read models has in memory: the rows that it works on. A subscriber's rows
+ * are looked up when the subscriber is first heard of and kept until there are too many; what a
+ * commit finds in memory it writes, so nothing here outlives what is in the database.
+ *
+ * The rows must not depend on where commits fall. Therefore a row that was changed stays in memory
+ * until the commit has written it, whether or not it is of use any longer.
+ */
+import { subscriberStream } from '../../domain/event.ts'
+import type { Row, Table, ViewChanges, ViewLookup } from '../../domain/view.ts'
+import { createVirtualRouterReader } from '../virtual-router.ts'
+import type { LeaseRow, MinuteRow } from './network-tables.ts'
+import type {
+	AccountingRow,
+	AttemptRow,
+	SessionRow,
+	SessionWapRow,
+	SubscriberRow,
+} from './subscriber-tables.ts'
+import * as tables from './subscriber-tables.ts'
+
+/** A subscriber's rows that are in use. */
+export type Subscriber = {
+	readonly row: SubscriberRow
+	/** The newest attempt; undefined: not looked up yet, or none. */
+	latest: AttemptRow | undefined
+	/** Attempts that wait for an answer, by the position of their newest request. */
+	readonly pending: Map<number, AttemptRow>
+	session: SessionRow | undefined
+	/** The visit of the live session at a WAP; undefined: not looked up yet. */
+	visit: SessionWapRow | undefined
+	/** Sessions that have ended since the last commit, by id. */
+	readonly ended: Map<number, SessionRow>
+	/** By `accountingKey`. */
+	readonly accounting: Map<string, AccountingRow>
+}
+
+type Dirty = { readonly inserted: Set<Row>; readonly updated: Set<Row> }
+
+export type Folding = {
+	readonly lookup: ViewLookup
+	/** By stream. */
+	readonly subscribers: Map<string, Subscriber>
+	/** Subscribers whose rows have changed since the last commit. */
+	readonly touched: Set<Subscriber>
+	/** The open lease of an address, by `leaseKey`; null: there is none. */
+	readonly leases: Map<string, LeaseRow | null>
+	readonly minutes: Map<string, MinuteRow>
+	readonly dirty: Map<Table, Dirty>
+	readonly virtualRouterOf: (stream: string) => string
+}
+
+export function newFolding(lookup: ViewLookup): Folding {
+	return {
+		lookup,
+		subscribers: new Map(),
+		touched: new Set(),
+		leases: new Map(),
+		minutes: new Map(),
+		dirty: new Map(),
+		virtualRouterOf: createVirtualRouterReader(),
+	}
+}
+
+export function insert<R extends Row>(folding: Folding, table: Table, row: R): R {
+	dirtyOf(folding, table).inserted.add(row)
+	return row
+}
+
+/** Notes that a row has changed. */
+export function touch(folding: Folding, table: Table, row: Row): void {
+	const { inserted, updated } = dirtyOf(folding, table)
+	if (!inserted.has(row)) updated.add(row)
+}
+
+function dirtyOf({ dirty }: Folding, table: Table): Dirty {
+	let own = dirty.get(table)
+	if (own === undefined) {
+		own = { inserted: new Set(), updated: new Set() }
+		dirty.set(table, own)
+	}
+	return own
+}
+
+/** The subscriber of a stream, made with the event where there was none. */
+export function subscriberOf(
+	folding: Folding,
+	stream: string,
+	position: number,
+	at: number,
+): Subscriber {
+	const known = folding.subscribers.get(stream) ?? loaded(folding, stream)
+	if (known !== undefined) {
+		known.row.last_at = at
+		known.row.last_position = position
+		touch(folding, tables.subscriber, known.row)
+		folding.touched.add(known)
+		return known
+	}
+	const virtualRouter = folding.virtualRouterOf(stream)
+	const row: SubscriberRow = {
+		id: position,
+		virtual_router: virtualRouter,
+		mac: macOf(stream, virtualRouter),
+		first_at: at,
+		last_at: at,
+		last_position: position,
+		user: null,
+		wap: null,
+		ssid: null,
+		attempt: null,
+		session: null,
+	}
+	const subscriber = withRow(insert(folding, tables.subscriber, row), undefined)
+	folding.subscribers.set(stream, subscriber)
+	folding.touched.add(subscriber)
+	return subscriber
+}
+
+function macOf(stream: string, virtualRouter: string): string {
+	return stream.slice(subscriberStream(virtualRouter, '').length)
+}
+
+function withRow(row: SubscriberRow, session: SessionRow | undefined): Subscriber {
+	return {
+		row,
+		latest: undefined,
+		pending: new Map(),
+		session,
+		visit: undefined,
+		ended: new Map(),
+		accounting: new Map(),
+	}
+}
+
+function loaded(folding: Folding, stream: string): Subscriber | undefined {
+	const virtualRouter = folding.virtualRouterOf(stream)
+	const [row] = folding.lookup('subscriber', macOf(stream, virtualRouter), virtualRouter)
+	if (row === undefined) return undefined
+	const found = row as SubscriberRow
+	const [session] = found.session === null ? [] : folding.lookup('session', found.session)
+	const subscriber = withRow(found, session as SessionRow | undefined)
+	folding.subscribers.set(stream, subscriber)
+	return subscriber
+}
+
+/** A session of the subscriber by its id, live or ended. */
+export function sessionById(
+	folding: Folding,
+	subscriber: Subscriber,
+	id: number,
+): SessionRow | undefined {
+	if (subscriber.session?.id === id) return subscriber.session
+	const known = subscriber.ended.get(id)
+	if (known !== undefined) return known
+	const [row] = folding.lookup('session', id)
+	if (row === undefined) return undefined
+	subscriber.ended.set(id, row as SessionRow)
+	return row as SessionRow
+}
+
+/** What is to be written, for the commit. */
+export function changesOf({ dirty }: Folding): ViewChanges {
+	const inserted = new Map<Table, Iterable<Row>>()
+	const updated = new Map<Table, Iterable<Row>>()
+	for (const [table, rows] of dirty) {
+		if (rows.inserted.size > 0) inserted.set(table, rows.inserted)
+		if (rows.updated.size > 0) updated.set(table, rows.updated)
+	}
+	return { inserted, updated }
+}
+
+/** Rows of so many subscribers and addresses stay in memory from one commit to the next. */
+const subscribersKept = 50_000
+const leasesKept = 100_000
+const minutesKept = 1_000
+
+/** To be called when everything is written: forgets what is of no more use, and what is too much. */
+export function committed(folding: Folding): void {
+	folding.dirty.clear()
+	for (const subscriber of folding.touched) forgetEnded(subscriber)
+	folding.touched.clear()
+	if (folding.subscribers.size > subscribersKept) folding.subscribers.clear()
+	if (folding.leases.size > leasesKept) folding.leases.clear()
+	if (folding.minutes.size > minutesKept) folding.minutes.clear()
+}
+
+function forgetEnded({ pending, ended, accounting }: Subscriber): void {
+	ended.clear()
+	for (const [exchange, { outcome, exchange: newest }] of pending) {
+		if (outcome !== null || newest !== exchange) pending.delete(exchange)
+	}
+	for (const [key, { ended_at: endedAt }] of accounting) {
+		if (endedAt !== null) accounting.delete(key)
+	}
+}
