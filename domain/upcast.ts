@@ -13,6 +13,9 @@ export type StoredEvent = {
 	readonly data: unknown
 }
 
+/** An event as it was once written, with its place in the journal. */
+export type PlacedEvent = StoredEvent & { readonly position: number }
+
 /** `steps[type][v]` turns the data of version `v` into that of version `v + 1`. */
 export type UpcastSteps = {
 	readonly [type: string]: { readonly [v: number]: (data: unknown) => unknown }

@@ -55,7 +55,9 @@ async function main(args: readonly string[]): Promise<number> {
 function isForUser(error: unknown): error is Error {
 	if (!(error instanceof Error)) return false
 	const parsing = (error as NodeJS.ErrnoException).code?.startsWith('ERR_PARSE_ARGS') === true
-	return parsing || ['UsageError', 'JournalFailure', 'ShellError'].includes(error.name)
+	return (
+		parsing || ['UsageError', 'JournalFailure', 'ShellError', 'TargetFailure'].includes(error.name)
+	)
 }
 
 try {

@@ -13,6 +13,7 @@ import type {
 } from '../domain/junose/operator.ts'
 import { upstreamServersTable } from '../domain/junose/tables.ts'
 import { type Lease, newLeaseTable, shadowPool } from '../domain/lease-state.ts'
+import { type MirrorState, mirrorsText } from '../domain/mirror.ts'
 import { createPools, isTaken } from '../domain/pool.ts'
 import { routerState } from '../domain/state.ts'
 import type { DhcpStatistics } from '../projections/dhcp-statistics.ts'
@@ -45,6 +46,8 @@ export type Operated = {
 	readonly pools: Following<Pools>
 	readonly dhcpStatistics: Following<DhcpStatistics>
 	readonly dynamicRequestStatistics: Following<DynamicRequestStatistics>
+	/** Copies of the history outside this machine. */
+	readonly mirrors: () => readonly MirrorState[]
 	/** Wall-clock milliseconds. */
 	readonly startedAt: number
 }
@@ -210,6 +213,8 @@ function show(operated: Operated, virtualRouter: string, what: Show): readonly s
 			const query = { virtualRouter, service, client, delta }
 			return relayStatisticsText(operated.relayStatistics.state(), query)
 		}
+		case 'mirrors':
+			return mirrorsText(operated.mirrors(), engine.parts.journal.last())
 		case 'udp-checksum':
 			return [`udp-checksums ${engine.parts.transport.udpChecksums()}`]
 		case 'radius-servers': {

@@ -30,6 +30,7 @@ import { configure, resolveUpstreams } from './engine/configure.ts'
 import { createEngine, type Engine, recordDurably, turn } from './engine/engine.ts'
 import { stopEngine } from './engine/stop.ts'
 import { tickMs } from './engine/timers.ts'
+import type { EventStoreMirror } from './eventstore-mirror.ts'
 import { openLog } from './log.ts'
 import { openOperator } from './operate.ts'
 import { recoverState, saveState } from './recover.ts'
@@ -48,6 +49,7 @@ export async function serve(settings: ServeSettings): Promise<number> {
 	const loaded = loadConfiguration(settings.config)
 	if ('refused' in loaded) throw new UsageError(loaded.refused)
 	const hidden = hiddenAttributes(loadDictionaries(settings.dictionaries))
+	const mirroring = await loadMirroring(settings)
 	const onWarning = (sentence: string) => log.warn('data-folder', {}, sentence)
 
 	const journal = openJournal({ folder: settings.data, onWarning })
@@ -74,6 +76,7 @@ export async function serve(settings: ServeSettings): Promise<number> {
 	// Without the FFI the DHCP server is refused with the reason as soon as it is configured.
 	const dhcp = transport.kind === 'linux' ? await openDhcpSystem() : undefined
 	const ended = Promise.withResolvers<number>()
+	let mirror: EventStoreMirror | undefined
 	const engine = createEngine(
 		{
 			transport,
@@ -85,6 +88,7 @@ export async function serve(settings: ServeSettings): Promise<number> {
 			committed(first, events) {
 				const recorded = withPositions(first, events)
 				for (const view of views) view.committed(first, recorded)
+				mirror?.committed(first + events.length - 1)
 			},
 			failed(error) {
 				const sentence = `${error.message} Nothing is answered any more.`
@@ -104,6 +108,17 @@ export async function serve(settings: ServeSettings): Promise<number> {
 		journal.close()
 		throw new UsageError(`${settings.config}: ${refused}`)
 	}
+	mirror = mirroring?.openEventStoreMirror({
+		url: settings.eventStore!,
+		folder: settings.data,
+		position: journal.last(),
+		log,
+		intruder(sentence) {
+			log.fatal('second-relay', { folder: settings.data }, `The relay stops. ${sentence}`)
+			const over = () => ended.resolve(1)
+			stopEngine(engine, 'another relay has its virtual router').then(over, over)
+		},
+	})
 	await recordDurably(engine, started(loaded.configuration, Date.now()))
 
 	const operator = openOperator({
@@ -115,6 +130,7 @@ export async function serve(settings: ServeSettings): Promise<number> {
 		pools: views[3],
 		dhcpStatistics: views[4],
 		dynamicRequestStatistics: views[5],
+		mirrors: () => (mirror === undefined ? [] : [mirror.state()]),
 		startedAt,
 	})
 	const shell = await serveShell(settings.data, operator, {
@@ -150,6 +166,7 @@ export async function serve(settings: ServeSettings): Promise<number> {
 	transport.stop()
 	await shell.close()
 	await snapshooter.close()
+	await mirror?.close()
 	await readModels.close()
 	if (code === 0) {
 		for (const view of views) view.save()
@@ -161,6 +178,14 @@ export async function serve(settings: ServeSettings): Promise<number> {
 	dhcp?.close()
 	journal.close()
 	return code
+}
+
+/** The client package is loaded by those who use it; a wrong address is refused before anything runs. */
+async function loadMirroring({ eventStore }: ServeSettings) {
+	if (eventStore === undefined) return undefined
+	const mirroring = await import('./eventstore-mirror.ts')
+	mirroring.checkAddress(eventStore)
+	return mirroring
 }
 
 function started(configuration: Configuration, at: number): NewEvent[] {

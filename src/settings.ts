@@ -45,6 +45,8 @@ export type ServeSettings = {
 	readonly watchdogSeconds: number
 	readonly transport: t.TypeOf<typeof transport>
 	readonly logLevel: LogLevel
+	/** Connection string of the EventStoreDB database that mirrors the journal. */
+	readonly eventStore?: string
 }
 
 export const serveUsage = `radledger serve --config FILE --data DIR
@@ -53,6 +55,7 @@ export const serveUsage = `radledger serve --config FILE --data DIR
   --dictionary FILE        a FreeRADIUS dictionary more (may be repeated)  RADLEDGER_DICTIONARY
   --watchdog-seconds N     RFC 3539's Tw, ${watchdogSecondsMinimum} to 3600 (${watchdogSeconds})                 RADLEDGER_WATCHDOG_SECONDS
   --transport NAME         auto, linux (batched system calls) or dgram     RADLEDGER_TRANSPORT
+  --eventstore URL         mirror to EventStoreDB, e.g. esdb://HOST:2113   RADLEDGER_EVENTSTORE
   --log-level LEVEL        ${logLevels.join(', ')}           RADLEDGER_LOG_LEVEL`
 
 export function serveSettings(
@@ -66,6 +69,7 @@ export function serveSettings(
 		'watchdog-seconds': { type: 'string' },
 		transport: { type: 'string' },
 		'log-level': { type: 'string' },
+		eventstore: { type: 'string' },
 	})
 	const one = <A>(name: string, codec: t.Type<A, unknown, unknown>, other: string | undefined) => {
 		const variable = `RADLEDGER_${name.toUpperCase().replaceAll('-', '_')}`
@@ -77,6 +81,7 @@ export function serveSettings(
 	}
 	const dictionary = environment['RADLEDGER_DICTIONARY']
 	const dictionaries = flags['dictionary'] ?? (dictionary === undefined ? [] : [dictionary])
+	const eventStore = flags['eventstore'] ?? environment['RADLEDGER_EVENTSTORE']
 	return {
 		config: one('config', text, undefined),
 		data: one('data', text, undefined),
@@ -84,6 +89,7 @@ export function serveSettings(
 		watchdogSeconds: one('watchdog-seconds', watchdog, String(watchdogSeconds)),
 		transport: one('transport', transport, 'auto'),
 		logLevel: one('log-level', logLevel, 'info'),
+		...(eventStore === undefined ? {} : { eventStore: one('eventstore', text, undefined) }),
 	}
 }
 

@@ -429,6 +429,7 @@ test('show commands reach the operator from every privileged mode, also through 
 		...['show radius relay udp-checksum', 'show radius servers', 'conf t'],
 		...['show radius statistics', 'virtual-router vr1', 'radius relay auth server'],
 		...['show radius statistics delta', 'do show version', 'run show version'],
+		'show radius relay mirrors',
 	])
 	assert.equal(operator.shown, [
 		['default', { kind: 'relay-statistics', delta: false }],
@@ -442,6 +443,7 @@ test('show commands reach the operator from every privileged mode, also through 
 		['vr1', { kind: 'radius-statistics', delta: true }],
 		['vr1', { kind: 'version' }],
 		['vr1', { kind: 'version' }],
+		['vr1', { kind: 'mirrors' }],
 	])
 })
 

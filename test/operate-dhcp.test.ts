@@ -44,6 +44,7 @@ async function running(text: string) {
 		pools: following(pools),
 		dhcpStatistics: following(dhcpStatistics),
 		dynamicRequestStatistics: following(dynamicRequestStatistics),
+		mirrors: () => [],
 		startedAt: start,
 	})
 	const type = (line: string) => execute(newSession('privileged'), line, operator)

@@ -3,6 +3,7 @@ import type { DatabaseSync } from 'node:sqlite'
 import type { RecordedEvent } from '../../domain/event.ts'
 import { decodeEvent, decodeEvents } from '../../domain/event-text.ts'
 import type { JournalReader } from '../../domain/journal.ts'
+import type { PlacedEvent, StoredEvent } from '../../domain/upcast.ts'
 import { lastPosition, openToRead } from './schema.ts'
 import { hashesOf, streamHash } from './stream-hash.ts'
 import { type Candidates, openStreamIndex } from './stream-index.ts'
@@ -10,6 +11,8 @@ import { type Candidates, openStreamIndex } from './stream-index.ts'
 export type Reader = JournalReader & {
 	/** Random text that names this journal for ever. */
 	readonly id: string
+	/** As `read`, but each event as it was written and not as today's version has it. */
+	readStored(from: number, limit: number): PlacedEvent[]
 	close(): void
 }
 
@@ -17,12 +20,13 @@ export type Reader = JournalReader & {
 export function openReader(folder: string): Reader {
 	const { db, id } = openToRead(folder)
 	const index = openStreamIndex(folder, id)
-	const readEvents = eventReading(db)
+	const readEvents = eventReading(db, decodeEvents)
 	const readPositions = positionReading(db, index.candidates)
 	return {
 		id,
 		last: lastPosition(db),
 		read: readEvents,
+		readStored: eventReading(db, decodeStored),
 		readStream: readPositions,
 		close() {
 			index.close()
@@ -33,7 +37,15 @@ export function openReader(folder: string): Reader {
 
 type Batch = [first: number, events: string, end: number]
 
-function eventReading(db: DatabaseSync): JournalReader['read'] {
+function decodeStored(text: string, first: number): PlacedEvent[] {
+	const events: StoredEvent[] = JSON.parse(text)
+	return events.map((event, index) => ({ position: first + index, ...event }))
+}
+
+function eventReading<Event>(
+	db: DatabaseSync,
+	decode: (text: string, first: number) => Event[],
+): (from: number, limit: number) => Event[] {
 	const batches = db.prepare(`
 		SELECT first, events, first + count FROM batch
 		WHERE first >= coalesce((SELECT max(first) FROM batch WHERE first <= ?1), 1)
@@ -44,9 +56,9 @@ function eventReading(db: DatabaseSync): JournalReader['read'] {
 
 	return (from, limit) => {
 		const start = Math.max(from, 1)
-		const found: RecordedEvent[] = []
+		const found: Event[] = []
 		for (const [first, text] of batches.all(start, Math.max(limit, 1)) as unknown as Batch[]) {
-			const events = decodeEvents(text, first)
+			const events = decode(text, first)
 			for (let index = Math.max(start - first, 0); index < events.length; index++) {
 				found.push(events[index]!)
 			}

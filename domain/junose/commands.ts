@@ -603,6 +603,18 @@ const showCommands: readonly Command[] = [
 		modes: showModes,
 		exec: true,
 		filterable: true,
+		syntax: [
+			show,
+			radius,
+			relayWord,
+			keyword('mirrors', 'Copies of the history on other machines'),
+		],
+		run: () => ({ kind: 'show', what: { kind: 'mirrors' } }),
+	}),
+	command({
+		modes: showModes,
+		exec: true,
+		filterable: true,
 		syntax: [show, radius, keyword('servers', 'Upstream servers and their settings')],
 		run: () => ({ kind: 'show', what: { kind: 'radius-servers' } }),
 	}),

@@ -14,6 +14,7 @@ export type Show =
 			readonly delta: boolean
 	  }
 	| { readonly kind: 'udp-checksum' }
+	| { readonly kind: 'mirrors' }
 	| { readonly kind: 'radius-servers' }
 	| { readonly kind: 'radius-statistics'; readonly delta: boolean }
 	| {

@@ -1,0 +1,196 @@
+/**
+ * One EventStoreDB database as the mirror and the restoration need it: every call with a deadline of
+ * its own, because the client leaves appends and reads of a server that stalls pending for ever, and
+ * every failure with a kind that says what to do. One target a process or worker thread: the
+ * client's table of pending appends is shared by all clients of a thread.
+ */
+import {
+	type AllStreamResolvedEvent,
+	type AppendExpectedRevision,
+	BACKWARDS,
+	END,
+	EventStoreDBClient,
+	FORWARDS,
+	NO_STREAM,
+	type Position,
+	START,
+} from '@eventstore/db-client'
+import type { Proposal, ReadEvent } from './envelope.ts'
+
+export type FailureKind =
+	/** Not reachable, not the leader, too slow, too busy: try again. */
+	| 'away'
+	/** The stream is at another revision than was expected. */
+	| 'wrong-revision'
+	/** The stream has a tombstone. */
+	| 'deleted'
+	/** The credentials do not suffice. */
+	| 'denied'
+
+export class TargetFailure extends Error {
+	override readonly name = 'TargetFailure'
+	readonly kind: FailureKind
+	/** The stream's newest revision; -1 where it is not there. */
+	readonly actual: bigint | undefined
+
+	constructor(kind: FailureKind, message: string, actual?: bigint) {
+		super(message)
+		this.kind = kind
+		this.actual = actual
+	}
+}
+
+export type Target = {
+	/** Host names and ports, without credentials. */
+	readonly name: string
+	/** Appends after the event with revision `after` (-1: the stream must be new). */
+	append(stream: string, after: bigint, events: readonly Proposal[]): Promise<void>
+	/** Of a stream the newest events first, at most `limit`; none where there is no such stream. */
+	newest(stream: string, limit: number): Promise<readonly ReadEvent[]>
+	/** Of a stream the oldest events. */
+	oldest(stream: string, limit: number): Promise<readonly ReadEvent[]>
+	/** Every event of the database in the order of `$all`, from a position on, that one included. */
+	readAll(from: Position | undefined): AsyncIterable<AllStreamResolvedEvent>
+	/** Lets a stream keep so many events only. */
+	keepNewest(stream: string, events: number): Promise<void>
+	/** Gives up what is pending; the next call connects anew. */
+	reset(): Promise<void>
+}
+
+/**
+ * The server counts the client's deadline from its own clock, so a relay whose clock is wrong would
+ * have all its appends refused: it is told a year, and the deadline is kept here.
+ */
+const serverDeadlineMs = 365 * 24 * 3600_000
+const resetMs = 2_000
+const leader = { requiresLeader: true }
+
+/** Throws TargetFailure where the connection string is not one. Does not connect yet. */
+export function openTarget(url: string, deadlineMs: number): Target {
+	const client = openClient(url)
+	const name = targetName(url)
+
+	return { name, append, newest, oldest, readAll, keepNewest, reset }
+
+	async function append(stream: string, after: bigint, events: readonly Proposal[]) {
+		const expectedRevision: AppendExpectedRevision = after < 0n ? NO_STREAM : after
+		const options = { expectedRevision, deadline: serverDeadlineMs, ...leader }
+		await inTime(client.appendToStream(stream, events as Proposal[], options))
+	}
+
+	async function newest(stream: string, limit: number) {
+		return read(stream, { direction: BACKWARDS, fromRevision: END, maxCount: limit })
+	}
+
+	async function oldest(stream: string, limit: number) {
+		return read(stream, { direction: FORWARDS, fromRevision: START, maxCount: limit })
+	}
+
+	async function read(stream: string, options: Parameters<typeof client.readStream>[1]) {
+		const reading = client.readStream(stream, { ...options, ...leader })
+		const found: ReadEvent[] = []
+		const timer = setTimeout(() => reading.destroy(late(name)), deadlineMs)
+		try {
+			for await (const { event } of reading) {
+				if (event !== undefined) found.push(event as ReadEvent)
+			}
+		} catch (error) {
+			if (typeOf(error) !== 'stream-not-found') throw failureOf(error, name)
+		} finally {
+			clearTimeout(timer)
+		}
+		return found
+	}
+
+	/** The deadline is for each event: a whole database takes as long as it takes. */
+	async function* readAll(from: Position | undefined) {
+		const reading = client.readAll({ fromPosition: from ?? START, ...leader })
+		let heardAt = performance.now()
+		const timer = setInterval(() => {
+			// A slow reader is not a silent server: what has arrived counts.
+			if (reading.readableLength > 0) heardAt = performance.now()
+			if (performance.now() - heardAt > deadlineMs) reading.destroy(late(name))
+		}, 250)
+		try {
+			for await (const resolved of reading) {
+				heardAt = performance.now()
+				yield resolved
+			}
+		} catch (error) {
+			throw failureOf(error, name)
+		} finally {
+			clearInterval(timer)
+		}
+	}
+
+	async function keepNewest(stream: string, events: number) {
+		await inTime(client.setStreamMetadata(stream, { maxCount: events }, leader))
+	}
+
+	function inTime<Answer>(answer: Promise<Answer>): Promise<Answer> {
+		return new Promise((resolve, reject) => {
+			const timer = setTimeout(() => reject(late(name)), deadlineMs)
+			answer
+				.then(resolve, error => reject(failureOf(error, name)))
+				.finally(() => {
+					clearTimeout(timer)
+				})
+		})
+	}
+
+	async function reset(): Promise<void> {
+		const limit = new Promise<void>(resolve => setTimeout(resolve, resetMs).unref())
+		// Cancelling its streams makes the client close the channel and look for the leader again.
+		await Promise.race([client.dispose().catch(() => {}), limit])
+	}
+}
+
+function openClient(url: string) {
+	try {
+		return EventStoreDBClient.connectionString(url)
+	} catch (error) {
+		// The client's own sentence may repeat the password.
+		const at = error instanceof Error ? /at position \d+, expected .*/.exec(error.message) : null
+		const why = at === null ? '' : ` ${at[0]}`
+		throw new TargetFailure(
+			'away',
+			`The EventStoreDB address is not a connection string${why}. Give one like esdb://host:2113?tls=false or esdb+discover://user:password@host:2113.`,
+		)
+	}
+}
+
+/** Scheme and hosts of a connection string, without credentials and options. */
+export function targetName(url: string): string {
+	const hosts = /^[^:]+:\/\/(?:[^@]*@)?([^/?]*)/.exec(url.trim())
+	return hosts?.[1] ?? '(unnamed)'
+}
+
+function late(name: string): TargetFailure {
+	return new TargetFailure('away', `EventStoreDB at ${name} does not answer in time.`)
+}
+
+function typeOf(error: unknown): string {
+	const type = error instanceof Error && 'type' in error ? error.type : undefined
+	return typeof type === 'string' ? type : ''
+}
+
+function failureOf(error: unknown, name: string): TargetFailure {
+	if (error instanceof TargetFailure) return error
+	const why = error instanceof Error ? error.message : String(error)
+	switch (typeOf(error)) {
+		case 'wrong-expected-version': {
+			const { actualVersion } = error as { actualVersion?: bigint | 'no_stream' }
+			const actual = typeof actualVersion === 'bigint' ? actualVersion : -1n
+			return new TargetFailure('wrong-revision', why, actual)
+		}
+		case 'stream-deleted':
+			return new TargetFailure('deleted', why)
+		case 'access-denied':
+			return new TargetFailure(
+				'denied',
+				`EventStoreDB at ${name} refuses access: give the connection string a user who may read and write streams.`,
+			)
+		default:
+			return new TargetFailure('away', `EventStoreDB at ${name} is away: ${why}`)
+	}
+}

@@ -1,0 +1,125 @@
+/** The relay with its EventStoreDB mirror, as an operator runs it: both may go away at any time. */
+import { test } from 'uvu'
+import * as assert from 'uvu/assert'
+import { type EventStoreNode, startEventStoreNode } from '../eventstoredb/server.ts'
+import { type HomeServer, startHomeServer } from './home-server.ts'
+import { startLoad } from './load.ts'
+import { aloud, endAll, run, until } from './processes.ts'
+import {
+	type RelayProcess,
+	readEvents,
+	startRelay,
+	upstreamSecret,
+	wapSecret,
+} from './relay-process.ts'
+
+let home: HomeServer
+let node: EventStoreNode
+let relay: RelayProcess
+
+const flags = () => ['--eventstore', `esdb://127.0.0.1:${node.port}?tls=false`]
+
+test.before(
+	aloud(async () => {
+		home = await startHomeServer(upstreamSecret)
+		node = await startEventStoreNode()
+		relay = await startRelay({ servers: [server()], flags: flags() })
+	}),
+)
+test.after(async () => {
+	await endAll()
+	node.stop()
+})
+
+function server() {
+	return { address: '127.0.0.1', authentication: home.port, accounting: home.port }
+}
+
+async function traffic(answers: number): Promise<void> {
+	const load = await startLoad(relay, wapSecret, 8)
+	await load.answers(answers)
+	load.stop()
+}
+
+/** What the store has of the relay, in the order of the journal. */
+function mirrored() {
+	return node.store
+		.all()
+		.filter(({ stream }) => !stream.startsWith('mirror-') && !stream.startsWith('$'))
+		.map(({ stream, type, data, metadata }) => {
+			const { position } = JSON.parse(String(Buffer.from(metadata)))
+			return { position, stream, type, data: JSON.parse(String(Buffer.from(data))) }
+		})
+		.toSorted((a, b) => a.position - b.position)
+}
+
+async function untilMirrored(): Promise<void> {
+	await until('the mirror has everything', 20_000, async () =>
+		/Lag +0 events/.test(await relay.exec('show radius relay mirrors')),
+	)
+}
+
+test('every event arrives, and the shell shows the mirror', async () => {
+	await traffic(300)
+	await untilMirrored()
+	const shown = await relay.exec('show radius relay mirrors')
+	assert.match(shown, new RegExp(`^EventStoreDB 127.0.0.1:${node.port}\n +State +following\n`))
+	assert.equal(mirrored(), readEvents(relay.data).map(plain))
+})
+
+test('the relay answers while EventStoreDB is away, and the mirror catches up', async () => {
+	node.stop()
+	await traffic(200)
+	await until('the shell says that it is away', 20_000, async () =>
+		/State +waiting[\s\S]*Reason .*is away/.test(await relay.exec('show radius relay mirrors')),
+	)
+	await node.start()
+	await untilMirrored()
+	assert.equal(mirrored(), readEvents(relay.data).map(plain))
+	assert.match(relay.log(), /"id":"mirror-waiting"/)
+})
+
+test('a relay that was killed goes on where the mirror stands', async () => {
+	const load = await startLoad(relay, wapSecret, 8)
+	await load.answers(200)
+	await relay.kill()
+	load.stop()
+	await relay.restart()
+	await untilMirrored()
+	assert.equal(mirrored(), readEvents(relay.data).map(plain))
+})
+
+test('a relay that is stopped leaves nothing behind that is not mirrored', async () => {
+	await traffic(100)
+	await relay.stop()
+	assert.equal(mirrored(), readEvents(relay.data).map(plain))
+	assert.is(mirrored().at(-1)?.type, 'RelayStopped')
+	await relay.restart()
+})
+
+test('a second relay with the same virtual router stops, and the first one goes on', async () => {
+	const before = mirrored().length
+	const second = await startRelay({ servers: [server()], flags: flags() })
+	const { code } = await second.program().exited
+	assert.is(code, 1)
+	assert.match(second.log(), /"id":"second-relay"/)
+	assert.match(second.log(), /two relays have the same virtual router/)
+	await traffic(20)
+	await untilMirrored()
+	assert.equal(mirrored(), readEvents(relay.data).map(plain))
+	assert.ok(mirrored().length > before)
+})
+
+test('an address that is none is refused at once', async () => {
+	const main = new URL('../../src/main.ts', import.meta.url).pathname
+	const args = ['serve', '--config', relay.config, '--data', `${relay.data}-2`]
+	const { code, output } = await run(process.execPath, [main, ...args, '--eventstore', 'http://x'])
+	assert.is(code, 1)
+	assert.match(output, /^The EventStoreDB address is not a connection string/)
+})
+
+function plain({ position, stream, type, data }: ReturnType<typeof readEvents>[number]) {
+	return { position, stream, type, data }
+}
+
+test.run()
