@@ -21,9 +21,17 @@ export type Journal = JournalReader & {
 	close(): void
 }
 
-/** A cache of folded state: may be deleted at any time. */
+/**
+ * A cache of folded state: may be deleted at any time. A snapshot is a number of pieces, JSON values
+ * that are written and read one after the other, so that none needs memory for the whole.
+ */
 export type Snapshots = {
-	/** The newest usable snapshot of that name and version, or undefined. */
-	load(name: string, version: number): { position: number; state: unknown } | undefined
-	save(name: string, version: number, position: number, state: unknown): void
+	/**
+	 * The newest snapshot of that name and version, or undefined. Its pieces are read as they are
+	 * asked for; where one is damaged, asking throws a sentence, and all that was read is void.
+	 */
+	load(name: string, version: number): LoadedSnapshot | undefined
+	/** Takes the place of the old one when the last piece is there, or not at all. */
+	save(name: string, version: number, position: number, pieces: Iterable<unknown>): void
 }
+export type LoadedSnapshot = { readonly position: number; readonly pieces: Iterable<unknown> }

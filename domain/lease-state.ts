@@ -1,5 +1,5 @@
 /**
- * The leases as the events tell them: who holds which address, and until when. One record for each
+ * The leases as the events tell them: who holds which address, and until when. One row for each
  * address that was ever given out; it outlives its lease, so that a client finds its last address
  * again. What may be leased to whom is decided in `lease.ts`.
  *
@@ -8,6 +8,23 @@
  */
 import { parseIpv4 } from './address.ts'
 import type { EventData, NewEvent } from './event.ts'
+import {
+	addRow,
+	clientOf,
+	firstRowOf,
+	firstRowOfNumber,
+	giveBack,
+	type LeaseRows,
+	macNumber,
+	macText,
+	nameNumber,
+	newLeaseRows,
+	noStatus,
+	rowOf,
+	setClient,
+	setFirstRow,
+} from './lease-rows.ts'
+import { noRow } from './row-index.ts'
 
 /**
  * `bound`: the client has it. `offered`: reserved for a client until the offer lapses. `held`: given
@@ -15,40 +32,47 @@ import type { EventData, NewEvent } from './event.ts'
  */
 export type LeaseStatus = 'offered' | 'bound' | 'held' | 'declined'
 
+/** A row of the table as it is now, made when somebody asks. */
 export type Lease = {
 	readonly address: number
-	mac: string
+	readonly mac: string
 	/** The DHCP client identity, as `clientKey` gives it. */
-	client: string
+	readonly client: string
 	/** The pool that the address was taken from; `shadowPool` where an external server gave it. */
-	pool: string
-	status: LeaseStatus
+	readonly pool: string
+	/** That external server; undefined where this relay gave the address. */
+	readonly server: string | undefined
+	readonly status: LeaseStatus
 	/** Steady milliseconds at which the status ends; 0: never. */
-	until: number
+	readonly until: number
 	/** Steady milliseconds of the event that it was last changed by. */
-	changedAt: number
+	readonly changedAt: number
+	/** Steady milliseconds since which its holder has the address, or has been offered it. */
+	readonly since: number
+	/** As the client was told; 0: infinite. */
+	readonly leaseSeconds: number
 	/** Relay agent; 0: attached directly. */
-	giaddr: number
+	readonly giaddr: number
 	/** Name of the interface that the client's messages came from. */
-	interface: string
-	hostname: string | undefined
+	readonly interface: string
+	readonly hostname: string | undefined
 	/** Leased for a session, with which it ends. */
-	forSession: boolean
-	/** Another address that the same MAC has or had. */
-	sameMac: Lease | undefined
+	readonly forSession: boolean
 }
 
 /** Stands for the pool of a lease that only an external server knows of. */
 export const shadowPool = ''
 
+/** How many of a pool's addresses are bound, and the most there ever were, and since when (wall clock). */
+export type PoolBound = { bound: number; highWater: number; highWaterAt: number }
+
 export type LeaseTable = {
-	readonly byAddress: Map<number, Lease>
-	/** The first of the leases of each MAC; `sameMac` leads to the others. */
-	readonly byMac: Map<string, Lease>
-	/** Addresses by the time their status ends, in slices of `sliceMs`. */
-	readonly deadlines: Map<number, Set<number>>
+	readonly rows: LeaseRows
+	/** The first row of those whose status ends in the same slice of `sliceMs`. */
+	readonly deadlines: Map<number, number>
 	/** Bound clients on each interface. */
 	readonly boundOn: Map<string, number>
+	readonly boundIn: Map<string, PoolBound>
 	/** Pools whose use is above their warning threshold. */
 	readonly warned: Set<string>
 }
@@ -69,6 +93,50 @@ export function firstSlice({ deadlines }: LeaseTable, from: number): number | un
 	return first
 }
 
+/** Addresses of the leases whose status ends in a slice. */
+export function addressesEndingIn({ rows, deadlines }: LeaseTable, slice: number): number[] {
+	const addresses: number[] = []
+	for (let row = deadlines.get(slice) ?? noRow; row !== noRow; row = rows.later[row]!) {
+		addresses.push(rows.address[row]!)
+	}
+	return addresses
+}
+
+/** The lease of an address, as it is now. */
+export function leaseAt({ rows }: LeaseTable, address: number): Lease | undefined {
+	const row = rowOf(rows, address)
+	return row === noRow ? undefined : leaseIn(rows, row)
+}
+
+/** Every lease, in no order that means anything. */
+export function* everyLease({ rows }: LeaseTable): Generator<Lease> {
+	for (let row = 0; row < rows.used; row++) {
+		if (rows.status[row] !== noStatus) yield leaseIn(rows, row)
+	}
+}
+
+export function leaseCount({ rows }: LeaseTable): number {
+	return rows.byAddress.count
+}
+
+/** What a MAC has and had, the latest first. */
+export function leasesOfMac({ rows }: LeaseTable, mac: string): Lease[] {
+	const found: Lease[] = []
+	for (let row = firstRowOf(rows, mac); row !== noRow; row = rows.sameMac[row]!) {
+		found.push(leaseIn(rows, row))
+	}
+	return found.sort((a, b) => b.changedAt - a.changedAt || a.address - b.address)
+}
+
+/** Addresses that somebody has at a time, so that nobody else can get them. */
+export function* takenAddresses({ rows }: LeaseTable, steadyAt: number): Generator<number> {
+	for (let row = 0; row < rows.used; row++) {
+		const status = rows.status[row]
+		if (status === noStatus) continue
+		if (status === bound || rows.until[row]! > steadyAt) yield rows.address[row]!
+	}
+}
+
 type LeaseEventType =
 	| 'LeaseOffered'
 	| 'LeaseGranted'
@@ -80,36 +148,69 @@ type LeaseEventType =
 	| 'PoolWarningChanged'
 export type LeaseEvent = Extract<NewEvent, { type: LeaseEventType }>
 
+export const statuses: readonly LeaseStatus[] = ['offered', 'bound', 'held', 'declined']
+const offered = statuses.indexOf('offered')
+export const bound = statuses.indexOf('bound')
+const held = statuses.indexOf('held')
+export const declined = statuses.indexOf('declined')
+export const sessionFlag = 1
+/** A shadow: its column `pool` names the external server. (2 is `lease-rows.ts`' own.) */
+export const shadowFlag = 4
+
 export function newLeaseTable(): LeaseTable {
 	return {
-		byAddress: new Map(),
-		byMac: new Map(),
+		rows: newLeaseRows(),
 		deadlines: new Map(),
 		boundOn: new Map(),
+		boundIn: new Map(),
 		warned: new Set(),
 	}
 }
 
+export function leaseIn(rows: LeaseRows, row: number): Lease {
+	const shadow = isShadow(rows, row)
+	const givenBy = rows.names[rows.pool[row]!]!
+	return {
+		address: rows.address[row]!,
+		mac: macText(rows, rows.mac[row]!),
+		client: clientOf(rows, row),
+		pool: shadow ? shadowPool : givenBy,
+		server: shadow ? givenBy : undefined,
+		status: statuses[rows.status[row]!]!,
+		until: rows.until[row]!,
+		changedAt: rows.changedAt[row]!,
+		since: rows.since[row]!,
+		leaseSeconds: rows.leaseSeconds[row]!,
+		giaddr: rows.giaddr[row]!,
+		interface: rows.names[rows.interface[row]!]!,
+		hostname: rows.hostname[row],
+		forSession: (rows.flags[row]! & sessionFlag) !== 0,
+	}
+}
+
+function isShadow(rows: LeaseRows, row: number): boolean {
+	return (rows.flags[row]! & shadowFlag) !== 0
+}
+
 /** Folds an event of the table's virtual router; `shiftMs`: the sum of the recorded clock steps. */
 export function foldLease(table: LeaseTable, event: LeaseEvent, shiftMs: number): void {
-	const steadyAt = event.at - shiftMs
 	switch (event.type) {
 		case 'LeaseOffered':
-			offered(table, event.data, steadyAt, shiftMs)
+			offer(table, event.data, event.at, shiftMs)
 			return
 		case 'LeaseGranted':
 		case 'LeaseRenewed':
-			bound(table, event.data, steadyAt, shiftMs)
+			grant(table, event.data, event.at, shiftMs)
 			return
 		case 'LeaseObserved':
-			bound(table, { ...event.data, pool: shadowPool }, steadyAt, shiftMs)
+			grant(table, { ...event.data, pool: shadowPool }, event.at, shiftMs)
 			return
 		case 'LeaseDeclined':
-			declined(table, event.data, steadyAt, shiftMs)
+			decline(table, event.data, event.at, shiftMs)
 			return
 		case 'LeaseReleased':
 		case 'LeaseExpired':
-			ended(table, event.data, steadyAt, shiftMs)
+			end(table, event.data, event.at, shiftMs)
 			return
 		case 'PoolWarningChanged':
 			if (event.data.high) table.warned.add(event.data.pool)
@@ -130,241 +231,190 @@ function steady(wallMs: number, shiftMs: number): number {
 	return wallMs === 0 ? 0 : wallMs - shiftMs
 }
 
-function offered(
+function offer(
 	table: LeaseTable,
 	data: EventData<'LeaseOffered'>,
-	steadyAt: number,
+	at: number,
 	shiftMs: number,
 ): void {
-	const address = addressOf(data)
-	const there = table.byAddress.get(address)
+	const { rows } = table
+	const there = rowOf(rows, addressOf(data))
 	// A client that asks anew is offered what it has: it still has it.
-	if (there?.status === 'bound' && there.mac === data.mac) return
-	const lease = take(table, there, address, data, steadyAt)
-	setStatus(table, lease, 'offered', steady(data.expiresAt, shiftMs))
+	if (isBoundTo(rows, there, data.mac)) return
+	const row = take(table, there, data, at - shiftMs)
+	rows.since[row] = at - shiftMs
+	setStatus(table, row, offered, steady(data.expiresAt, shiftMs))
 }
 
-function bound(
+function grant(
 	table: LeaseTable,
-	data: EventData<'LeaseGranted'>,
-	steadyAt: number,
+	data: EventData<'LeaseGranted'> & { readonly server?: string },
+	at: number,
 	shiftMs: number,
 ): void {
-	const address = addressOf(data)
-	const there = table.byAddress.get(address)
-	const lease = take(table, there, address, data, steadyAt)
-	setStatus(table, lease, 'bound', steady(data.expiresAt, shiftMs))
-	count(table, lease.interface, 1)
+	const { rows } = table
+	const there = rowOf(rows, addressOf(data))
+	const again = isBoundTo(rows, there, data.mac)
+	const row = take(table, there, data, at - shiftMs)
+	if (!again) rows.since[row] = at - shiftMs
+	setStatus(table, row, bound, steady(data.expiresAt, shiftMs))
+	countBound(table, row, 1, at)
 }
 
-function declined(
+function decline(
 	table: LeaseTable,
 	data: EventData<'LeaseDeclined'>,
-	steadyAt: number,
+	at: number,
 	shiftMs: number,
 ): void {
-	const address = addressOf(data)
-	const there = table.byAddress.get(address)
-	const lease = take(table, there, address, data, steadyAt)
+	const { rows } = table
+	const row = take(table, rowOf(rows, addressOf(data)), data, at - shiftMs)
+	rows.since[row] = at - shiftMs
 	// It is nobody's now: who has declined it must not find it as its last address.
-	unchain(table, lease)
-	setStatus(table, lease, 'declined', steady(data.until, shiftMs))
+	unchain(rows, row)
+	setStatus(table, row, declined, steady(data.until, shiftMs))
 }
 
-function ended(
+function end(
 	table: LeaseTable,
 	data: EventData<'LeaseReleased'> | EventData<'LeaseExpired'>,
-	steadyAt: number,
+	at: number,
 	shiftMs: number,
 ): void {
-	const lease = table.byAddress.get(addressOf(data))
-	if (lease === undefined) return
-	if (lease.status === 'declined') {
+	const { rows } = table
+	const row = rowOf(rows, addressOf(data))
+	if (row === noRow || rows.mac[row] !== macNumber(rows, data.mac)) return
+	if (rows.status[row] === declined) {
 		// It has no last holder who could come back for it.
-		removeDeadline(table, lease)
-		table.byAddress.delete(lease.address)
+		removeDeadline(table, row)
+		giveBack(rows, row)
 		return
 	}
-	if (lease.status === 'bound') count(table, lease.interface, -1)
-	lease.changedAt = steadyAt
-	setStatus(table, lease, 'held', steady(data.heldUntil, shiftMs))
+	if (rows.status[row] === bound) countBound(table, row, -1, at)
+	rows.changedAt[row] = at - shiftMs
+	setStatus(table, row, held, steady(data.heldUntil, shiftMs))
 }
 
-type Holder = Pick<EventData<'LeaseGranted'>, 'mac' | 'client' | 'pool'> &
-	Partial<Pick<EventData<'LeaseGranted'>, 'giaddr' | 'interface' | 'hostname' | 'session'>>
+function isBoundTo(rows: LeaseRows, row: number, mac: string): boolean {
+	return row !== noRow && rows.status[row] === bound && rows.mac[row] === macNumber(rows, mac)
+}
 
-/** The address' record, made over to its new holder. */
-function take(
-	table: LeaseTable,
-	there: Lease | undefined,
-	address: number,
-	data: Holder,
-	steadyAt: number,
-): Lease {
-	const giaddr = data.giaddr === undefined ? 0 : (parseIpv4(data.giaddr) ?? 0)
-	if (there === undefined) {
-		const lease: Lease = {
-			address,
-			mac: data.mac,
-			client: data.client,
-			pool: data.pool,
-			status: 'held',
-			until: 0,
-			changedAt: steadyAt,
-			giaddr,
-			interface: data.interface ?? '',
-			hostname: data.hostname,
-			forSession: data.session === true,
-			sameMac: undefined,
-		}
-		table.byAddress.set(address, lease)
-		chain(table, lease, steadyAt)
-		return lease
+type Holder = Pick<EventData<'LeaseGranted'>, 'mac' | 'client' | 'pool' | 'address'> & {
+	readonly server?: string
+} & Partial<
+		Pick<
+			EventData<'LeaseGranted'>,
+			'giaddr' | 'interface' | 'hostname' | 'session' | 'leaseSeconds'
+		>
+	>
+
+/** The address' row, made over to its new holder. */
+function take(table: LeaseTable, there: number, data: Holder, steadyAt: number): number {
+	const { rows } = table
+	const mac = macNumber(rows, data.mac)
+	const row = there === noRow ? addRow(rows, addressOf(data)) : there
+	if (there === noRow) {
+		rows.status[row] = held
+		rows.until[row] = 0
+	} else if (rows.status[row] === bound) countBound(table, row, -1, steadyAt)
+	if (there === noRow || rows.mac[row] !== mac || rows.status[row] === declined) {
+		if (there !== noRow) unchain(rows, row)
+		rows.mac[row] = mac
+		chain(table, row, steadyAt)
 	}
-	if (there.status === 'bound') count(table, there.interface, -1)
-	if (there.mac !== data.mac || there.status === 'declined') {
-		unchain(table, there)
-		there.mac = data.mac
-		chain(table, there, steadyAt)
-	}
-	there.client = data.client
-	there.pool = data.pool
-	there.changedAt = steadyAt
-	there.giaddr = giaddr
-	there.interface = data.interface ?? ''
-	there.hostname = data.hostname
-	there.forSession = data.session === true
-	return there
+	const shadow = data.server === undefined ? 0 : shadowFlag
+	rows.flags[row] = (data.session === true ? sessionFlag : 0) | shadow
+	setClient(rows, row, data.client)
+	rows.pool[row] = nameNumber(rows, data.server ?? data.pool)
+	rows.changedAt[row] = steadyAt
+	if (data.leaseSeconds !== undefined) rows.leaseSeconds[row] = data.leaseSeconds
+	rows.giaddr[row] = data.giaddr === undefined ? 0 : (parseIpv4(data.giaddr) ?? 0)
+	rows.interface[row] = nameNumber(rows, data.interface ?? '')
+	rows.hostname[row] = data.hostname
+	return row
 }
 
 /** Puts a lease among those of its MAC, and forgets of these what has ended: one last address is enough. */
-function chain(table: LeaseTable, lease: Lease, steadyAt: number): void {
-	let kept: Lease | undefined
-	for (let other = table.byMac.get(lease.mac); other !== undefined; ) {
-		const next: Lease | undefined = other.sameMac
-		if (other.status === 'bound' || other.until > steadyAt) {
-			other.sameMac = kept
+function chain(table: LeaseTable, row: number, steadyAt: number): void {
+	const { rows } = table
+	const mac = rows.mac[row]!
+	let kept = noRow
+	for (let other = firstRowOfNumber(rows, mac); other !== noRow; ) {
+		const next = rows.sameMac[other]!
+		if (rows.status[other] === bound || rows.until[other]! > steadyAt) {
+			rows.sameMac[other] = kept
 			kept = other
 		} else {
-			other.sameMac = undefined
 			removeDeadline(table, other)
-			table.byAddress.delete(other.address)
+			giveBack(rows, other)
 		}
 		other = next
 	}
-	lease.sameMac = kept
-	table.byMac.set(lease.mac, lease)
+	rows.sameMac[row] = kept
+	setFirstRow(rows, mac, row)
 }
 
-function unchain(table: LeaseTable, lease: Lease): void {
-	const first = table.byMac.get(lease.mac)
-	if (first === lease) {
-		if (lease.sameMac === undefined) table.byMac.delete(lease.mac)
-		else table.byMac.set(lease.mac, lease.sameMac)
-	} else {
-		for (let other = first; other !== undefined; other = other.sameMac) {
-			if (other.sameMac === lease) other.sameMac = lease.sameMac
+function unchain(rows: LeaseRows, row: number): void {
+	const mac = rows.mac[row]!
+	const first = firstRowOfNumber(rows, mac)
+	if (first === row) setFirstRow(rows, mac, rows.sameMac[row]!)
+	else {
+		for (let other = first; other !== noRow; other = rows.sameMac[other]!) {
+			if (rows.sameMac[other] === row) rows.sameMac[other] = rows.sameMac[row]!
 		}
 	}
-	lease.sameMac = undefined
+	rows.sameMac[row] = noRow
 }
 
-function setStatus(table: LeaseTable, lease: Lease, status: LeaseStatus, until: number): void {
-	removeDeadline(table, lease)
-	lease.status = status
-	lease.until = until
-	addDeadline(table, lease)
+function setStatus(table: LeaseTable, row: number, status: number, until: number): void {
+	removeDeadline(table, row)
+	table.rows.status[row] = status
+	table.rows.until[row] = until
+	addDeadline(table, row)
 }
 
-function addDeadline(table: LeaseTable, lease: Lease): void {
+/** Puts a row into the slice in which its status ends. */
+export function addDeadline({ rows, deadlines }: LeaseTable, row: number): void {
+	const until = rows.until[row]!
 	// Never, or over already: nothing is to happen any more.
-	if (lease.until <= lease.changedAt) return
-	const slice = sliceOf(lease.until)
-	const addresses = table.deadlines.get(slice)
-	if (addresses === undefined) table.deadlines.set(slice, new Set([lease.address]))
-	else addresses.add(lease.address)
+	if (until <= rows.changedAt[row]!) return
+	const slice = sliceOf(until)
+	const first = deadlines.get(slice) ?? noRow
+	rows.earlier[row] = row
+	rows.later[row] = first
+	if (first !== noRow) rows.earlier[first] = row
+	deadlines.set(slice, row)
 }
 
-function removeDeadline(table: LeaseTable, lease: Lease): void {
-	const slice = sliceOf(lease.until)
-	const addresses = table.deadlines.get(slice)
-	if (addresses === undefined) return
-	addresses.delete(lease.address)
-	if (addresses.size === 0) table.deadlines.delete(slice)
+/** A row that is in a slice has one before it; the first of a slice has itself. */
+function removeDeadline({ rows, deadlines }: LeaseTable, row: number): void {
+	const earlier = rows.earlier[row]!
+	if (earlier === noRow) return
+	const later = rows.later[row]!
+	if (earlier !== row) rows.later[earlier] = later
+	else if (later === noRow) deadlines.delete(sliceOf(rows.until[row]!))
+	else deadlines.set(sliceOf(rows.until[row]!), later)
+	if (later !== noRow) rows.earlier[later] = earlier === row ? later : earlier
+	rows.earlier[row] = noRow
+	rows.later[row] = noRow
 }
 
-function count(table: LeaseTable, name: string, by: 1 | -1): void {
-	const clients = (table.boundOn.get(name) ?? 0) + by
-	if (clients === 0) table.boundOn.delete(name)
-	else table.boundOn.set(name, clients)
-}
-
-/** Leases as JSON values: a row each, with pools and interfaces named once. */
-export type SavedLeases = {
-	readonly names: readonly string[]
-	readonly leases: readonly SavedLease[]
-	readonly warned: readonly string[]
-}
-type SavedLease = readonly [
-	address: number,
-	mac: string,
-	client: string,
-	pool: number,
-	/** Its index, and as many more where the lease is for a session. */
-	status: number,
-	until: number,
-	changedAt: number,
-	giaddr: number,
-	on: number,
-	hostname?: string,
-]
-
-const statuses: readonly LeaseStatus[] = ['offered', 'bound', 'held', 'declined']
-
-export function leasesToJson(table: LeaseTable): SavedLeases {
-	const names = new Map<string, number>()
-	const indexOf = (name: string) => {
-		const known = names.get(name)
-		if (known !== undefined) return known
-		names.set(name, names.size)
-		return names.size - 1
+/** A lease is bound from now on, or no more; `at`: wall-clock milliseconds. */
+export function countBound(table: LeaseTable, row: number, by: 1 | -1, at: number): void {
+	const { rows, boundOn, boundIn } = table
+	const from = rows.names[rows.interface[row]!]!
+	const clients = (boundOn.get(from) ?? 0) + by
+	if (clients === 0) boundOn.delete(from)
+	else boundOn.set(from, clients)
+	if (isShadow(rows, row)) return
+	const pool = rows.names[rows.pool[row]!]!
+	let count = boundIn.get(pool)
+	if (count === undefined) {
+		count = { bound: 0, highWater: 0, highWaterAt: 0 }
+		boundIn.set(pool, count)
 	}
-	const leases = [...table.byAddress.values()].map((lease): SavedLease => {
-		const { address, mac, client, until, changedAt, giaddr, hostname } = lease
-		const pool = indexOf(lease.pool)
-		const status = statuses.indexOf(lease.status) + (lease.forSession ? statuses.length : 0)
-		const from = indexOf(lease.interface)
-		return hostname === undefined
-			? [address, mac, client, pool, status, until, changedAt, giaddr, from]
-			: [address, mac, client, pool, status, until, changedAt, giaddr, from, hostname]
-	})
-	return { names: [...names.keys()], leases, warned: [...table.warned] }
-}
-
-/** Puts what `leasesToJson` gave into an empty table. */
-export function restoreLeases(table: LeaseTable, { names, leases, warned }: SavedLeases): void {
-	for (const [address, mac, client, pool, status, until, changedAt, giaddr, from, name] of leases) {
-		const lease: Lease = {
-			address,
-			mac,
-			client,
-			pool: names[pool]!,
-			status: statuses[status % statuses.length]!,
-			until,
-			changedAt,
-			giaddr,
-			interface: names[from]!,
-			hostname: name,
-			forSession: status >= statuses.length,
-			sameMac: undefined,
-		}
-		table.byAddress.set(address, lease)
-		if (lease.status !== 'declined') {
-			lease.sameMac = table.byMac.get(mac)
-			table.byMac.set(mac, lease)
-		}
-		addDeadline(table, lease)
-		if (lease.status === 'bound') count(table, lease.interface, 1)
-	}
-	for (const pool of warned) table.warned.add(pool)
+	count.bound += by
+	if (count.bound <= count.highWater) return
+	count.highWater = count.bound
+	count.highWaterAt = at
 }

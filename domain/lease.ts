@@ -14,7 +14,14 @@ import { formatIpv4 } from './address.ts'
 import type { DhcpLocal } from './configuration.ts'
 import type { RequestKind } from './dhcp/packet.ts'
 import { type EventData, type NewEvent, relayStream, subscriberStream } from './event.ts'
-import { firstSlice, type Lease, sliceOf } from './lease-state.ts'
+import {
+	addressesEndingIn,
+	firstSlice,
+	type Lease,
+	leaseAt,
+	leasesOfMac,
+	sliceOf,
+} from './lease-state.ts'
 import {
 	choosePool,
 	isFreeFor,
@@ -182,17 +189,13 @@ function isClients({ service }: LeaseContext, request: DhcpRequest, lease: Lease
 
 /** What the client has and had, the latest first. */
 function leasesOfClient(context: LeaseContext, request: DhcpRequest): Lease[] {
-	const found: Lease[] = []
-	const { byMac } = context.router.leases
-	for (let lease = byMac.get(request.mac); lease !== undefined; lease = lease.sameMac) {
-		if (isClients(context, request, lease)) found.push(lease)
-	}
-	return found.sort((a, b) => b.changedAt - a.changedAt)
+	const all = leasesOfMac(context.router.leases, request.mac)
+	return all.filter(lease => isClients(context, request, lease))
 }
 
 /** The lease of an address, where it is this client's. */
 function ownLease(context: LeaseContext, request: DhcpRequest, address: number): Lease | undefined {
-	const lease = context.router.leases.byAddress.get(address)
+	const lease = leaseAt(context.router.leases, address)
 	return lease !== undefined && isClients(context, request, lease) ? lease : undefined
 }
 
@@ -223,11 +226,8 @@ function isOverLimit({ settings, router }: LeaseContext, request: DhcpRequest): 
 
 /** More client identifiers than one MAC may hold addresses under. */
 function hasTooMany({ router, steadyAt }: LeaseContext, request: DhcpRequest): boolean {
-	let taken = 0
-	for (let l = router.leases.byMac.get(request.mac); l !== undefined; l = l.sameMac) {
-		if (isTaken(l, steadyAt)) taken++
-	}
-	return taken >= leasesPerMac
+	const all = leasesOfMac(router.leases, request.mac)
+	return all.filter(lease => isTaken(lease, steadyAt)).length >= leasesPerMac
 }
 
 // ---- events
@@ -290,12 +290,9 @@ function released(
 
 /** A session ended: so does what was leased for it. */
 export function releaseOfSession(router: RouterState, mac: string, at: number): NewEvent[] {
-	const events: NewEvent[] = []
-	for (let lease = router.leases.byMac.get(mac); lease !== undefined; lease = lease.sameMac) {
-		const live = lease.status === 'bound' || lease.status === 'offered'
-		if (live && lease.forSession) events.push(released(router.name, lease, 'session', at))
-	}
-	return events
+	return leasesOfMac(router.leases, mac)
+		.filter(({ status, forSession }) => forSession && (status === 'bound' || status === 'offered'))
+		.map(lease => released(router.name, lease, 'session', at))
 }
 
 // ---- DHCPDISCOVER
@@ -337,11 +334,11 @@ function findAddress(
 	own: readonly Lease[],
 ): Found | undefined {
 	const { pools, router, steadyAt, pinging } = context
-	const { byAddress } = router.leases
+	const { leases } = router
 	const chain = linkedPools(pools, choice.pool)
 	const usable = (address: number) =>
 		(address === request.silent || !pinging.has(address)) &&
-		isFreeFor(byAddress.get(address), lease => isClients(context, request, lease), steadyAt)
+		isFreeFor(leaseAt(leases, address), lease => isClients(context, request, lease), steadyAt)
 	const wanted = [choice.address ?? 0, ...current(own, steadyAt), request.requested]
 	const former = own.map(({ address }) => address)
 	for (const pool of chain) {
@@ -417,7 +414,7 @@ export function pingAnswered(
 ): NewEvent[] {
 	const { at, pools, router } = context
 	const pool = poolAround(pools, address)
-	const lease = router.leases.byAddress.get(address)
+	const lease = leaseAt(router.leases, address)
 	// Given to somebody else in the meantime: of course it answers.
 	if (pool === undefined || isTaken(lease, context.steadyAt)) return []
 	return [declined(context, request, pool.name, address, at + declineHoldMs, true)]
@@ -465,7 +462,7 @@ function reboot(context: LeaseContext, request: DhcpRequest): LeaseDecision {
 	if (pool === undefined || !linkedPools(context.pools, choice.pool).includes(pool)) {
 		return refuse(context, request, 'other-network', requested, 'nak')
 	}
-	if (isTaken(context.router.leases.byAddress.get(requested), context.steadyAt)) {
+	if (isTaken(leaseAt(context.router.leases, requested), context.steadyAt)) {
 		return refuse(context, request, 'not-yours', requested, 'nak')
 	}
 	return discard('unknown-lease')
@@ -504,7 +501,7 @@ function grant(
 	link: number,
 ): LeaseDecision {
 	const { at, name, router, pools, steadyAt } = context
-	const lease = router.leases.byAddress.get(address)
+	const lease = leaseAt(router.leases, address)
 	const pool = poolFor(pools, address, request.mac)
 	if (pool === undefined) return refuse(context, request, 'outside-pools', address, 'nak')
 	const isOwn = (other: Lease) => isClients(context, request, other)
@@ -582,7 +579,7 @@ export function dueLeases(
 	limit: number,
 ): { readonly expired: NewEvent[]; readonly lapsed: number[]; readonly next: number } {
 	const { router, at, steadyAt, pools } = context
-	const { deadlines, byAddress } = router.leases
+	const { deadlines } = router.leases
 	const expired: NewEvent[] = []
 	const lapsed: number[] = []
 	const end = sliceOf(steadyAt - expiryMarginMs)
@@ -590,8 +587,8 @@ export function dueLeases(
 	const far = end - from > deadlines.size + 1
 	let slice = far ? Math.max(from, firstSlice(router.leases, from) ?? end) : from
 	for (; slice < end && expired.length < limit; slice++) {
-		for (const address of deadlines.get(slice) ?? []) {
-			const lease = byAddress.get(address)!
+		for (const address of addressesEndingIn(router.leases, slice)) {
+			const lease = leaseAt(router.leases, address)!
 			if (lease.status !== 'bound') {
 				lapsed.push(address)
 				continue

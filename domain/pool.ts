@@ -13,7 +13,7 @@ import {
 	nextMember,
 	removeMember,
 } from './free-set.ts'
-import type { Lease, LeaseTable } from './lease-state.ts'
+import { type Lease, type LeaseTable, takenAddresses } from './lease-state.ts'
 
 export type Pool = {
 	readonly name: string
@@ -65,7 +65,7 @@ export function createPools(
 		.filter(pool => pool.mask !== 0)
 		.sort((a, b) => a.network - b.network)
 	const pools = { byName, byNetwork, excluded }
-	for (const lease of leases.byAddress.values()) followLease(pools, lease.address, lease, steadyAt)
+	for (const address of takenAddresses(leases, steadyAt)) occupy(pools, address, true)
 	return pools
 }
 
@@ -186,9 +186,12 @@ export function followLease(
 	lease: Lease | undefined,
 	steadyAt: number,
 ): void {
+	occupy(pools, address, isTaken(lease, steadyAt))
+}
+
+function occupy(pools: Pools, address: number, taken: boolean): void {
 	const pool = poolAround(pools, address)
 	if (pool === undefined) return
-	const taken = isTaken(lease, steadyAt)
 	const offset = address - pool.network
 	if (pool.reserved.has(address)) {
 		if (taken) pool.reservedInUse.add(address)

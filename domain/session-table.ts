@@ -4,6 +4,7 @@
  * session, and why, is decided in `session.ts`.
  */
 import type { EventData, NewEvent } from './event.ts'
+import { sharedText } from './shared-text.ts'
 
 /** A subscriber who is on the network. */
 export type Session = {
@@ -110,15 +111,15 @@ function accessAccepted(table: SessionTable, data: EventData<'AccessAccepted'>, 
 		open(table, {
 			mac: data.mac,
 			since: at,
-			wap: data.wap,
+			wap: sharedText(data.wap),
 			accounting: undefined,
 			multiSession: undefined,
 			accountingWap: undefined,
 			heardAt: at,
 			user: data.user,
-			ssid: data.ssid,
-			class: data.class,
-			serviceBundle: data.serviceBundle,
+			ssid: sharedText(data.ssid),
+			class: sharedText(data.class),
+			serviceBundle: sharedText(data.serviceBundle),
 			addressing: addressingOf(data),
 		})
 	}
@@ -157,14 +158,14 @@ function accountingStarted(
 		open(table, {
 			mac: data.mac,
 			since: at,
-			wap: data.wap,
+			wap: sharedText(data.wap),
 			accounting: data.session,
 			multiSession: data.multiSession,
-			accountingWap: data.wap,
+			accountingWap: sharedText(data.wap),
 			heardAt: at,
 			user: data.user,
-			ssid: data.ssid,
-			class: data.class,
+			ssid: sharedText(data.ssid),
+			class: sharedText(data.class),
 			serviceBundle: undefined,
 			addressing: undefined,
 		})
@@ -200,7 +201,8 @@ function noteAccessPoint(table: SessionTable, data: EventData<'AccountingStarted
 	accessPoint.nasIdentifier = data.nasIdentifier
 }
 
-function open(table: SessionTable, session: Session): void {
+/** Puts a session into the table that is in none. */
+export function open(table: SessionTable, session: Session): void {
 	table.sessions.set(session.mac, session)
 	enter(table, session)
 	if (!table.indexed) return
@@ -224,7 +226,7 @@ function identify(
 	}
 	session.accounting = data.session
 	session.multiSession = data.multiSession
-	session.accountingWap = data.wap
+	session.accountingWap = data.wap === session.wap ? session.wap : sharedText(data.wap)
 }
 
 function enter(table: SessionTable, session: Session): void {
@@ -250,7 +252,7 @@ function leave(table: SessionTable, session: Session): void {
 function move(table: SessionTable, session: Session, wap: string): void {
 	if (session.wap === wap) return
 	leave(table, session)
-	session.wap = wap
+	session.wap = sharedText(wap)
 	enter(table, session)
 }
 
@@ -298,42 +300,4 @@ function removeFrom(index: MacIndex, key: string | undefined, mac: string): void
 export function macsUnder(index: MacIndex, key: string): Iterable<string> {
 	const there = index.get(key)
 	return typeof there === 'string' ? [there] : (there ?? [])
-}
-
-/** A table as JSON values; its indexes are made anew from them. */
-export type SavedSessions = {
-	readonly sessions: readonly Session[]
-	readonly accessPoints: readonly (readonly [wap: string, accessPoint: AccessPoint])[]
-}
-
-export function sessionsToJson(table: SessionTable): SavedSessions {
-	// In an order of their own: the map's depends on how the table came to be.
-	const accessPoints = [...table.accessPoints].sort(([a], [b]) => (a < b ? -1 : 1))
-	return { sessions: [...table.sessions.values()], accessPoints }
-}
-
-/** Puts what `sessionsToJson` gave into an empty table. Shares no object with it. */
-export function restoreSessions(table: SessionTable, saved: SavedSessions): void {
-	for (const session of saved.sessions) open(table, restored(session))
-	for (const [wap, { client, nasAddress, nasIdentifier }] of saved.accessPoints) {
-		table.accessPoints.set(wap, { client, nasAddress, nasIdentifier })
-	}
-}
-
-/** JSON leaves out what is undefined; sessions keep one shape all the same. */
-function restored(session: Session): Session {
-	return {
-		mac: session.mac,
-		since: session.since,
-		wap: session.wap,
-		accounting: session.accounting,
-		multiSession: session.multiSession,
-		accountingWap: session.accountingWap,
-		heardAt: session.heardAt,
-		user: session.user,
-		ssid: session.ssid,
-		class: session.class,
-		serviceBundle: session.serviceBundle,
-		addressing: session.addressing,
-	}
 }

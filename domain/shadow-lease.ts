@@ -7,7 +7,7 @@
  */
 import { formatIpv4 } from './address.ts'
 import { type EventData, type NewEvent, subscriberStream } from './event.ts'
-import { type Lease, shadowPool } from './lease-state.ts'
+import { everyLease, type Lease, leaseAt, leasesOfMac, shadowPool } from './lease-state.ts'
 import type { RouterState } from './state.ts'
 
 export type ShadowContext = {
@@ -88,7 +88,7 @@ export function decideServerMessage(context: ShadowContext, answer: ServerMessag
 
 /** A bound shadow lease of that client. */
 function shadowOf(router: RouterState, mac: string, address: number): Lease | undefined {
-	const lease = router.leases.byAddress.get(address)
+	const lease = leaseAt(router.leases, address)
 	if (lease?.status !== 'bound' || lease.pool !== shadowPool) return undefined
 	return lease.mac === mac ? lease : undefined
 }
@@ -114,7 +114,7 @@ function acknowledged(context: ShadowContext, answer: ServerMessage): NewEvent[]
 	const { router, name, at } = context
 	const { mac, client, address } = answer
 	if (address === 0 || !answer.leaseSeconds) return []
-	const lease = router.leases.byAddress.get(address)
+	const lease = leaseAt(router.leases, address)
 	const there = lease?.status === 'bound' ? lease : undefined
 	const own = there?.mac === mac ? there : undefined
 	const moved = own !== undefined && isElsewhere(own, answer.interface)
@@ -147,13 +147,11 @@ function acknowledged(context: ShadowContext, answer: ServerMessage): NewEvent[]
 
 /** What the same client had before, elsewhere; several client identifiers are several clients. */
 function otherLeases({ leases }: RouterState, { mac, client, address }: ServerMessage): Lease[] {
-	const others: Lease[] = []
-	for (let lease = leases.byMac.get(mac); lease !== undefined; lease = lease.sameMac) {
+	return leasesOfMac(leases, mac).filter(lease => {
 		// Behind `id:` and `hw:`: an identifier of hardware type and address is the same as none at all.
 		const same = lease.client.slice(3) === client.slice(3)
-		if (same && lease.status === 'bound' && lease.address !== address) others.push(lease)
-	}
-	return others
+		return same && lease.status === 'bound' && lease.address !== address
+	})
 }
 
 /** RFC 2131 §3.2: who is sent a DHCPNAK may use the address no longer. */
@@ -176,7 +174,7 @@ function refused(context: ShadowContext, answer: ServerMessage): NewEvent[] {
 /** The end of all shadow leases of the virtual router: nobody watches any more. */
 export function endShadows(context: ShadowContext): NewEvent[] {
 	const events: NewEvent[] = []
-	for (const lease of context.router.leases.byAddress.values()) {
+	for (const lease of everyLease(context.router.leases)) {
 		const isShadow = lease.status === 'bound' && lease.pool === shadowPool
 		if (isShadow) events.push(ended(context, lease, 'operator'))
 	}

@@ -5,21 +5,11 @@
  */
 import { parseIpv4 } from './address.ts'
 import { type NewEvent, virtualRouterOf } from './event.ts'
-import {
-	foldLease,
-	type LeaseTable,
-	leasesToJson,
-	newLeaseTable,
-	restoreLeases,
-	type SavedLeases,
-} from './lease-state.ts'
+import { foldLease, type LeaseTable, newLeaseTable } from './lease-state.ts'
 import {
 	foldSession,
 	newSessionTable,
-	restoreSessions,
-	type SavedSessions,
 	type SessionTable,
-	sessionsToJson,
 	shiftIdleClocks,
 } from './session-table.ts'
 
@@ -39,9 +29,6 @@ export type State = {
 	clockShiftMs: number
 	readonly routers: Map<string, RouterState>
 }
-
-/** Raise it when a snapshot of the old shape cannot be read as the new one. */
-export const stateVersion = 3
 
 export function initialState(): State {
 	return { position: 0, lastAt: 0, clockShiftMs: 0, routers: new Map() }
@@ -65,7 +52,7 @@ export function routerState(state: State, name: string): RouterState {
 }
 
 /** The same for `evolve`, which writes to it. */
-function ownRouterState(state: State, name: string): RouterState {
+export function ownRouterState(state: State, name: string): RouterState {
 	let router = state.routers.get(name)
 	if (router === undefined) {
 		router = newRouterState(name)
@@ -140,45 +127,4 @@ export function evolve(state: State, event: NewEvent): void {
 		default:
 			event satisfies never
 	}
-}
-
-/** The state as JSON values, for a snapshot. */
-export function stateToJson(state: State): unknown {
-	return {
-		position: state.position,
-		lastAt: state.lastAt,
-		clockShiftMs: state.clockShiftMs,
-		routers: [...state.routers.values()].map(router => ({
-			name: router.name,
-			...sessionsToJson(router),
-			messageAuthenticatorSeen: [...router.messageAuthenticatorSeen],
-			leases: leasesToJson(router.leases),
-		})),
-	}
-}
-
-/** The state from what `stateToJson` gave; a snapshot is a cache of ours, so its shape is known. */
-export function stateFromJson(json: unknown): State {
-	type Saved = {
-		position: number
-		lastAt: number
-		clockShiftMs: number
-		routers: (SavedSessions & {
-			name: string
-			messageAuthenticatorSeen: number[]
-			leases: SavedLeases
-		})[]
-	}
-	const saved = json as Saved
-	const state = initialState()
-	state.position = saved.position
-	state.lastAt = saved.lastAt
-	state.clockShiftMs = saved.clockShiftMs
-	for (const one of saved.routers) {
-		const router = ownRouterState(state, one.name)
-		restoreSessions(router, one)
-		restoreLeases(router.leases, one.leases)
-		for (const client of one.messageAuthenticatorSeen) router.messageAuthenticatorSeen.add(client)
-	}
-	return state
 }

@@ -14,10 +14,10 @@ export type Projection<State> = {
 	initial(): State
 	/** May change `state` itself. Must depend on nothing but its arguments. */
 	fold(state: State, event: RecordedEvent): State
-	/** The view as plain JSON; left out where it is that already. */
-	freeze?(state: State): unknown
+	/** The view as plain JSON, in pieces of moderate size; left out where it is that already, and small. */
+	freeze?(state: State): Iterable<unknown>
 	/** The view out of what `freeze` gave. May throw a sentence: the snapshot is ignored then. */
-	thaw?(frozen: unknown): State
+	thaw?(pieces: Iterable<unknown>): State
 }
 
 export type Following<State> = {
@@ -59,8 +59,8 @@ export function follow<State>(settings: FollowSettings<State>): Following<State>
 		catchUp,
 		save() {
 			if (saved === position) return
-			const frozen = projection.freeze === undefined ? state : projection.freeze(state)
-			snapshots.save(projection.name, projection.version, position, frozen)
+			const pieces = projection.freeze === undefined ? [state] : projection.freeze(state)
+			snapshots.save(projection.name, projection.version, position, pieces)
 			saved = position
 		},
 	}
@@ -99,13 +99,26 @@ export function follow<State>(settings: FollowSettings<State>): Following<State>
 	}
 }
 
+/** Folds what the journal has into all of them, and reads it once for that. */
+export function catchUpTogether(
+	reader: JournalReader,
+	followings: readonly Pick<Following<unknown>, 'position' | 'committed'>[],
+): void {
+	let position = Math.min(...followings.map(following => following.position()))
+	for (;;) {
+		const events = reader.read(position + 1, readingSize)
+		if (events.length === 0) return
+		for (const following of followings) following.committed(position + 1, events)
+		position += events.length
+	}
+}
+
 function restored<State>({ snapshots, projection, onWarning }: FollowSettings<State>) {
 	const snapshot = snapshots.load(projection.name, projection.version)
 	if (snapshot === undefined) return undefined
-	const { position, state: frozen } = snapshot
-	if (projection.thaw === undefined) return { position, state: frozen as State }
+	const { position, pieces } = snapshot
 	try {
-		return { position, state: projection.thaw(frozen) }
+		return { position, state: projection.thaw?.(pieces) ?? onlyPiece<State>(pieces) }
 	} catch (error) {
 		const why = error instanceof Error ? error.message : String(error)
 		onWarning?.(
@@ -113,6 +126,12 @@ function restored<State>({ snapshots, projection, onWarning }: FollowSettings<St
 		)
 		return undefined
 	}
+}
+
+function onlyPiece<State>(pieces: Iterable<unknown>): State {
+	const [state, ...more] = pieces
+	if (state === undefined || more.length > 0) throw new Error('it is not one piece.')
+	return state as State
 }
 
 /** A batch with its positions, made once where several projections are told of it. */

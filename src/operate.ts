@@ -12,7 +12,13 @@ import type {
 	Show,
 } from '../domain/junose/operator.ts'
 import { upstreamServersTable } from '../domain/junose/tables.ts'
-import { type Lease, newLeaseTable, shadowPool } from '../domain/lease-state.ts'
+import {
+	type Lease,
+	leaseAt,
+	newLeaseTable,
+	shadowPool,
+	takenAddresses,
+} from '../domain/lease-state.ts'
 import { type MirrorState, mirrorsText } from '../domain/mirror.ts'
 import { createPools, isTaken } from '../domain/pool.ts'
 import { routerState } from '../domain/state.ts'
@@ -26,7 +32,7 @@ import {
 import type { DynamicRequestStatistics } from '../projections/dynamic-request-statistics.ts'
 import { dynamicRequestStatisticsText } from '../projections/dynamic-request-text.ts'
 import type { Following } from '../projections/follow.ts'
-import { type Leases, leasesOf, leasesOfMac } from '../projections/leases.ts'
+import { leasesOf, leasesOfMac } from '../projections/leases.ts'
 import type { Pools } from '../projections/pools.ts'
 import { subscribersText, subscriberText } from '../projections/sessions-text.ts'
 import type { RelayStatistics } from '../projections/statistics.ts'
@@ -42,7 +48,6 @@ export type Operated = {
 	readonly configurationFile: string
 	readonly relayStatistics: Following<RelayStatistics>
 	readonly upstreamStatistics: Following<UpstreamStatistics>
-	readonly leases: Following<Leases>
 	readonly pools: Following<Pools>
 	readonly dhcpStatistics: Following<DhcpStatistics>
 	readonly dynamicRequestStatistics: Following<DynamicRequestStatistics>
@@ -68,7 +73,7 @@ export function openOperator(operated: Operated): Operator {
 		clearSubscriber: (virtualRouter, mac) =>
 			orSentence(clearSubscriber(operated, virtualRouter, mac)),
 		async show(virtualRouter, what) {
-			if (what.kind === 'subscribers') {
+			if (isOfState(what)) {
 				// The live state is ahead of the disk by the batch that waits to be written: what is shown
 				// is on disk once that is.
 				const failed = await orSentence(recordDurably(operated.engine, []).then(() => undefined))
@@ -77,6 +82,11 @@ export function openOperator(operated: Operated): Operator {
 			return show(operated, virtualRouter, what)
 		},
 	}
+}
+
+/** What is shown from the folded state itself: there is no second table of what can be a million. */
+function isOfState({ kind }: Show): boolean {
+	return kind === 'subscribers' || kind === 'dhcp-bindings' || kind === 'dhcp-pools'
 }
 
 /** The sentence of a journal that fails: the shell says why before the relay is gone. */
@@ -147,18 +157,19 @@ async function clearBindings(
 	server: DhcpServerKind,
 	address: string | undefined,
 ): Promise<string | undefined> {
-	const { byAddress } = routerState(engine.state, virtualRouter).leases
-	const named = address === undefined ? [...byAddress.keys()] : [parseIpv4(address) ?? 0]
+	const { leases } = routerState(engine.state, virtualRouter)
 	const steadyNow = () => engine.parts.clock.wall() - engine.state.clockShiftMs
+	const named =
+		address === undefined ? [...takenAddresses(leases, steadyNow())] : [parseIpv4(address) ?? 0]
 	const isMeant = (lease: Lease | undefined): lease is Lease =>
 		isTaken(lease, steadyNow()) && (lease?.pool === shadowPool) === (server === 'external')
-	if (address !== undefined && !isMeant(byAddress.get(named[0]!))) {
+	if (address !== undefined && !isMeant(leaseAt(leases, named[0]!))) {
 		return `Nobody has ${address}; "show ip dhcp-${server} binding" lists the addresses in use.`
 	}
 	for (let i = 0; i < named.length; i += clearedPerCommit) {
 		const at = engine.parts.clock.wall()
 		const events = named.slice(i, i + clearedPerCommit).flatMap((number): NewEvent[] => {
-			const lease = byAddress.get(number)
+			const lease = leaseAt(leases, number)
 			return isMeant(lease) ? [cleared(virtualRouter, lease, at)] : []
 		})
 		if (events.length > 0) await recordDurably(engine, events)
@@ -234,10 +245,10 @@ function show(operated: Operated, virtualRouter: string, what: Show): readonly s
 		case 'dhcp-bindings': {
 			const { server, address, mac } = what
 			const query = { virtualRouter, server, address, mac, now: engine.parts.clock.wall() }
-			return bindingsText(operated.leases.state(), query)
+			return bindingsText(engine.state, query)
 		}
 		case 'dhcp-pools':
-			return poolsText(operated.leases.state(), operated.pools.state(), {
+			return poolsText(engine.state, operated.pools.state(), {
 				virtualRouter,
 				pools: settings.dhcpLocal.pools,
 				sizeOf: poolSizes(engine, virtualRouter, settings.dhcpLocal),
@@ -270,7 +281,7 @@ function show(operated: Operated, virtualRouter: string, what: Show): readonly s
 }
 
 function addressesOf(operated: Operated, virtualRouter: string, mac: string): string[] {
-	const leases = leasesOf(operated.leases.state(), virtualRouter)
+	const leases = leasesOf(operated.engine.state, virtualRouter)
 	if (leases === undefined) return []
 	const found = leasesOfMac(leases, mac, operated.engine.parts.clock.wall())
 	return found.filter(({ state }) => state === 'bound').map(({ address }) => address)

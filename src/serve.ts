@@ -20,8 +20,7 @@ import {
 import { parseDictionary } from '../domain/radius/dictionary-file.ts'
 import { dhcpStatistics } from '../projections/dhcp-statistics.ts'
 import { dynamicRequestStatistics } from '../projections/dynamic-request-statistics.ts'
-import { follow, withPositions } from '../projections/follow.ts'
-import { leases } from '../projections/leases.ts'
+import { catchUpTogether, follow, withPositions } from '../projections/follow.ts'
 import { pools } from '../projections/pools.ts'
 import { relayStatistics } from '../projections/statistics.ts'
 import { upstreamStatistics } from '../projections/upstream-statistics.ts'
@@ -33,7 +32,7 @@ import { tickMs } from './engine/timers.ts'
 import type { EventStoreMirror } from './eventstore-mirror.ts'
 import { openLog } from './log.ts'
 import { openOperator } from './operate.ts'
-import { recoverState, saveState } from './recover.ts'
+import { followState, saveState } from './recover.ts'
 import { release } from './release.ts'
 import { type ServeSettings, UsageError } from './settings.ts'
 import { openSnapshooter } from './snapshot.ts'
@@ -54,11 +53,10 @@ export async function serve(settings: ServeSettings): Promise<number> {
 
 	const journal = openJournal({ folder: settings.data, onWarning })
 	const startedAt = Date.now()
-	const state = recoverState(journal, journal, onWarning)
+	const recovering = followState(journal, journal, onWarning)
 	const views = [
 		follow({ reader: journal, snapshots: journal, projection: relayStatistics, onWarning }),
 		follow({ reader: journal, snapshots: journal, projection: upstreamStatistics, onWarning }),
-		follow({ reader: journal, snapshots: journal, projection: leases, onWarning }),
 		follow({ reader: journal, snapshots: journal, projection: pools, onWarning }),
 		follow({ reader: journal, snapshots: journal, projection: dhcpStatistics, onWarning }),
 		follow({
@@ -68,7 +66,8 @@ export async function serve(settings: ServeSettings): Promise<number> {
 			onWarning,
 		}),
 	] as const
-	for (const view of views) view.catchUp()
+	catchUpTogether(journal, [recovering, ...views])
+	const state = recovering.state()
 
 	const { transport, reason } = await openTransport(
 		settings.transport === 'auto' ? {} : { force: settings.transport },
@@ -126,10 +125,9 @@ export async function serve(settings: ServeSettings): Promise<number> {
 		configurationFile: settings.config,
 		relayStatistics: views[0],
 		upstreamStatistics: views[1],
-		leases: views[2],
-		pools: views[3],
-		dhcpStatistics: views[4],
-		dynamicRequestStatistics: views[5],
+		pools: views[2],
+		dhcpStatistics: views[3],
+		dynamicRequestStatistics: views[4],
 		mirrors: () => (mirror === undefined ? [] : [mirror.state()]),
 		startedAt,
 	})
@@ -141,8 +139,7 @@ export async function serve(settings: ServeSettings): Promise<number> {
 	const timers = [
 		setInterval(() => void resolveUpstreams(engine), resolveMs),
 		setInterval(() => {
-			// The leases take a second to save when there are a million: the snapshooter does it.
-			for (const view of views) if (view !== views[2]) view.save()
+			for (const view of views) view.save()
 			snapshooter.at(journal.last())
 		}, saveMs),
 	]

@@ -1,14 +1,12 @@
 /**
- * A snapshot of the state, and of the one view that is as big, while the relay runs: made beside it
- * by a thread of its own, which folds what the journal has had since the last snapshot, so that no
- * packet waits for it. It bounds how much a restart after a crash must fold.
+ * A snapshot of the state while the relay runs: made beside it by a thread of its own, which folds
+ * what the journal has had since the last snapshot, so that no packet waits for it. It bounds how
+ * much a restart after a crash must fold.
  */
 import { setPriority } from 'node:os'
 import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads'
 import { openReader } from '../adapters/journal/reader.ts'
 import { openSnapshots } from '../adapters/journal/snapshots.ts'
-import { follow } from '../projections/follow.ts'
-import { leases } from '../projections/leases.ts'
 import { recoverState, saveState } from './recover.ts'
 
 /** Events after which the next snapshot is due: two to four seconds of folding. */
@@ -62,8 +60,5 @@ if (!isMainThread && typeof workerData?.folder === 'string') {
 	const reader = openReader(folder)
 	const snapshots = openSnapshots({ folder, journalId: reader.id, last: reader.last, onWarning })
 	saveState(snapshots, recoverState(reader, snapshots, onWarning))
-	const view = follow({ reader, snapshots, projection: leases, onWarning })
-	view.catchUp()
-	view.save()
 	reader.close()
 }

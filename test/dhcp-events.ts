@@ -141,7 +141,7 @@ export function given<State>(
 
 /** The state as it comes back from a snapshot. */
 export function savedAndLoaded<State>(projection: Projection<State>, state: State): State {
-	const frozen = projection.freeze === undefined ? state : projection.freeze(state)
-	const loaded: unknown = JSON.parse(JSON.stringify(frozen))
-	return projection.thaw === undefined ? (loaded as State) : projection.thaw(loaded)
+	const frozen = projection.freeze === undefined ? [state] : [...projection.freeze(state)]
+	const loaded = JSON.parse(JSON.stringify(frozen)) as unknown[]
+	return projection.thaw === undefined ? (loaded[0] as State) : projection.thaw(loaded)
 }

@@ -7,7 +7,6 @@ import { parseIpv4 } from '../domain/address.ts'
 import { encodeOption, options } from '../domain/dhcp/option.ts'
 import { type DhcpPacket, decodeDhcp, messageTypes } from '../domain/dhcp/packet.ts'
 import { encodeDhcp, type ReplyContent, replyTo } from '../domain/dhcp/reply.ts'
-import { stateToJson } from '../domain/state.ts'
 import type { DhcpSystem } from '../src/engine/dhcp-service.ts'
 import { recoverState } from '../src/recover.ts'
 import { type ClientMessage, deliverDhcp, dhcpMessage, machine, read } from './dhcp-client.ts'
@@ -22,6 +21,7 @@ import {
 	type SimulatedRelay,
 	simulatedRelay,
 } from './simulated-relay.ts'
+import { stateToJson } from './state-json.ts'
 
 const ip = (text: string) => parseIpv4(text)!
 const external = `

@@ -6,7 +6,7 @@ import { openMemoryJournal } from '../adapters/journal/memory.ts'
 import { formatIpv4 } from '../domain/address.ts'
 import { encodeOption, optionOf, options } from '../domain/dhcp/option.ts'
 import { optionCodes, readOctets, readOption } from '../domain/dhcp/packet.ts'
-import { initialState, stateToJson } from '../domain/state.ts'
+import { initialState } from '../domain/state.ts'
 import { recoverState } from '../src/recover.ts'
 import {
 	ask,
@@ -29,6 +29,7 @@ import {
 	type TestAttribute,
 	u32,
 } from './simulated-relay.ts'
+import { stateToJson } from './state-json.ts'
 
 const pools = `
 ip dhcp-local pool near

@@ -5,7 +5,7 @@ import * as assert from 'uvu/assert'
 import { type AppendFault, openMemoryJournal } from '../adapters/journal/memory.ts'
 import { verifyMessageAuthenticator, verifyResponse } from '../domain/radius/authenticator.ts'
 import { type MacIndex, macsUnder, type Session } from '../domain/session-table.ts'
-import { evolve, initialState, stateFromJson, stateToJson } from '../domain/state.ts'
+import { evolve, initialState } from '../domain/state.ts'
 import { askLimit } from '../src/engine/disconnect-client.ts'
 import { assertInvariants, ofType } from './relay-invariants.ts'
 import {
@@ -23,6 +23,7 @@ import {
 	u32,
 	wapAddress,
 } from './simulated-relay.ts'
+import { stateThroughJson, stateToJson } from './state-json.ts'
 
 const mac = '02-00-00-00-00-01'
 const otherMac = '02-00-00-00-00-02'
@@ -305,7 +306,7 @@ test('a server that may not disconnect is told that it is prohibited', async () 
 test('a change of authorization is accepted where there is nothing to change, and only there', async () => {
 	const relay = await simulatedRelay(plain)
 	account(relay, 'start')
-	const before = structuredClone(stateToJson(relay.state)) as { position: number }
+	const before = structuredClone(stateToJson(relay.state))
 	assert.equal(ask(relay, [[44, 's1']], { code: code.coa }), { code: code.coaAck })
 	const refused = ask(
 		relay,
@@ -317,8 +318,8 @@ test('a change of authorization is accepted where there is nothing to change, an
 	)
 	assert.equal(refused, { code: code.coaNak, cause: 401 })
 	assert.equal(ask(relay, [[44, 's9']], { code: code.coa }), { code: code.coaNak, cause: 503 })
-	const untold = { position: 0, lastAt: 0 }
-	assert.equal({ ...(stateToJson(relay.state) as object), ...untold }, { ...before, ...untold })
+	// The first piece has position and time.
+	assert.equal(stateToJson(relay.state).slice(1), before.slice(1))
 	const requests = ofType(relay, 'DisconnectRequested').map(({ data }) => data.request)
 	assert.equal(new Set(requests), new Set(['change-of-authorization']))
 })
@@ -862,7 +863,7 @@ test('whatever happens, each session is found under its names and nothing else i
 		fc.property(fc.array(accountingEvent, { maxLength: 40 }), events => {
 			const state = initialState()
 			for (const event of events) evolve(state, event as never)
-			for (const folded of [state, stateFromJson(JSON.parse(JSON.stringify(stateToJson(state))))]) {
+			for (const folded of [state, stateThroughJson(state)]) {
 				for (const router of folded.routers.values()) {
 					assertIndex(router.byAccounting, router.sessions, session => session.accounting)
 					assertIndex(router.byMultiSession, router.sessions, session => session.multiSession)

@@ -2,7 +2,7 @@ import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { openMemoryJournal } from '../adapters/journal/memory.ts'
 import type { JournalReader } from '../domain/journal.ts'
-import { type Following, follow, type Projection } from '../projections/follow.ts'
+import { catchUpTogether, type Following, follow, type Projection } from '../projections/follow.ts'
 import { macOf, numberedEvent, numberedEvents } from './journal-events.ts'
 
 /** Counts events by stream, in a Map that it changes in place, and remembers every position. */
@@ -17,9 +17,10 @@ const counts: Projection<Counts> = {
 		state.positions.push(event.position)
 		return state
 	},
-	freeze: ({ streams, positions }) => ({ streams: [...streams], positions }),
-	thaw(frozen) {
-		const { streams, positions } = frozen as { streams: [string, number][]; positions: number[] }
+	freeze: ({ streams, positions }) => [{ streams: [...streams] }, ...positions],
+	thaw(pieces) {
+		const [head, ...positions] = pieces as [{ streams: [string, number][] }, ...number[]]
+		const { streams } = head
 		if (!Array.isArray(streams)) throw new Error('it has no streams.')
 		return { streams: new Map(streams), positions }
 	},
@@ -163,13 +164,35 @@ test('a snapshot of another version or that cannot be thawed is ignored', () => 
 			projection: counts,
 			onWarning: sentence => warnings.push(sentence),
 		})
-	journal.save('counts', 2, 3, { streams: [], positions: [] })
+	journal.save('counts', 2, 3, [{ streams: [] }, 1, 2, 3])
 	assert.is(start().position(), 0)
-	journal.save('counts', 3, 3, { positions: [] })
+	journal.save('counts', 3, 3, [{}, 1, 2, 3])
 	assert.is(start().position(), 0)
 	assert.equal(warnings, [
 		'The snapshot of counts is ignored and the journal read instead: it has no streams.',
 	])
+})
+
+test('several views catch up together: the journal is read once, and none folds an event twice', () => {
+	const journal = openMemoryJournal()
+	for (let batch = 0; batch < 4; batch++) journal.append(numberedEvents(batch * 3000, 3000))
+	let read = 0
+	const reader: JournalReader = {
+		...journal,
+		read(from, limit) {
+			const events = journal.read(from, limit)
+			read += events.length
+			return events
+		},
+	}
+	const views = [0, 2999, 7000, 12_000].map(position => {
+		const view = follow({ reader: journal, snapshots: journal, projection: counts })
+		view.catchUp(position)
+		return view
+	})
+	catchUpTogether(reader, views)
+	for (const view of views) assert.equal(view.state().positions, upTo(12_000))
+	assert.is(read, 12_000)
 })
 
 test('a gap in what the journal gives is not folded over', () => {

@@ -555,7 +555,7 @@ test('an unusable snapshot is ignored with a warning that names the file', () =>
 	journal.append(numberedEvents(1, 5))
 	const file = join(folder, 'snapshots', 'view.json')
 	const ignored = (why: string, damage: (text: string) => string) => {
-		journal.save('view', 1, 5, { count: 7 })
+		journal.save('view', 1, 5, [{ count: 7 }, { count: 8 }])
 		writeFileSync(file, damage(readFileSync(file, 'utf8')))
 		assert.is(journal.load('view', 1), undefined, why)
 		assert.is(warnings.length, 1)
@@ -564,24 +564,48 @@ test('an unusable snapshot is ignored with a warning that names the file', () =>
 			`The snapshot ${file} is ignored and the journal read instead: ${why}`,
 		)
 	}
-	ignored('its checksum does not match', text => text.replace('"count":7', '"count":8'))
-	ignored('its checksum does not match', text => text.slice(0, -3))
-	ignored('it is cut off', text => text.slice(0, 30))
+	const found = (why: RegExp, damage: (text: string) => string) => {
+		journal.save('view', 1, 5, [{ count: 7 }, { count: 8 }])
+		writeFileSync(file, damage(readFileSync(file, 'utf8')))
+		const { pieces } = journal.load('view', 1)!
+		assert.throws(() => [...pieces], why)
+	}
+	const line = (text: string, n: number) => `${text.split('\n')[n]!}\n`
+	found(/a checksum in .*view\.json does not match/, text => text.replace('"count":7', '"count":9'))
+	found(/does not match/, text => text.replace('"position":5', '"position":4'))
+	found(/does not match/, text => text.replace(line(text, 1), ''))
+	found(/does not match/, text => text.replace(line(text, 2), line(text, 1)))
+	found(/does not match/, text => text.slice(0, -3))
+	found(/is cut off/, text => text.replace(line(text, 3), ''))
+	ignored('it is empty', () => '')
+	ignored('Unterminated', text => text.slice(0, 30))
 	ignored('it belongs to another journal', text => text.replace(journal.id, 'another'))
 	ignored('it is of position 6', text => text.replace('"position":5', '"position":6'))
-	ignored('its checksum does not match', text => text.replace('"position":5', '"position":4'))
 	ignored('it has version 2', text => text.replace('"version":1', '"version":2'))
-	ignored('its first line is of no known form', text => text.replace('"format":1', '"format":2'))
+	ignored('its first line is of no known form', text => text.replace('"format":2', '"format":1'))
 	ignored('Unexpected', () => 'x\n')
 
-	journal.save('view', 1, 5, { count: 7 })
+	journal.save('view', 1, 5, [{ count: 7 }])
 	appendFileSync(`${file}.new`, 'left behind by a crash')
-	assert.equal(journal.load('view', 1), { position: 5, state: { count: 7 } })
-	assert.throws(() => journal.save('../view', 1, 5, {}), /cannot be named/)
+	assert.equal([...journal.load('view', 1)!.pieces], [{ count: 7 }])
+	assert.throws(() => journal.save('../view', 1, 5, []), /cannot be named/)
 	rmSync(join(folder, 'snapshots'), { recursive: true })
 	writeFileSync(join(folder, 'snapshots'), 'in the way')
-	journal.save('view', 1, 5, {})
+	journal.save('view', 1, 5, [])
 	assert.match(warnings.pop()!, `The snapshot ${file} could not be written: `)
+	journal.close()
+})
+
+test('a snapshot of many pieces, longer and shorter than what is read at once', () => {
+	const folder = newFolder()
+	const journal = openJournal({ folder, onWarning: assert.unreachable })
+	journal.append(numberedEvents(1, 5))
+	const lengths = [0, 2 ** 20 - 67, 2 ** 20, 3, 3 * 2 ** 20 + 1, ...Array(300).fill(9000)]
+	const pieces = lengths.map((length, n) => [n, 'ü'.padEnd(length, 'x')])
+	journal.save('view', 1, 5, pieces)
+	assert.equal([...journal.load('view', 1)!.pieces], pieces)
+	const [first] = journal.load('view', 1)!.pieces
+	assert.equal(first, pieces[0], 'and one who does not want the rest')
 	journal.close()
 })
 

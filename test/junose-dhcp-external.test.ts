@@ -4,10 +4,10 @@ import * as assert from 'uvu/assert'
 import type { NewEvent } from '../domain/event.ts'
 import { configurationText, parseConfiguration } from '../domain/junose/configuration-text.ts'
 import { execute, newSession } from '../domain/junose/session.ts'
+import { evolve, initialState } from '../domain/state.ts'
 import { dhcpStatistics } from '../projections/dhcp-statistics.ts'
 import { bindingsText, dhcpExternalStatisticsText } from '../projections/dhcp-text.ts'
 import { withPositions } from '../projections/follow.ts'
-import { leases } from '../projections/leases.ts'
 import { fakeOperator, screenOf, typeLines } from './fake-operator.ts'
 
 const global = ['configure terminal']
@@ -190,8 +190,8 @@ test('statistics of the external server are its own, and have a baseline of thei
 })
 
 test('bindings of the external server name it, and are not among the local ones', () => {
-	const state = leases.initial()
-	for (const event of withPositions(1, events())) leases.fold(state, event)
+	const state = initialState()
+	for (const event of events()) evolve(state, event)
 	const query = { virtualRouter: 'default', now: start + 60_000 }
 	assert.equal(bindingsText(state, { ...query, server: 'external' }).slice(-1), [
 		'10.9.0.20  02-00-00-00-00-0A  192.0.2.67  bound  540           10.9.0.1',

@@ -12,7 +12,7 @@ import {
 	poolWarnings,
 	releaseOfSession,
 } from '../domain/lease.ts'
-import { firstSlice, sliceOf } from '../domain/lease-state.ts'
+import { firstSlice, leaseAt, sliceOf } from '../domain/lease-state.ts'
 import { createPools, followLease, type Pools } from '../domain/pool.ts'
 import type { Addressing } from '../domain/session-table.ts'
 import { evolve, initialState, routerState, type State } from '../domain/state.ts'
@@ -64,7 +64,7 @@ export function createLeaseServer(initial: DhcpLocal): LeaseServer {
 			}
 			if (!('address' in event.data) || event.type === 'PoolSelected') continue
 			const address = parseIpv4(event.data.address ?? '') ?? 0
-			followLease(pools, address, leases().byAddress.get(address), steady())
+			followLease(pools, address, leaseAt(leases(), address), steady())
 		}
 	}
 	/** What a turn of the engine begins with. */
@@ -92,7 +92,7 @@ export function createLeaseServer(initial: DhcpLocal): LeaseServer {
 		nextSlice = due.next
 		record(due.expired)
 		for (const address of due.lapsed) {
-			followLease(pools, address, leases().byAddress.get(address), steady())
+			followLease(pools, address, leaseAt(leases(), address), steady())
 		}
 		record(poolWarnings(context()))
 	}

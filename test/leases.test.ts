@@ -4,16 +4,25 @@ import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { formatIpv4 } from '../domain/address.ts'
 import type { NewEvent } from '../domain/event.ts'
+import {
+	addressesEndingIn,
+	leasesOfMac as allOfMac,
+	everyLease,
+	leaseAt,
+	leaseCount,
+	sliceOf,
+} from '../domain/lease-state.ts'
+import { noRow } from '../domain/row-index.ts'
 import { bindingLimit, bindingsText } from '../projections/dhcp-text.ts'
 import {
 	allLeases,
 	type Leases,
 	leaseOf,
-	leases,
 	leasesOf,
 	leasesOfMac,
 	poolUse,
 } from '../projections/leases.ts'
+import { stateProjection } from '../src/recover.ts'
 import {
 	alice,
 	bob,
@@ -42,7 +51,7 @@ function rows(state: Leases, seconds: number): string[] {
 }
 
 function campus(events: readonly NewEvent[], seconds: number) {
-	const router = leasesOf(given(leases, events), 'default')
+	const router = leasesOf(given(stateProjection, events), 'default')
 	return router && poolUse(router, start + seconds * 1000).get('campus')
 }
 
@@ -54,7 +63,7 @@ test('a lease from its offer to its end', () => {
 		expired({ at: 5401, held: 300 }),
 	]
 	const at = (count: number, seconds: number) =>
-		rows(given(leases, events.slice(0, count)), seconds)
+		rows(given(stateProjection, events.slice(0, count)), seconds)
 	assert.equal(at(0, 0), [])
 	assert.equal(at(1, 0), [`10.1.0.9 ${alice} campus offered 60`])
 	assert.equal(at(1, 60), [], 'an offer lapses without an event')
@@ -66,7 +75,7 @@ test('a lease from its offer to its end', () => {
 })
 
 test('bindings are shown as a table, in the order of addresses', () => {
-	const state = given(leases, [
+	const state = given(stateProjection, [
 		leased('LeaseGranted', { address: '200.0.0.1', lease: 0, mac: bob, pool: 'b' }),
 		leased('LeaseGranted', { address: '10.1.0.10', interface: 'eth0', giaddr: '10.1.0.1' }),
 		leased('LeaseGranted', { address: '10.1.0.9', mac: bob, interface: 'eth0' }),
@@ -80,7 +89,7 @@ test('bindings are shown as a table, in the order of addresses', () => {
 		'10.1.0.10  02-00-00-00-00-01  campus  bound  3000          10.1.0.1',
 		'200.0.0.1  02-00-00-00-00-02  b       bound  infinite',
 	])
-	assert.equal(shown(given(leases, []), 0), [
+	assert.equal(shown(given(stateProjection, []), 0), [
 		'DHCP Local Server Bindings',
 		'--------------------------',
 		'No client has an address.',
@@ -88,7 +97,7 @@ test('bindings are shown as a table, in the order of addresses', () => {
 })
 
 test('one address, or all of one client, in every detail', () => {
-	const state = given(leases, [
+	const state = given(stateProjection, [
 		leased('LeaseGranted', { interface: 'eth0', hostname: 'laptop' }),
 		leased('LeaseGranted', { address: '10.1.0.10', at: 5, lease: 0, giaddr: '10.1.0.1' }),
 		leased('LeaseGranted', { address: '10.1.0.11', mac: bob }),
@@ -116,29 +125,33 @@ test('one address, or all of one client, in every detail', () => {
 	assert.equal(shown(state, 10, { mac: '02-00-00-00-00-09' }), [
 		'% 02-00-00-00-00-09 has no address.',
 	])
-	assert.equal(shown(given(leases, []), 10, { mac: alice }), [`% ${alice} has no address.`])
+	assert.equal(shown(given(stateProjection, []), 10, { mac: alice }), [
+		`% ${alice} has no address.`,
+	])
 })
 
 test('a new offer of the address that a client has leaves it bound', () => {
 	const events = [leased('LeaseGranted'), leased('LeaseOffered', { at: 10, lease: 60 })]
-	assert.equal(rows(given(leases, events), 10), [`10.1.0.9 ${alice} campus bound 3590`])
+	assert.equal(rows(given(stateProjection, events), 10), [`10.1.0.9 ${alice} campus bound 3590`])
 	// Somebody else can only be offered it once it is free.
 	const other = [...events, expired({ at: 3600 }), leased('LeaseOffered', { mac: bob, at: 3601 })]
-	assert.equal(rows(given(leases, other), 3601), [`10.1.0.9 ${bob} campus offered 3600`])
+	assert.equal(rows(given(stateProjection, other), 3601), [`10.1.0.9 ${bob} campus offered 3600`])
 })
 
 test('a release frees the address at once, or holds it for its last holder', () => {
 	for (const cause of ['client', 'session', 'operator', 'moved'] as const) {
-		const free = given(leases, [leased('LeaseGranted'), released(cause, { at: 5 })])
+		const free = given(stateProjection, [leased('LeaseGranted'), released(cause, { at: 5 })])
 		assert.equal(rows(free, 5), [], cause)
-		assert.is(leasesOf(free, 'default')!.address.length, 0, 'and leaves nothing behind')
-		const held = given(leases, [leased('LeaseGranted'), released(cause, { at: 5, held: 60 })])
+		const held = given(stateProjection, [
+			leased('LeaseGranted'),
+			released(cause, { at: 5, held: 60 }),
+		])
 		assert.equal(rows(held, 5), [`10.1.0.9 ${alice} campus held 60`], cause)
 	}
 })
 
 test('an end that is not of the present holder changes nothing', () => {
-	const state = given(leases, [
+	const state = given(stateProjection, [
 		leased('LeaseGranted', { mac: bob }),
 		released('client', { mac: alice, at: 1 }),
 		expired({ mac: alice, at: 2 }),
@@ -151,8 +164,8 @@ test('an end that is not of the present holder changes nothing', () => {
 
 test("a declined address is nobody's until its time is over", () => {
 	const events = [leased('LeaseGranted'), declined({ at: 5, wait: 600 })]
-	assert.equal(rows(given(leases, events), 5), [`10.1.0.9 ${alice} campus declined 600`])
-	assert.equal(rows(given(leases, events), 605), [])
+	assert.equal(rows(given(stateProjection, events), 5), [`10.1.0.9 ${alice} campus declined 600`])
+	assert.equal(rows(given(stateProjection, events), 605), [])
 	assert.is(campus(events, 5)?.bound, 0)
 	const pinged = [declined({ address: '10.1.0.50' })]
 	assert.is(campus(pinged, 5)?.declined, 1, 'also one that nobody had')
@@ -160,7 +173,7 @@ test("a declined address is nobody's until its time is over", () => {
 
 test('since when a client has its address survives renewals, and ends with the lease', () => {
 	const since = (...events: NewEvent[]) => {
-		const router = leasesOf(given(leases, events), 'default')!
+		const router = leasesOf(given(stateProjection, events), 'default')!
 		return (leaseOf(router, '10.1.0.9', start)!.since - start) / 1000
 	}
 	const renewed = [leased('LeaseGranted', { at: 1 }), leased('LeaseRenewed', { at: 9 })]
@@ -204,7 +217,7 @@ test('when the clock is set, what is left stays what it was', () => {
 		leased('LeaseGranted', { address: '10.1.0.2', lease: 600, router: 'b' }),
 		clockStepped(86_400, 10),
 	]
-	const state = given(leases, events)
+	const state = given(stateProjection, events)
 	assert.equal(rows(state, 86_410), [`10.1.0.9 ${alice} campus bound 590`])
 	const now = start + 86_410_000
 	const b = allLeases(leasesOf(state, 'b')!, now, 9).leases
@@ -216,7 +229,7 @@ test('when the clock is set, what is left stays what it was', () => {
 })
 
 test('virtual routers are apart, even where they use the same addresses', () => {
-	const state = given(leases, [
+	const state = given(stateProjection, [
 		leased('LeaseGranted'),
 		leased('LeaseGranted', { router: 'b', mac: bob }),
 	])
@@ -229,7 +242,7 @@ test('a table that is too long for anybody ends with how to see the rest', () =>
 	const events = Array.from({ length: bindingLimit + 3 }, (_, n) =>
 		leased('LeaseGranted', { address: formatIpv4(0x0a000000 + n) }),
 	)
-	const lines = shown(given(leases, events), 0)
+	const lines = shown(given(stateProjection, events), 0)
 	assert.is(lines.length, 4 + bindingLimit + 2)
 	assert.match(lines.at(-1) ?? '', /^3 more; /)
 })
@@ -271,19 +284,21 @@ const history = fc
 
 /** Everything that can be asked. */
 function everything(state: Leases, now: number): unknown {
-	return state.routers.map(router => [
-		allLeases(router, now, 100),
-		macs.map(mac => leasesOfMac(router, mac, now)),
-		[...poolUse(router, now)].sort(),
-	])
+	return [...state.routers.keys()]
+		.map(name => leasesOf(state, name)!)
+		.map(router => [
+			allLeases(router, now, 100),
+			macs.map(mac => leasesOfMac(router, mac, now)),
+			[...poolUse(router, now)].sort(),
+		])
 }
 
 test('a view that was saved and loaded goes on like one that was not', () => {
 	fc.assert(
 		fc.property(history, fc.nat(40), (events, cut) => {
-			const straight = given(leases, events)
-			const halfway = savedAndLoaded(leases, given(leases, events.slice(0, cut)))
-			const resumed = given(leases, events.slice(cut), halfway)
+			const straight = given(stateProjection, events)
+			const halfway = savedAndLoaded(stateProjection, given(stateProjection, events.slice(0, cut)))
+			const resumed = given(stateProjection, events.slice(cut), halfway)
 			const now = start + 41_000
 			assert.equal(everything(resumed, now), everything(straight, now))
 		}),
@@ -294,31 +309,76 @@ test('a view that was saved and loaded goes on like one that was not', () => {
 test('the columns stay in step, and what is in use is what is bound', () => {
 	fc.assert(
 		fc.property(history, events => {
-			const state = given(leases, events)
-			for (const router of state.routers) {
-				const {
-					rows: index,
-					nameIndex,
-					virtualRouter,
-					names,
-					inUse,
-					highWater,
-					highWaterAt,
-					...columns
-				} = router
-				for (const column of Object.values(columns)) assert.is(column.length, index.size)
-				for (const [address, row] of index) assert.is(router.address[row], address)
-				assert.equal([...nameIndex.keys()], names)
-				for (const [pool, count] of inUse.entries()) {
-					const bound = router.state.filter((s, row) => s === 1 && router.pool[row] === pool)
-					assert.is(count, bound.length, `${virtualRouter} ${names[pool]}`)
-					assert.ok(highWater[pool]! >= count)
-					assert.is(highWaterAt[pool] === 0, highWater[pool] === 0)
+			const state = given(stateProjection, events)
+			for (const { leases } of state.routers.values()) {
+				const { rows, boundIn } = leases
+				const all = [...everyLease(leases)]
+				assert.is(leaseCount(leases), all.length)
+				for (const lease of all) {
+					assert.equal(leaseAt(leases, lease.address), lease)
+					const same = allOfMac(leases, lease.mac).filter(one => one.address === lease.address)
+					assert.equal(same, lease.status === 'declined' ? [] : [lease])
+				}
+				let unused = 0
+				for (let row = rows.unused; row !== noRow; row = rows.sameMac[row]!) unused++
+				assert.is(rows.used, all.length + unused, 'a row is in use or can be used again')
+				const due = [...leases.deadlines.keys()].flatMap(slice => {
+					const found = addressesEndingIn(leases, slice)
+					for (const address of found) assert.is(sliceOf(leaseAt(leases, address)!.until), slice)
+					return found
+				})
+				const ending = all.filter(({ until, changedAt }) => until > changedAt)
+				assert.equal(due.sort(), ending.map(({ address }) => address).sort())
+				for (const [pool, { bound, highWater, highWaterAt }] of boundIn) {
+					const held = all.filter(lease => lease.status === 'bound' && lease.pool === pool)
+					assert.is(bound, held.length, pool)
+					assert.ok(highWater >= bound)
+					assert.is(highWaterAt === 0, highWater === 0)
 				}
 			}
 		}),
 		{ numRuns: 300, seed: 12 },
 	)
+})
+
+test('a great many come and go, and everything is found', () => {
+	const macOf = (n: number) => `02-00-00-00-${hex(n >> 8)}-${hex(n & 255)}`
+	const hex = (n: number) => n.toString(16).toUpperCase().padStart(2, '0')
+	const addressOf = (n: number) => formatIpv4(0x0a000000 + n * 257)
+	const facts = (n: number) => ({ address: addressOf(n), mac: macOf(n) })
+	const grants = Array.from({ length: 3000 }, (_, n) => leased('LeaseGranted', facts(n)))
+	// Of each MAC only the latest address is kept once the others are over.
+	const ends = Array.from({ length: 2000 }, (_, n) => released('client', { ...facts(n), at: 5 }))
+	const moves = Array.from({ length: 2000 }, (_, n) =>
+		leased('LeaseGranted', { address: addressOf(n + 5000), mac: macOf(n), at: 9 }),
+	)
+	const state = given(stateProjection, [...grants, ...ends, ...moves])
+	const { leases } = state.routers.get('default')!
+	assert.is(leaseCount(leases), 3000)
+	for (let n = 0; n < 3000; n++) {
+		const address = addressOf(n < 2000 ? n + 5000 : n)
+		const found = leasesOfMac(leasesOf(state, 'default')!, macOf(n), start + 10_000)
+		assert.equal(
+			found.map(lease => lease.address),
+			[address],
+		)
+	}
+	assert.is(leaseAt(leases, 0x0a000000), undefined)
+})
+
+test('what should be a MAC and is none is kept as it is, and so is any client identity', () => {
+	const odd = { mac: 'no-mac', address: '10.1.0.7' }
+	const event = leased('LeaseGranted', { address: '10.1.0.8' })
+	const identified = { ...event, data: { ...event.data, client: 'id:00' } } as NewEvent
+	const state = given(stateProjection, [leased('LeaseGranted', odd), identified])
+	for (const each of [state, savedAndLoaded(stateProjection, state)]) {
+		const router = leasesOf(each, 'default')!
+		assert.is(leaseOf(router, '10.1.0.7', start)?.mac, 'no-mac')
+		assert.is(leaseOf(router, '10.1.0.7', start)?.client, 'hw:01nomac')
+		assert.is(leasesOfMac(router, 'no-mac', start).length, 1)
+		assert.is(leasesOfMac(router, 'another', start).length, 0)
+		assert.is(leaseOf(router, '10.1.0.8', start)?.client, 'id:00')
+	}
 })
 
 test.run()

@@ -3,11 +3,11 @@ import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { formatIpv4 } from '../domain/address.ts'
 import { execute, newSession } from '../domain/junose/session.ts'
+import { everyLease } from '../domain/lease-state.ts'
 import { routerState } from '../domain/state.ts'
 import { dhcpStatistics } from '../projections/dhcp-statistics.ts'
 import { dynamicRequestStatistics } from '../projections/dynamic-request-statistics.ts'
 import { follow, type Projection } from '../projections/follow.ts'
-import { leases } from '../projections/leases.ts'
 import { pools } from '../projections/pools.ts'
 import { relayStatistics } from '../projections/statistics.ts'
 import { upstreamStatistics } from '../projections/upstream-statistics.ts'
@@ -40,7 +40,6 @@ async function running(text: string) {
 		configurationFile: '/nowhere',
 		relayStatistics: following(relayStatistics),
 		upstreamStatistics: following(upstreamStatistics),
-		leases: following(leases),
 		pools: following(pools),
 		dhcpStatistics: following(dhcpStatistics),
 		dynamicRequestStatistics: following(dynamicRequestStatistics),
@@ -88,7 +87,7 @@ test('all addresses are taken back, a part at a time, and nothing is recorded wh
 	assert.ok((await relay.type('clear ip dhcp-local binding all')).ok)
 	const released = relay.events().filter(event => event.type === 'LeaseReleased')
 	assert.is(released.length, 1100)
-	for (const lease of routerState(relay.state, 'default').leases.byAddress.values()) {
+	for (const lease of everyLease(routerState(relay.state, 'default').leases)) {
 		assert.is(lease.status, 'held')
 		assert.ok(lease.until <= relay.engine.parts.clock.wall() - relay.state.clockShiftMs)
 	}

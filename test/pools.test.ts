@@ -5,8 +5,8 @@ import { type DhcpPool, newDhcpPool } from '../domain/configuration.ts'
 import type { NewEvent } from '../domain/event.ts'
 import { type DhcpStatistics, dhcpStatistics } from '../projections/dhcp-statistics.ts'
 import { dhcpStatisticsText, poolsText } from '../projections/dhcp-text.ts'
-import { leases } from '../projections/leases.ts'
 import { pools } from '../projections/pools.ts'
+import { stateProjection } from '../src/recover.ts'
 import {
 	baselineSet,
 	bob,
@@ -33,7 +33,7 @@ function shown(
 	query: { pool?: string; seconds?: number; pools?: readonly DhcpPool[]; sizes?: number } = {},
 ): string[] {
 	const { pool, seconds = 0, pools: configured = [campus], sizes = 254 } = query
-	return poolsText(given(leases, events), given(pools, events), {
+	return poolsText(given(stateProjection, events), given(pools, events), {
 		virtualRouter: 'default',
 		pools: configured,
 		sizeOf: ({ network }) => (network === undefined ? 0 : sizes),

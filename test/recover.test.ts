@@ -3,7 +3,8 @@ import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { openMemoryJournal } from '../adapters/journal/memory.ts'
 import type { NewEvent } from '../domain/event.ts'
-import { evolve, initialState, stateToJson, stateVersion } from '../domain/state.ts'
+import { evolve, initialState } from '../domain/state.ts'
+import { statePieces, stateVersion } from '../domain/state-snapshot.ts'
 import { recoverState, saveState } from '../src/recover.ts'
 
 const mac = '02-00-00-00-00-01'
@@ -45,7 +46,7 @@ test('a snapshot that says another position than it was saved under is not used'
 	journal.append([accepted(1), accepted(2)])
 	const ahead = initialState()
 	for (let n = 1; n <= 5; n++) evolve(ahead, accepted(n))
-	journal.save('state', stateVersion, 1, stateToJson(ahead))
+	journal.save('state', stateVersion, 1, statePieces(ahead))
 	const warnings: string[] = []
 	const state = recoverState(journal, journal, sentence => warnings.push(sentence))
 	assert.is(state.position, 2)

@@ -4,7 +4,7 @@ import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { decide } from '../domain/decide.ts'
 import type { Session } from '../domain/session-table.ts'
-import { evolve, initialState, type State, stateToJson } from '../domain/state.ts'
+import { evolve, initialState, type State } from '../domain/state.ts'
 import { recoverState, saveState } from '../src/recover.ts'
 import { assertInvariants, ofType } from './relay-invariants.ts'
 import {
@@ -20,6 +20,7 @@ import {
 	type TestAttribute,
 	u32,
 } from './simulated-relay.ts'
+import { stateToJson } from './state-json.ts'
 
 const mac = '02-00-00-00-00-01'
 const firstWap = '00-11-22-33-44-55'

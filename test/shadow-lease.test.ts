@@ -4,6 +4,7 @@ import * as assert from 'uvu/assert'
 import { parseIpv4 } from '../domain/address.ts'
 import type { NewEvent } from '../domain/event.ts'
 import { dueLeases, expiryMarginMs, releaseOfSession } from '../domain/lease.ts'
+import { everyLease, leaseAt } from '../domain/lease-state.ts'
 import {
 	type ClientMessage,
 	decideClientMessage,
@@ -12,6 +13,7 @@ import {
 	type ServerMessage,
 } from '../domain/shadow-lease.ts'
 import { evolve, initialState, routerState } from '../domain/state.ts'
+import { stateThroughJson } from './state-json.ts'
 
 const ip = (text: string) => parseIpv4(text)!
 const alice = '02-00-00-00-00-0A'
@@ -34,6 +36,7 @@ function watcher() {
 		return events.map(summary)
 	}
 	return {
+		state,
 		answer(message: ServerMessage['message'], mac: string, more: Server = {}) {
 			const { address = '10.9.0.20', ...rest } = more
 			const answer: ServerMessage = {
@@ -69,7 +72,7 @@ function watcher() {
 			return record(due.expired)
 		},
 		end: () => record(endShadows(context())),
-		lease: (address = '10.9.0.20') => context().router.leases.byAddress.get(ip(address)),
+		lease: (address = '10.9.0.20') => leaseAt(context().router.leases, ip(address)),
 	}
 }
 
@@ -182,6 +185,17 @@ test('a client with another address, or on another interface, has left the first
 	// Another client identifier is another client of the same machine (RFC 2131 §4.2).
 	assert.equal(seen.answer('ack', alice, { client: 'id:00626f6f74' }), ['LeaseObserved 10.9.0.20'])
 	assert.is(seen.lease('10.9.0.21')!.status, 'bound')
+})
+
+test('a snapshot keeps the server and the session of a shadow', () => {
+	const seen = watcher()
+	seen.login(alice)
+	seen.answer('ack', alice)
+	seen.answer('ack', bob, { address: '10.9.0.21' })
+	const { leases } = routerState(stateThroughJson(seen.state), 'default')
+	assert.equal([...everyLease(leases)], [seen.lease(), seen.lease('10.9.0.21')])
+	assert.is(leaseAt(leases, ip('10.9.0.20'))!.server, '192.0.2.67')
+	assert.is(leaseAt(leases, ip('10.9.0.20'))!.forSession, true)
 })
 
 test('when nobody watches any more, nothing is left', () => {

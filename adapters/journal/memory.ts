@@ -27,7 +27,7 @@ export type MemoryJournal = Journal &
 /** Contents are kept as the text that a disk would have, so nothing is shared with the caller. */
 type Contents = {
 	readonly batches: { readonly first: number; readonly text: string }[]
-	readonly snapshots: Map<string, { version: number; position: number; text: string }>
+	readonly snapshots: Map<string, { version: number; position: number; texts: string[] }>
 	last: number
 }
 
@@ -53,10 +53,12 @@ function openContents(contents: Contents, settings: MemorySettings): MemoryJourn
 		load(name, version) {
 			const snapshot = contents.snapshots.get(name)
 			if (snapshot?.version !== version || snapshot.position > contents.last) return undefined
-			return { position: snapshot.position, state: JSON.parse(snapshot.text) as unknown }
+			const { position, texts } = snapshot
+			return { position, pieces: texts.map(text => JSON.parse(text) as unknown) }
 		},
-		save(name, version, position, state) {
-			contents.snapshots.set(name, { version, position, text: JSON.stringify(state) })
+		save(name, version, position, pieces) {
+			const texts = Array.from(pieces, piece => JSON.stringify(piece))
+			contents.snapshots.set(name, { version, position, texts })
 		},
 		restart() {
 			open = false

@@ -1,7 +1,9 @@
 /**
  * Snapshots: one file a name, written aside and renamed, so that there is the old one or the new
- * one. A line of JSON says what it is and has a checksum over the rest, the state. Nothing about a
- * snapshot is ever fatal: an unusable one is told of and ignored, and the journal read instead.
+ * one. A line of JSON says what it is; each line after it is a piece of the state, behind a checksum
+ * over the piece and all that is before it; the last line says that nothing is missing. It is
+ * written and read a piece at a time. Nothing about a snapshot is ever fatal: an unusable one is told
+ * of and ignored, and the journal read instead.
  */
 import { createHash } from 'node:crypto'
 import {
@@ -10,23 +12,24 @@ import {
 	fsyncSync,
 	mkdirSync,
 	openSync,
-	readFileSync,
+	readSync,
 	renameSync,
-	writeFileSync,
+	rmSync,
+	writeSync,
 } from 'node:fs'
 import { join } from 'node:path'
 import * as t from 'io-ts'
-import type { Snapshots } from '../../domain/journal.ts'
+import type { LoadedSnapshot, Snapshots } from '../../domain/journal.ts'
 import { reason } from './failure.ts'
 
 const header = t.type({
-	format: t.literal(1),
+	format: t.literal(2),
 	name: t.string,
 	version: t.number,
 	journal: t.string,
 	position: t.number,
-	sha256: t.string,
 })
+type Header = t.TypeOf<typeof header>
 
 export type SnapshotSettings = {
 	/** The data folder; the files are in its folder `snapshots`. */
@@ -36,6 +39,13 @@ export type SnapshotSettings = {
 	readonly last: () => number
 	readonly onWarning: (sentence: string) => void
 }
+
+/** What stands in the last line in the place of a piece; no JSON is that. */
+const end = 'end'
+const sumLength = 64
+const blockOctets = 2 ** 20
+/** A line longer than this is none of ours: V8 could not hold much more as one text. */
+const lineOctetsMax = 2 ** 28
 
 export function openSnapshots(settings: SnapshotSettings): Snapshots {
 	const folder = join(settings.folder, 'snapshots')
@@ -53,14 +63,11 @@ export function openSnapshots(settings: SnapshotSettings): Snapshots {
 				return undefined
 			}
 		},
-		save(name, version, position, state) {
+		save(name, version, position, pieces) {
 			const file = snapshotFile(folder, name)
 			try {
-				const body = JSON.stringify(state)
-				const { journalId: journal } = settings
-				const sha256 = checksum(journal, version, position, body)
-				const head = { format: 1, name, version, journal, position, sha256 }
-				writeAtomically(folder, file, `${JSON.stringify(head)}\n${body}\n`)
+				const head: Header = { format: 2, name, version, journal: settings.journalId, position }
+				writeAtomically(folder, file, linesOf(head, pieces))
 			} catch (error) {
 				settings.onWarning(
 					`The snapshot ${file} could not be written: ${reason(error)}. The next start takes longer.`,
@@ -69,11 +76,21 @@ export function openSnapshots(settings: SnapshotSettings): Snapshots {
 		},
 	}
 
-	function read(file: string, name: string, version: number) {
-		const text = readFileSync(file, 'utf8')
-		const end = text.indexOf('\n')
-		if (end === -1) throw new Error('it is cut off')
-		const head: unknown = JSON.parse(text.slice(0, end))
+	function read(file: string, name: string, version: number): LoadedSnapshot {
+		const lines = readLines(file)
+		const first = lines.next()
+		if (first.done === true) throw new Error('it is empty')
+		try {
+			const { position } = checkedHeader(first.value, name, version)
+			return { position, pieces: readPieces(file, first.value, lines) }
+		} catch (error) {
+			lines.return()
+			throw error
+		}
+	}
+
+	function checkedHeader(line: string, name: string, version: number): Header {
+		const head: unknown = JSON.parse(line)
 		if (!header.is(head)) throw new Error('its first line is of no known form')
 		if (head.name !== name) throw new Error(`it is one of ${head.name}`)
 		if (head.version !== version) {
@@ -84,11 +101,7 @@ export function openSnapshots(settings: SnapshotSettings): Snapshots {
 		if (!Number.isSafeInteger(head.position) || head.position < 0 || head.position > last) {
 			throw new Error(`it is of position ${head.position}, and the journal ends at ${last}`)
 		}
-		const body = text.slice(end + 1, -1)
-		if (checksum(head.journal, version, head.position, body) !== head.sha256) {
-			throw new Error('its checksum does not match')
-		}
-		return { position: head.position, state: JSON.parse(body) as unknown }
+		return head
 	}
 }
 
@@ -100,22 +113,86 @@ function snapshotFile(folder: string, name: string): string {
 	return join(folder, `${name}.json`)
 }
 
-function checksum(journal: string, version: number, position: number, body: string): string {
-	return createHash('sha256')
-		.update(`${journal} ${version} ${position}\n`)
-		.update(body)
-		.digest('hex')
+/** Each checksum covers the one before: a piece that is missing or elsewhere does not match. */
+function checksum(before: string, text: string): string {
+	return createHash('sha256').update(before).update(text).digest('hex')
 }
 
-function writeAtomically(folder: string, file: string, text: string): void {
-	mkdirSync(folder, { recursive: true, mode: 0o700 })
-	const aside = `${file}.new`
-	writeFileSync(aside, text, { mode: 0o600, flush: true })
-	renameSync(aside, file)
-	const descriptor = openSync(folder, 'r')
+function* linesOf(head: Header, pieces: Iterable<unknown>): Generator<string> {
+	const first = JSON.stringify(head)
+	let sum = checksum('', first)
+	yield first
+	for (const piece of pieces) {
+		const text = JSON.stringify(piece)
+		sum = checksum(sum, text)
+		yield `${sum} ${text}`
+	}
+	yield `${checksum(sum, end)} ${end}`
+}
+
+/** Throws at the first piece that is not what was written. */
+function* readPieces(file: string, first: string, lines: Iterable<string>): Generator<unknown> {
+	let sum = checksum('', first)
+	for (const line of lines) {
+		const text = line.slice(sumLength + 1)
+		sum = checksum(sum, text)
+		if (line.slice(0, sumLength) !== sum) throw new Error(`a checksum in ${file} does not match.`)
+		if (text === end) return
+		yield JSON.parse(text)
+	}
+	throw new Error(`${file} is cut off.`)
+}
+
+function* readLines(file: string): Generator<string, void, void> {
+	const descriptor = openSync(file, 'r')
+	const block = Buffer.allocUnsafe(blockOctets)
 	try {
-		fsyncSync(descriptor)
+		let parts: Buffer[] = []
+		let octets = 0
+		for (
+			let length = readSync(descriptor, block);
+			length > 0;
+			length = readSync(descriptor, block)
+		) {
+			let from = 0
+			for (let at = block.indexOf(10); at >= 0 && at < length; at = block.indexOf(10, from)) {
+				yield Buffer.concat([...parts, block.subarray(from, at)]).toString('utf8')
+				parts = []
+				octets = 0
+				from = at + 1
+			}
+			parts.push(Buffer.from(block.subarray(from, length)))
+			octets += length - from
+			if (octets > lineOctetsMax) throw new Error(`${file} has a line without an end.`)
+		}
+		if (octets > 0) yield Buffer.concat(parts).toString('utf8')
 	} finally {
 		closeSync(descriptor)
 	}
+}
+
+function writeAtomically(folder: string, file: string, lines: Iterable<string>): void {
+	mkdirSync(folder, { recursive: true, mode: 0o700 })
+	const aside = `${file}.new`
+	const descriptor = openSync(aside, 'w', 0o600)
+	try {
+		for (const line of lines) writeWhole(descriptor, Buffer.from(`${line}\n`))
+		fsyncSync(descriptor)
+	} catch (error) {
+		rmSync(aside, { force: true })
+		throw error
+	} finally {
+		closeSync(descriptor)
+	}
+	renameSync(aside, file)
+	const folderDescriptor = openSync(folder, 'r')
+	try {
+		fsyncSync(folderDescriptor)
+	} finally {
+		closeSync(folderDescriptor)
+	}
+}
+
+function writeWhole(descriptor: number, octets: Buffer): void {
+	for (let at = 0; at < octets.length; ) at += writeSync(descriptor, octets, at)
 }

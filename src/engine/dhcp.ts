@@ -30,6 +30,7 @@ import {
 	pingAnswered,
 	poolWarnings,
 } from '../../domain/lease.ts'
+import { leaseAt } from '../../domain/lease-state.ts'
 import { createPools, followLease } from '../../domain/pool.ts'
 import { readUint32 } from '../../domain/radius/packet.ts'
 import { routerState } from '../../domain/state.ts'
@@ -277,7 +278,7 @@ export function followLeaseEvent(engine: Engine, event: NewEvent): void {
 			const service = engine.dhcp.services.get(name)
 			if (service === undefined) return
 			const address = parseIpv4(event.data.address) ?? 0
-			const lease = routerState(engine.state, name).leases.byAddress.get(address)
+			const lease = leaseAt(routerState(engine.state, name).leases, address)
 			followLease(service.pools, address, lease, event.at - engine.state.clockShiftMs)
 			return
 		}
@@ -305,9 +306,9 @@ export function tickDhcp(engine: Engine): void {
 		const due = dueLeases(context, service.nextSlice, expiryLimit)
 		service.nextSlice = due.next
 		record(engine, due.expired)
-		const { byAddress } = routerState(engine.state, service.router).leases
+		const { leases } = routerState(engine.state, service.router)
 		for (const address of due.lapsed) {
-			followLease(service.pools, address, byAddress.get(address), context.steadyAt)
+			followLease(service.pools, address, leaseAt(leases, address), context.steadyAt)
 		}
 		record(engine, poolWarnings(contextOf(engine, service)))
 		record(engine, takeDhcpDiscards(service, engine.at))
