@@ -66,7 +66,7 @@ function cut(text: string | undefined, width: number): string {
 }
 
 /** Names come from outside: none may move the cursor or end a line. */
-function printable(text: string): string {
+export function printable(text: string): string {
 	return text.replace(/[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu, '\uFFFD')
 }
 

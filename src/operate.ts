@@ -1,5 +1,6 @@
 /** What an operator asks of the running relay, carried out: the shell's commands end here. */
 import { arch, platform } from 'node:os'
+import type { ViewReader } from '../adapters/views/reader.ts'
 import { formatIpv4, parseIpv4 } from '../domain/address.ts'
 import type { Configuration, DhcpLocal, DhcpPool } from '../domain/configuration.ts'
 import { decide } from '../domain/decide.ts'
@@ -38,6 +39,7 @@ import { subscribersText, subscriberText } from '../projections/sessions-text.ts
 import type { RelayStatistics } from '../projections/statistics.ts'
 import { relayStatisticsText, upstreamStatisticsText } from '../projections/statistics-text.ts'
 import type { UpstreamStatistics } from '../projections/upstream-statistics.ts'
+import { showAccountingDomains } from './accounting-domains.ts'
 import { saveConfiguration } from './configuration-file.ts'
 import { configure } from './engine/configure.ts'
 import { type Engine, recordDurably } from './engine/engine.ts'
@@ -53,6 +55,8 @@ export type Operated = {
 	readonly dynamicRequestStatistics: Following<DynamicRequestStatistics>
 	/** Copies of the history outside this machine. */
 	readonly mirrors: () => readonly MirrorState[]
+	/** The read models, behind the journal by what their thread has not folded yet. */
+	readonly viewReader: () => ViewReader | undefined
 	/** Wall-clock milliseconds. */
 	readonly startedAt: number
 }
@@ -78,6 +82,11 @@ export function openOperator(operated: Operated): Operator {
 				// is on disk once that is.
 				const failed = await orSentence(recordDurably(operated.engine, []).then(() => undefined))
 				if (failed !== undefined) return [`% ${failed}`]
+			}
+			if (what.kind === 'accounting-domains') {
+				const { journal, clock } = operated.engine.parts
+				const from = { journal, viewReader: operated.viewReader, now: clock.wall() }
+				return showAccountingDomains(from, virtualRouter, what.mac)
 			}
 			return show(operated, virtualRouter, what)
 		},
@@ -202,6 +211,9 @@ function poolSizes(
 	}
 }
 
+/** What is shown at once, out of memory. */
+type AtOnce = Exclude<Show, { kind: 'accounting-domains' }>
+
 async function clearSubscriber(
 	{ engine }: Operated,
 	router: string,
@@ -214,7 +226,7 @@ async function clearSubscriber(
 	return undefined
 }
 
-function show(operated: Operated, virtualRouter: string, what: Show): readonly string[] {
+function show(operated: Operated, virtualRouter: string, what: AtOnce): readonly string[] {
 	const { engine } = operated
 	const settings = engine.configuration.virtualRouters.find(({ name }) => name === virtualRouter)
 	if (settings === undefined) return [`% There is no virtual router ${virtualRouter}.`]

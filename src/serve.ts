@@ -36,7 +36,7 @@ import { followState, saveState } from './recover.ts'
 import { release } from './release.ts'
 import { type ServeSettings, UsageError } from './settings.ts'
 import { openSnapshooter } from './snapshot.ts'
-import { openViews } from './views.ts'
+import { openViewReading, openViews } from './views.ts'
 
 /** How often names of upstream servers are looked up anew, and projections are saved. */
 const resolveMs = 60_000
@@ -97,6 +97,7 @@ export async function serve(settings: ServeSettings): Promise<number> {
 			watchdogSeconds: settings.watchdogSeconds,
 			hidden,
 			...(dhcp === undefined ? {} : { dhcp }),
+			dhcpPort: settings.dhcpPort,
 		},
 		state,
 		{ hostname: loaded.configuration.hostname, virtualRouters: [] },
@@ -120,6 +121,7 @@ export async function serve(settings: ServeSettings): Promise<number> {
 	})
 	await recordDurably(engine, started(loaded.configuration, Date.now()))
 
+	const viewReading = openViewReading(settings.data)
 	const operator = openOperator({
 		engine,
 		configurationFile: settings.config,
@@ -129,6 +131,7 @@ export async function serve(settings: ServeSettings): Promise<number> {
 		dhcpStatistics: views[3],
 		dynamicRequestStatistics: views[4],
 		mirrors: () => (mirror === undefined ? [] : [mirror.state()]),
+		viewReader: viewReading.reader,
 		startedAt,
 	})
 	const shell = await serveShell(settings.data, operator, {
@@ -162,6 +165,7 @@ export async function serve(settings: ServeSettings): Promise<number> {
 	for (const timer of timers) clearInterval(timer)
 	transport.stop()
 	await shell.close()
+	viewReading.close()
 	await snapshooter.close()
 	await mirror?.close()
 	await readModels.close()

@@ -2,6 +2,7 @@
 import { parseArgs } from 'node:util'
 import { isLeft } from 'fp-ts/lib/Either.js'
 import * as t from 'io-ts'
+import { serverPort } from '../domain/dhcp/packet.ts'
 import { watchdogSeconds, watchdogSecondsMinimum } from '../domain/upstream.ts'
 import { type LogLevel, logLevels } from './log.ts'
 
@@ -29,6 +30,17 @@ const watchdog = new t.Type<number, string, unknown>(
 	String,
 )
 
+const port = new t.Type<number, string, unknown>(
+	'UDP port',
+	t.number.is,
+	(u, c) => {
+		const number = Number(u)
+		const possible = Number.isInteger(number) && number >= 1 && number <= 65_535
+		return possible ? t.success(number) : t.failure(u, c)
+	},
+	String,
+)
+
 const logLevel = new t.Type<LogLevel, string, unknown>(
 	'log level',
 	(u): u is LogLevel => logLevels.includes(u as LogLevel),
@@ -44,6 +56,8 @@ export type ServeSettings = {
 	readonly dictionaries: readonly string[]
 	readonly watchdogSeconds: number
 	readonly transport: t.TypeOf<typeof transport>
+	/** Where the DHCP server listens. */
+	readonly dhcpPort: number
 	readonly logLevel: LogLevel
 	/** Connection string of the EventStoreDB database that mirrors the journal. */
 	readonly eventStore?: string
@@ -55,6 +69,7 @@ export const serveUsage = `radledger serve --config FILE --data DIR
   --dictionary FILE        a FreeRADIUS dictionary more (may be repeated)  RADLEDGER_DICTIONARY
   --watchdog-seconds N     RFC 3539's Tw, ${watchdogSecondsMinimum} to 3600 (${watchdogSeconds})                 RADLEDGER_WATCHDOG_SECONDS
   --transport NAME         auto, linux (batched system calls) or dgram     RADLEDGER_TRANSPORT
+  --dhcp-port N            where the DHCP server listens (67)              RADLEDGER_DHCP_PORT
   --eventstore URL         mirror to EventStoreDB, e.g. esdb://HOST:2113   RADLEDGER_EVENTSTORE
   --log-level LEVEL        ${logLevels.join(', ')}           RADLEDGER_LOG_LEVEL`
 
@@ -68,6 +83,7 @@ export function serveSettings(
 		dictionary: { type: 'string', multiple: true },
 		'watchdog-seconds': { type: 'string' },
 		transport: { type: 'string' },
+		'dhcp-port': { type: 'string' },
 		'log-level': { type: 'string' },
 		eventstore: { type: 'string' },
 	})
@@ -88,6 +104,7 @@ export function serveSettings(
 		dictionaries: dictionaries as string[],
 		watchdogSeconds: one('watchdog-seconds', watchdog, String(watchdogSeconds)),
 		transport: one('transport', transport, 'auto'),
+		dhcpPort: one('dhcp-port', port, String(serverPort)),
 		logLevel: one('log-level', logLevel, 'info'),
 		...(eventStore === undefined ? {} : { eventStore: one('eventstore', text, undefined) }),
 	}

@@ -6,6 +6,8 @@ import { setPriority } from 'node:os'
 import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads'
 import { openReader } from '../adapters/journal/reader.ts'
 import { viewsFile } from '../adapters/views/database.ts'
+import { openViewReader, type ViewReader } from '../adapters/views/reader.ts'
+import { viewSchema } from '../projections/views/schema.ts'
 import { openViewFollower } from './view-follower.ts'
 
 export type Views = {
@@ -39,6 +41,25 @@ export function openViews(folder: string, onWarning: (sentence: string) => void)
 			Atomics.notify(stop, 0)
 			return promise
 		},
+	}
+}
+
+/** The read models as they are at each call; undefined while there are none. `close` when done. */
+export function openViewReading(folder: string): {
+	reader(): ViewReader | undefined
+	close(): void
+} {
+	let reader: ViewReader | undefined
+	return {
+		reader() {
+			if (reader?.isInPlace() === false) {
+				reader.close()
+				reader = undefined
+			}
+			reader ??= openViewReader(folder, viewSchema.version)
+			return reader
+		},
+		close: () => reader?.close(),
 	}
 }
 

@@ -396,28 +396,43 @@ test('a buffer that cannot hold the message is the mistake of whoever gave it', 
 
 test('RFC 2131 §4.1: where a reply goes', () => {
 	const relay = { kind: 'relay', address: address('198.51.100.1'), port: 67 }
-	assert.equal(replyDestination(vector('relayed-discover'), ack), relay)
-	assert.equal(replyDestination(vector('relayed-renewing-broadcast'), nak), relay)
+	assert.equal(replyDestination(vector('relayed-discover'), ack, 67), relay)
+	assert.equal(replyDestination(vector('relayed-renewing-broadcast'), nak, 67), relay)
 	const client = { kind: 'unicast', address: offered, port: 68 }
-	assert.equal(replyDestination(vector('windows-rebinding'), ack), client)
-	assert.equal(replyDestination(vector('windows-rebinding'), nak), { kind: 'broadcast' })
-	assert.equal(replyDestination(vector('infiniband-discover'), ack), { kind: 'broadcast' })
+	assert.equal(replyDestination(vector('windows-rebinding'), ack, 67), client)
+	assert.equal(replyDestination(vector('windows-rebinding'), nak, 67), { kind: 'broadcast' })
+	assert.equal(replyDestination(vector('infiniband-discover'), ack, 67), { kind: 'broadcast' })
 	const chaddr = hex('020000000001')
 	const link = { kind: 'link-unicast', address: offered, chaddr }
-	assert.equal(replyDestination(vector('udhcpc-discover'), ack), link)
-	assert.equal(replyDestination(requestWith([], { 10: '8000' }), ack), { kind: 'broadcast' })
-	assert.equal(replyDestination(requestWith([], { 1: '20', 2: '00' }), ack), { kind: 'broadcast' })
+	assert.equal(replyDestination(vector('udhcpc-discover'), ack, 67), link)
+	assert.equal(replyDestination(requestWith([], { 10: '8000' }), ack, 67), { kind: 'broadcast' })
+	assert.equal(replyDestination(requestWith([], { 1: '20', 2: '00' }), ack, 67), {
+		kind: 'broadcast',
+	})
+})
+
+test('RFC 8357 §5.2: a relay agent that names its source port is answered there', () => {
+	const bytes = (information: string) => {
+		const packet = requestWith([{ code: 82, value: hex(information) }])
+		return { ...packet, giaddr: server }
+	}
+	const port = (information: string) => {
+		const to = replyDestination(bytes(information), ack, 10_067)
+		return to.kind === 'relay' ? to.port : to
+	}
+	assert.is(port('0102 6162 1300'), 10_067)
+	assert.is(port('0102 6162'), 67)
 })
 
 test('RFC 2131 §4.3.5: an INFORM is answered to its address, even through a relay agent', () => {
 	const client = { kind: 'unicast', address: offered, port: 68 }
 	const answer = { messageType: messageTypes.ack, yiaddr: 0 }
 	const inform = vector('windows-inform')
-	assert.equal(replyDestination(inform, answer), client)
-	assert.equal(replyDestination({ ...inform, giaddr: server }, answer), client)
+	assert.equal(replyDestination(inform, answer, 67), client)
+	assert.equal(replyDestination({ ...inform, giaddr: server }, answer, 67), client)
 	const nameless = { ...inform, ciaddr: 0 }
-	assert.equal(replyDestination({ ...nameless, giaddr: server }, answer).kind, 'relay')
-	assert.equal(replyDestination(nameless, answer), { kind: 'broadcast' })
+	assert.equal(replyDestination({ ...nameless, giaddr: server }, answer, 67).kind, 'relay')
+	assert.equal(replyDestination(nameless, answer, 67), { kind: 'broadcast' })
 })
 
 const uint = (bits: number) => fc.integer({ min: 0, max: 2 ** bits - 1 })
@@ -532,7 +547,7 @@ test('property: no octets make anything throw, and nothing is read beyond them',
 				const reply = decoded(encoded(replyTo(packet, content)))
 				assert.is(reply.xid, packet.xid)
 				assert.ok(hasOption(reply, options.serverIdentifier))
-				assert.ok(replyDestination(packet, content))
+				assert.ok(replyDestination(packet, content, 67))
 			}
 			assert.equal(keepPacket(packet), { ...packet, bytes: octets })
 			clientKey(packet)

@@ -540,7 +540,7 @@ test('Tab completes what is unique, and lists what is not', async () => {
 	})
 	assert.equal(at('show radius relay a'), {
 		line: 'show radius relay a',
-		candidates: ['accounting', 'authentication'],
+		candidates: ['accounting', 'accounting-domains', 'authentication'],
 	})
 	assert.equal(at('show radius relay au'), {
 		line: 'show radius relay authentication ',

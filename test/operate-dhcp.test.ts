@@ -44,6 +44,7 @@ async function running(text: string) {
 		dhcpStatistics: following(dhcpStatistics),
 		dynamicRequestStatistics: following(dynamicRequestStatistics),
 		mirrors: () => [],
+		viewReader: () => undefined,
 		startedAt: start,
 	})
 	const type = (line: string) => execute(newSession('privileged'), line, operator)

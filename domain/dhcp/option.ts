@@ -155,6 +155,7 @@ export const subOptions = {
 	subscriberId: 6,
 	vendorSpecific: 9,
 	serverIdentifierOverride: 11,
+	relaySourcePort: 19,
 } as const
 
 /**

@@ -4,7 +4,7 @@
  */
 
 import { writeUint32 } from '../radius/value.ts'
-import { type DhcpOption, end, options as known, pad } from './option.ts'
+import { type DhcpOption, end, options as known, pad, subOptions } from './option.ts'
 import {
 	broadcastFlag,
 	clientPort,
@@ -16,6 +16,7 @@ import {
 	operations,
 	readNumber,
 	readOctets,
+	readSubOption,
 	serverPort,
 } from './packet.ts'
 
@@ -333,23 +334,28 @@ export function omittedOptions(message: DhcpMessage): number[] {
 
 /** Where a reply goes; addresses are unsigned numbers. Broadcasts go to the client's port 68. */
 export type ReplyDestination =
-	| { readonly kind: 'relay'; readonly address: number; readonly port: 67 }
+	| { readonly kind: 'relay'; readonly address: number; readonly port: number }
 	| { readonly kind: 'unicast'; readonly address: number; readonly port: 68 }
 	| { readonly kind: 'broadcast' }
 	/** To an address that the client does not answer ARP for yet: the frame needs `chaddr`. */
 	| { readonly kind: 'link-unicast'; readonly address: number; readonly chaddr: Uint8Array }
 
-/** RFC 2131 §4.1. `chaddr` is a view into the request. */
+/** RFC 2131 §4.1. `chaddr` is a view into the request; `sourcePort` is the port that it came from. */
 export function replyDestination(
 	request: DhcpPacket,
 	reply: { readonly messageType: number; readonly yiaddr: number },
+	sourcePort: number,
 ): ReplyDestination {
 	const { ciaddr, giaddr } = request
 	// RFC 2131 §4.3.5: an INFORM is answered to the address that the client has.
 	if (request.messageType === messageTypes.inform && ciaddr !== 0) {
 		return { kind: 'unicast', address: ciaddr, port: clientPort }
 	}
-	if (giaddr !== 0) return { kind: 'relay', address: giaddr, port: serverPort }
+	if (giaddr !== 0) {
+		// RFC 8357 §5.2: a relay agent whose port is not 67 says so.
+		const named = readSubOption(request, subOptions.relaySourcePort) !== undefined
+		return { kind: 'relay', address: giaddr, port: named ? sourcePort : serverPort }
+	}
 	if (reply.messageType === messageTypes.nak) return { kind: 'broadcast' }
 	if (ciaddr !== 0) return { kind: 'unicast', address: ciaddr, port: clientPort }
 	if ((request.flags & broadcastFlag) !== 0) return { kind: 'broadcast' }

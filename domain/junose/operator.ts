@@ -29,6 +29,8 @@ export type Show =
 	| { readonly kind: 'dynamic-request-statistics'; readonly delta: boolean }
 	/** `mac` in normal form; every subscriber where it is left out. */
 	| { readonly kind: 'subscribers'; readonly mac?: string }
+	/** The two accounting domains of a subscriber, or where they differ. */
+	| { readonly kind: 'accounting-domains'; readonly mac?: string }
 	| { readonly kind: 'version' }
 
 /** Whose leases: those of the DHCP local server, or what is known of an external one's. */

@@ -53,6 +53,26 @@ export const subscriberExecCommands: readonly Command[] = [
 		}),
 	}),
 	command({
+		modes: showModes,
+		exec: true,
+		filterable: true,
+		syntax: [
+			show,
+			radius,
+			relayWord,
+			keyword('accounting-domains', 'What access points and what SRC account for, side by side'),
+			optional(
+				keyword('mac', 'One subscriber alone'),
+				parameter('mac', macAddress, 'MAC address of the subscriber'),
+			),
+		],
+		run: (_, { mac }) => ({
+			kind: 'show',
+			what:
+				mac === undefined ? { kind: 'accounting-domains' } : { kind: 'accounting-domains', mac },
+		}),
+	}),
+	command({
 		modes: privileged,
 		exec: true,
 		syntax: [

@@ -36,11 +36,12 @@ export async function planDhcp(
 	let socket = engine.dhcp.listener?.socket
 	if (served.length + watched.length > 0 && socket === undefined) {
 		const which = served.length > 0 ? 'DHCP local server' : 'relay to the DHCP external server'
+		const port = engine.parts.dhcpPort ?? serverPort
 		try {
-			socket = await engine.parts.transport.bind(0, serverPort, { broadcast: true })
+			socket = await engine.parts.transport.bind(0, port, { broadcast: true })
 			opened.push(socket)
 		} catch (error) {
-			return `The ${which} cannot listen on UDP port ${serverPort}: ${bindFailure(error)}`
+			return `The ${which} cannot listen on UDP port ${port}: ${bindFailure(error)}`
 		}
 	}
 	if (watched.length > 0) {

@@ -7,7 +7,7 @@ import {
 	options,
 	readOptions,
 } from '../../domain/dhcp/option.ts'
-import { type DhcpPacket, messageTypes, readOctets, serverPort } from '../../domain/dhcp/packet.ts'
+import { type DhcpPacket, messageTypes, readOctets } from '../../domain/dhcp/packet.ts'
 import { encodeDhcp, replyDestination, replyTo } from '../../domain/dhcp/reply.ts'
 import type { LeaseReply } from '../../domain/lease.ts'
 import { type Pool, poolAround } from '../../domain/pool.ts'
@@ -68,15 +68,15 @@ type Destination = {
 
 function destinationOf(
 	service: DhcpService,
-	{ packet, request, interfaceIndex }: Asked,
+	{ packet, request, interfaceIndex, sourcePort }: Asked,
 	reply: LeaseReply,
 	messageType: number,
 	yiaddr: number,
 ): Destination {
-	const to = replyDestination(packet, { messageType, yiaddr })
+	const to = replyDestination(packet, { messageType, yiaddr }, sourcePort)
 	switch (to.kind) {
 		case 'relay':
-			return { address: to.address, port: serverPort, interfaceIndex: 0 }
+			return { address: to.address, port: to.port, interfaceIndex: 0 }
 		case 'unicast':
 			return { address: to.address, port: clientPort, interfaceIndex: 0 }
 		case 'broadcast':

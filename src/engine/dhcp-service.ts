@@ -39,6 +39,8 @@ export type Asked = {
 	/** The address to answer from, and the interface to broadcast on. */
 	readonly local: number
 	readonly interfaceIndex: number
+	/** The UDP port that the message came from. */
+	readonly sourcePort: number
 }
 
 export type DhcpService = {

@@ -106,7 +106,7 @@ function receiveMessage(
 	}
 	const local = received.locals[i]!
 	const isBroadcast = received.destinations[i] !== local
-	const asked = readAsked(engine, packet, message, from, local, isBroadcast)
+	const asked = readAsked(engine, packet, message, from, local, isBroadcast, received.ports[i]!)
 	if (typeof asked === 'string') countDhcp(service, message, asked)
 	else answer(engine, listener, service, asked)
 }
@@ -150,6 +150,7 @@ function readAsked(
 	from: DhcpInterface,
 	local: number,
 	isBroadcast: boolean,
+	sourcePort: number,
 ): Asked | string {
 	const mac = clientMac(packet)
 	const client = clientKey(packet)
@@ -180,6 +181,7 @@ function readAsked(
 		serverIdentifier: override ?? (local === 0 ? interfaceAddress : local),
 		local: local === 0 ? interfaceAddress : local,
 		interfaceIndex: from.index,
+		sourcePort,
 	}
 }
 

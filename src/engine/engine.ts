@@ -68,6 +68,8 @@ export type EngineParts = {
 	readonly hidden: HiddenAttributes
 	/** Without it there are no interfaces, and the DHCP server has nobody to serve. */
 	readonly dhcp?: DhcpSystem
+	/** Where the DHCP server listens; 67 unless told. */
+	readonly dhcpPort?: number
 	readonly answerCacheOctets?: number
 }
 
