@@ -229,7 +229,7 @@ function poolDetails({ settings, size, use, past }: PoolNow): string[] {
 
 // ---- Statistics ----
 
-const statisticsLabels: Readonly<Record<keyof typeof dhcpRow, string>> = {
+export const dhcpLabels: Readonly<Record<keyof typeof dhcpRow, string>> = {
 	discovers: 'Discovers Received',
 	requests: 'Requests Received',
 	declines: 'Declines Received',
@@ -251,7 +251,7 @@ export type DhcpStatisticsQuery = { readonly virtualRouter: string; readonly del
 export function dhcpStatisticsText(state: DhcpStatistics, query: DhcpStatisticsQuery): string[] {
 	const counted = dhcpStatisticsOf(state, query.virtualRouter)
 	const title = 'DHCP Local Server Statistics'
-	return countersText(title, Object.values(statisticsLabels), counted, query.delta)
+	return countersText(title, Object.values(dhcpLabels), counted, query.delta)
 }
 
 const externalLabels: Readonly<Record<keyof typeof dhcpExternalRow, string>> = {

@@ -7,7 +7,7 @@ import {
 import { baselineText, heading, table } from './statistics-text.ts'
 
 /** In the order of `dynamicRow`. */
-const labels: readonly string[] = [
+export const dynamicLabels: readonly string[] = [
 	'Disconnect Requests',
 	'Disconnect Accepts',
 	'Disconnect Rejects',
@@ -43,7 +43,7 @@ export function dynamicRequestStatisticsText(
 					['Statistic', ...servers.map(({ address }) => address)],
 					[
 						['UDP Port', ...servers.map(({ udpPort }) => `${udpPort}`)],
-						...labels.map((label, row) => [
+						...dynamicLabels.map((label, row) => [
 							label,
 							...servers.map(({ address }) => `${figure(address, row)}`),
 						]),

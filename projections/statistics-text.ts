@@ -20,7 +20,7 @@ import {
 const serviceTitle = { authentication: 'Authentication', accounting: 'Accounting' } as const
 
 /** In the order of `authenticationRow` and `accountingRow`. */
-const relayLabels: Readonly<Record<Service, readonly string[]>> = {
+export const relayLabels: Readonly<Record<Service, readonly string[]>> = {
 	authentication: [
 		'Access Requests',
 		'Access Accepts',
@@ -54,7 +54,7 @@ const relayLabels: Readonly<Record<Service, readonly string[]>> = {
 }
 
 /** In the order of `authenticationServerRow` and `accountingServerRow`. */
-const upstreamLabels: Readonly<Record<Service, readonly string[]>> = {
+export const upstreamLabels: Readonly<Record<Service, readonly string[]>> = {
 	authentication: [
 		'Round Trip Time',
 		'Access Requests',
@@ -94,7 +94,7 @@ const upstreamLabels: Readonly<Record<Service, readonly string[]>> = {
 }
 
 /** Rows that say how things stand now: a baseline changes nothing in them. */
-const upstreamGauges: Readonly<Record<Service, readonly number[]>> = {
+export const upstreamGauges: Readonly<Record<Service, readonly number[]>> = {
 	authentication: [authenticationServerRow.roundTrip, authenticationServerRow.pending],
 	accounting: [accountingServerRow.roundTrip, accountingServerRow.pending],
 }

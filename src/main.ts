@@ -14,6 +14,7 @@ const usage = `Usage: radledger COMMAND
   serve --config FILE --data DIR    run the relay
   shell --data DIR                  the JunosE shell of a running relay
   exec --data DIR "COMMAND"         one command of that shell; exit code 1 when it is refused
+  replay --subscriber MAC --data DIR   what happened, and how things stood at a time
   src-adapter --rules FILE --nats URL    answers a relay's questions about address pools`
 
 async function main(args: readonly string[]): Promise<number> {
@@ -35,6 +36,10 @@ async function main(args: readonly string[]): Promise<number> {
 		case 'exec': {
 			const { exec } = await import('./exec.ts')
 			return exec(rest)
+		}
+		case 'replay': {
+			const { replay } = await import('./replay.ts')
+			return replay(rest)
 		}
 		case 'src-adapter': {
 			const { srcAdapter } = await import('./src-adapter.ts')

@@ -24,15 +24,19 @@ import { catchUpTogether, follow, withPositions } from '../projections/follow.ts
 import { pools } from '../projections/pools.ts'
 import { relayStatistics } from '../projections/statistics.ts'
 import { upstreamStatistics } from '../projections/upstream-statistics.ts'
+import { timed } from './commit-times.ts'
 import { loadConfiguration } from './configuration-file.ts'
 import { configure, resolveUpstreams } from './engine/configure.ts'
-import { createEngine, type Engine, recordDurably, turn } from './engine/engine.ts'
+import { createEngine, type Engine, type EngineLog, recordDurably, turn } from './engine/engine.ts'
 import { stopEngine } from './engine/stop.ts'
 import { tickMs } from './engine/timers.ts'
 import type { EventStoreMirror } from './eventstore-mirror.ts'
+import { type Http, openHttp } from './http.ts'
+import { type Horizon, moveHorizon, newHorizon } from './http-messages.ts'
 import { openLog } from './log.ts'
-import { openOperator } from './operate.ts'
+import { type Operated, openOperator } from './operate.ts'
 import { followState, saveState } from './recover.ts'
+import { liveRelay, type StatusSettings } from './relay-status.ts'
 import { release } from './release.ts'
 import { type ServeSettings, UsageError } from './settings.ts'
 import { openSnapshooter } from './snapshot.ts'
@@ -75,16 +79,19 @@ export async function serve(settings: ServeSettings): Promise<number> {
 	// Without the FFI the DHCP server is refused with the reason as soon as it is configured.
 	const dhcp = transport.kind === 'linux' ? await openDhcpSystem() : undefined
 	const ended = Promise.withResolvers<number>()
+	const timing = timed(journal, () => performance.now())
+	const horizon = newHorizon(journal.last())
 	let mirror: EventStoreMirror | undefined
 	const engine = createEngine(
 		{
 			transport,
-			journal,
+			journal: { ...journal, append: timing.append },
 			clock: { wall: Date.now, monotonic: () => performance.now() },
 			entropy: { fill: randomFillSync, random: Math.random },
 			log,
 			resolve: resolveName,
 			committed(first, events) {
+				moveHorizon(horizon, first + events.length - 1)
 				const recorded = withPositions(first, events)
 				for (const view of views) view.committed(first, recorded)
 				mirror?.committed(first + events.length - 1)
@@ -122,7 +129,7 @@ export async function serve(settings: ServeSettings): Promise<number> {
 	await recordDurably(engine, started(loaded.configuration, Date.now()))
 
 	const viewReading = openViewReading(settings.data)
-	const operator = openOperator({
+	const operated: Operated = {
 		engine,
 		configurationFile: settings.config,
 		relayStatistics: views[0],
@@ -133,9 +140,21 @@ export async function serve(settings: ServeSettings): Promise<number> {
 		mirrors: () => (mirror === undefined ? [] : [mirror.state()]),
 		viewReader: viewReading.reader,
 		startedAt,
-	})
+	}
+	const operator = openOperator(operated)
 	const shell = await serveShell(settings.data, operator, {
 		onError: error => log.warn('shell', { error: String(error) }, 'A shell session failed.'),
+	})
+	const http = await startHttp(settings, horizon, log, {
+		operated,
+		operator,
+		commitTimes: timing.times,
+	}).catch(async error => {
+		await stopEngine(engine, 'the HTTP server cannot listen')
+		await shell.close()
+		transport.close()
+		journal.close()
+		throw error
 	})
 	const snapshooter = openSnapshooter(settings.data, journal.last(), onWarning)
 	const readModels = openViews(settings.data, onWarning)
@@ -159,12 +178,15 @@ export async function serve(settings: ServeSettings): Promise<number> {
 	}
 	process.once('SIGINT', stop).once('SIGTERM', stop)
 	transport.run(ready => turn(engine, ready), tickMs)
-	log.info('ready', readiness(engine, settings, reason), 'The relay is ready.')
+	const served = http === undefined ? {} : { http: `${settings.http!.listening.host}:${http.port}` }
+	const ready = { ...readiness(engine, settings, reason), ...served }
+	log.info('ready', ready, 'The relay is ready.')
 
 	const code = await ended.promise
 	for (const timer of timers) clearInterval(timer)
 	transport.stop()
 	await shell.close()
+	await http?.close()
 	viewReading.close()
 	await snapshooter.close()
 	await mirror?.close()
@@ -179,6 +201,24 @@ export async function serve(settings: ServeSettings): Promise<number> {
 	dhcp?.close()
 	journal.close()
 	return code
+}
+
+/** The HTTP server, where one is wanted; it reads what the journal has on disk. */
+async function startHttp(
+	{ http, data }: ServeSettings,
+	horizon: Horizon,
+	log: EngineLog,
+	status: StatusSettings,
+): Promise<Http | undefined> {
+	if (http === undefined) return undefined
+	return openHttp({
+		folder: data,
+		release,
+		...http,
+		horizon,
+		live: liveRelay(status),
+		onTrouble: error => log.warn('http', { error }, 'The HTTP server has trouble.'),
+	})
 }
 
 /** The client package is loaded by those who use it; a wrong address is refused before anything runs. */

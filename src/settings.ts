@@ -2,6 +2,7 @@
 import { parseArgs } from 'node:util'
 import { isLeft } from 'fp-ts/lib/Either.js'
 import * as t from 'io-ts'
+import { isLoopback, type Listening, parseListening, readToken } from '../adapters/http/access.ts'
 import { serverPort } from '../domain/dhcp/packet.ts'
 import { watchdogSeconds, watchdogSecondsMinimum } from '../domain/upstream.ts'
 import { type LogLevel, logLevels } from './log.ts'
@@ -59,6 +60,8 @@ export type ServeSettings = {
 	/** Where the DHCP server listens. */
 	readonly dhcpPort: number
 	readonly logLevel: LogLevel
+	/** Where the HTTP server listens, and the token that it demands; undefined: there is none. */
+	readonly http: { readonly listening: Listening; readonly token: string | undefined } | undefined
 	/** Connection string of the EventStoreDB database that mirrors the journal. */
 	readonly eventStore?: string
 }
@@ -69,6 +72,9 @@ export const serveUsage = `radledger serve --config FILE --data DIR
   --dictionary FILE        a FreeRADIUS dictionary more (may be repeated)  RADLEDGER_DICTIONARY
   --watchdog-seconds N     RFC 3539's Tw, ${watchdogSecondsMinimum} to 3600 (${watchdogSeconds})                 RADLEDGER_WATCHDOG_SECONDS
   --transport NAME         auto, linux (batched system calls) or dgram     RADLEDGER_TRANSPORT
+  --http ADDRESS:PORT      web page and HTTP API, such as 127.0.0.1:8080   RADLEDGER_HTTP
+  --http-token-file FILE   whoever asks must have the token in its first
+                           line; needed unless ADDRESS is a loopback one   RADLEDGER_HTTP_TOKEN_FILE
   --dhcp-port N            where the DHCP server listens (67)              RADLEDGER_DHCP_PORT
   --eventstore URL         mirror to EventStoreDB, e.g. esdb://HOST:2113   RADLEDGER_EVENTSTORE
   --log-level LEVEL        ${logLevels.join(', ')}           RADLEDGER_LOG_LEVEL`
@@ -85,6 +91,8 @@ export function serveSettings(
 		transport: { type: 'string' },
 		'dhcp-port': { type: 'string' },
 		'log-level': { type: 'string' },
+		http: { type: 'string' },
+		'http-token-file': { type: 'string' },
 		eventstore: { type: 'string' },
 	})
 	const one = <A>(name: string, codec: t.Type<A, unknown, unknown>, other: string | undefined) => {
@@ -106,8 +114,38 @@ export function serveSettings(
 		transport: one('transport', transport, 'auto'),
 		dhcpPort: one('dhcp-port', port, String(serverPort)),
 		logLevel: one('log-level', logLevel, 'info'),
+		http: httpSettings(
+			(flags['http'] as string | undefined) ?? environment['RADLEDGER_HTTP'],
+			(flags['http-token-file'] as string | undefined) ?? environment['RADLEDGER_HTTP_TOKEN_FILE'],
+		),
 		...(eventStore === undefined ? {} : { eventStore: one('eventstore', text, undefined) }),
 	}
+}
+
+/** Beyond loopback the HTTP server demands a token, and does not start without one. */
+export function httpSettings(
+	address: string | undefined,
+	tokenFile: string | undefined,
+): ServeSettings['http'] {
+	if (address === undefined) {
+		if (tokenFile === undefined) return undefined
+		throw new UsageError('--http-token-file is for --http, which is missing.')
+	}
+	const listening = parseListening(address)
+	if (listening === undefined) {
+		throw new UsageError(
+			`--http (or RADLEDGER_HTTP) cannot be ${JSON.stringify(address)}: it must be ADDRESS:PORT, such as 127.0.0.1:8080 or [::1]:8080.`,
+		)
+	}
+	if (tokenFile === undefined) {
+		if (isLoopback(listening.host)) return { listening, token: undefined }
+		throw new UsageError(
+			`--http ${address} can be reached from other machines, so it needs --http-token-file FILE with a token in its first line. Make one: (umask 077; openssl rand -hex 32 > FILE). Or listen on 127.0.0.1.`,
+		)
+	}
+	const read = readToken(tokenFile)
+	if ('refused' in read) throw new UsageError(read.refused)
+	return { listening, token: read.token }
 }
 
 type Flags = NonNullable<Parameters<typeof parseArgs>[0]>['options']

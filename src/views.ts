@@ -6,7 +6,7 @@ import { setPriority } from 'node:os'
 import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads'
 import { openReader } from '../adapters/journal/reader.ts'
 import { viewsFile } from '../adapters/views/database.ts'
-import { openViewReader, type ViewReader } from '../adapters/views/reader.ts'
+import { openViewReader, type SqlFunction, type ViewReader } from '../adapters/views/reader.ts'
 import { viewSchema } from '../projections/views/schema.ts'
 import { openViewFollower } from './view-follower.ts'
 
@@ -45,10 +45,10 @@ export function openViews(folder: string, onWarning: (sentence: string) => void)
 }
 
 /** The read models as they are at each call; undefined while there are none. `close` when done. */
-export function openViewReading(folder: string): {
-	reader(): ViewReader | undefined
-	close(): void
-} {
+export function openViewReading(
+	folder: string,
+	functions: Readonly<Record<string, SqlFunction>> = {},
+): { reader(): ViewReader | undefined; close(): void } {
 	let reader: ViewReader | undefined
 	return {
 		reader() {
@@ -56,7 +56,7 @@ export function openViewReading(folder: string): {
 				reader.close()
 				reader = undefined
 			}
-			reader ??= openViewReader(folder, viewSchema.version)
+			reader ??= openViewReader(folder, viewSchema.version, functions)
 			return reader
 		},
 		close: () => reader?.close(),

@@ -21,8 +21,18 @@ export type ViewReader = {
 /** Statements kept at most; the oldest goes. */
 const statementsMax = 100
 
-/** Opens the read models of a data folder; undefined where there are none of that version. */
-export function openViewReader(folder: string, version: number): ViewReader | undefined {
+/** A function for queries: given what stands in the brackets, once for each row that is looked at. */
+export type SqlFunction = (argument: Cell) => number
+
+/**
+ * Opens the read models of a data folder; undefined where there are none of that version.
+ * `functions`: by name, what queries may call; one that throws ends the query.
+ */
+export function openViewReader(
+	folder: string,
+	version: number,
+	functions: Readonly<Record<string, SqlFunction>> = {},
+): ViewReader | undefined {
 	const file = viewsFile(folder)
 	if (!existsSync(file)) return undefined
 	let db: DatabaseSync | undefined
@@ -30,7 +40,12 @@ export function openViewReader(folder: string, version: number): ViewReader | un
 		db = new DatabaseSync(file, { readOnly: true, timeout: 2_000 })
 		const fits =
 			pragma(db, 'application_id') === applicationId && pragma(db, 'user_version') === version
-		if (fits) return assemble(db, file)
+		if (fits) {
+			for (const [name, call] of Object.entries(functions)) {
+				db.function(name, argument => call(argument as Cell))
+			}
+			return assemble(db, file)
+		}
 	} catch {
 		// Not readable, or being made this moment: as good as missing.
 	}

@@ -14,6 +14,8 @@ export type ViewStore = {
 	/** Position of the last event that is in the rows; 0: none. */
 	position(): number
 	readonly lookup: ViewLookup
+	/** Rows of a query over what is committed. */
+	query(sql: string, ...parameters: readonly Cell[]): Row[]
 	/** Writes all of it, or throws and nothing is written. `at`: time of the event at `position`. */
 	commit(changes: ViewChanges, position: number, at: number): void
 	/** Removes the rows of a subscriber from every table, at once. */
@@ -97,6 +99,7 @@ function assemble(db: DatabaseSync, { file, schema }: ViewStoreSettings): ViewSt
 	return {
 		position: () => position,
 		lookup: openLookup(db, schema),
+		query: (sql, ...parameters) => db.prepare(sql).all(...parameters) as Row[],
 		commit(changes, next, at) {
 			db.exec('BEGIN IMMEDIATE')
 			try {

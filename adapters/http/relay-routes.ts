@@ -1,0 +1,184 @@
+/** What the running relay says about itself: its servers, statistics, and whom it speaks to. */
+import { type Service, services } from '../../domain/configuration.ts'
+import { positionAt } from './event-routes.ts'
+import type { RelayStatus } from './live.ts'
+import { statisticsSubjects } from './live.ts'
+import { refuse } from './problem.ts'
+import {
+	countColumn,
+	countOrNull,
+	differenceOrNull,
+	flagColumn,
+	objectColumn,
+	optional,
+	otherwise,
+	relayRoute,
+	textColumn,
+	textOrNull,
+	textsColumn,
+	timeColumn,
+	timeOrNull,
+	wordColumn,
+	wordOrNull,
+} from './route.ts'
+import { choice, text, time } from './value.ts'
+
+/** A virtual router by its name. */
+export const vr = optional(text(64), 'One virtual router; all where it is left out')
+const peerKinds = ['src', 'eventstore', 'nats'] as const
+const upstreamStates = ['okay', 'suspect', 'down', 'reopen', 'unused'] as const
+
+export const ofRouter =
+	(virtualRouter: string | undefined) => (row: { virtualRouter: string | null }) =>
+		virtualRouter === undefined || row.virtualRouter === virtualRouter
+
+export const relayRoutes = [
+	relayRoute({
+		operation: 'getRelay',
+		path: '/api/v1/relay',
+		tag: 'Relay',
+		summary: 'The relay itself',
+		gives: 'item',
+		row: 'Relay',
+		columns: {
+			release: textColumn('Release of radledger'),
+			hostname: textColumn('As configured'),
+			startedAt: timeColumn('When this process began'),
+			journal: textColumn('What names the journal for ever'),
+			position: countColumn('Position of the newest event that is on disk'),
+			failure: textOrNull('Why it answers nobody any more'),
+			transport: textColumn('How it does its sockets'),
+			virtualRouters: textsColumn('Their names'),
+			sessions: countColumn('Subscribers on the network'),
+		},
+		parameters: {},
+		async ask(live) {
+			const status = await live.status()
+			const virtualRouters = status.virtualRouters.map(({ name }) => name)
+			const sessions = status.virtualRouters.reduce((sum, router) => sum + router.sessions, 0)
+			return { kind: 'item', row: { ...status, virtualRouters, sessions } }
+		},
+	}),
+	relayRoute({
+		operation: 'listUpstreams',
+		path: '/api/v1/upstreams',
+		tag: 'Relay',
+		summary: 'RADIUS servers behind the relay, and their state',
+		gives: 'page',
+		row: 'Upstream',
+		columns: {
+			virtualRouter: textColumn('Virtual router'),
+			service: wordColumn(services, 'Service'),
+			server: textColumn('Address or name, as configured'),
+			udpPort: countColumn('Its port'),
+			state: wordColumn(upstreamStates, 'As RFC 3539 has it; `unused` without key or address'),
+			pending: countColumn('Requests that await its answer'),
+		},
+		parameters: { vr, service: optional(choice(services), 'One service') },
+		async ask(live, { vr, service }) {
+			const { upstreams } = await live.status()
+			const isWanted = (row: { service: Service }) =>
+				service === undefined || row.service === service
+			return { kind: 'page', rows: upstreams.filter(ofRouter(vr)).filter(isWanted) }
+		},
+	}),
+	relayRoute({
+		operation: 'listPeers',
+		path: '/api/v1/peers',
+		tag: 'Relay',
+		summary: 'SRC servers that are asked for pools, and the mirrors of the journal',
+		gives: 'page',
+		row: 'Peer',
+		columns: {
+			kind: wordColumn(peerKinds, 'What it is'),
+			virtualRouter: textOrNull('Whose it is; null: of the whole relay'),
+			name: textColumn('Its address, without any password'),
+			state: textColumn('In one word'),
+			position: countOrNull('Up to which position it has the journal'),
+			behind: countOrNull('Events that it has still to get'),
+			trouble: textOrNull('What is wrong, in a sentence'),
+			figures: objectColumn('Counters by name'),
+		},
+		parameters: { kind: optional(choice(peerKinds), 'One kind') },
+		async ask(live, { kind }) {
+			const status = await live.status()
+			const rows = status.peers
+				.filter(peer => kind === undefined || peer.kind === kind)
+				.map(peer => ({ ...peer, behind: behindOf(status, peer.position) }))
+			return { kind: 'page', rows }
+		},
+	}),
+	relayRoute({
+		operation: 'getIntegrity',
+		path: '/api/v1/integrity',
+		tag: 'Relay',
+		summary: 'How far the journal is sealed against tampering',
+		gives: 'item',
+		row: 'Integrity',
+		columns: {
+			state: textColumn('`sealed`, `behind`, `failed`, or `off` where nothing is sealed'),
+			position: countColumn('Position of the newest event'),
+			sealed: countColumn('Events that the newest signed checkpoint covers'),
+			sealedAt: timeOrNull('When it was signed'),
+			key: textOrNull('Name of the key that signs'),
+			trouble: textOrNull('What is wrong, in a sentence'),
+		},
+		parameters: {},
+		async ask(live) {
+			const { integrity, position } = await live.status()
+			const none = { state: 'off', sealed: 0, sealedAt: null, key: null, trouble: null }
+			return { kind: 'item', row: { ...(integrity ?? none), position } }
+		},
+	}),
+	relayRoute({
+		operation: 'listStatistics',
+		path: '/api/v1/statistics',
+		tag: 'Statistics',
+		summary: 'Counters, in total and since the baseline',
+		description:
+			'With `at` as they stood at that instant, which there is for `of=relay` only. One row a counter, named as the shell’s `show radius relay statistics`, `show radius statistics`, `show ip dhcp-local statistics` and `show radius dynamic-request statistics` name them.',
+		gives: 'page',
+		row: 'Statistic',
+		columns: {
+			of: wordColumn(statisticsSubjects, 'What is counted'),
+			virtualRouter: textColumn('Virtual router'),
+			service: wordOrNull(services, 'Service, where it belongs to one'),
+			peer: textOrNull('The client or server that it is of; null: all of them'),
+			statistic: textColumn('Name of the counter'),
+			label: textColumn('The same as the shell prints it'),
+			gauge: flagColumn('Whether it stands for itself, so that a baseline changes nothing in it'),
+			total: countColumn('Counted since the journal’s first event'),
+			delta: differenceOrNull('Counted since the baseline; the total where none was set'),
+			baselineAt: timeOrNull('When the baseline was set'),
+		},
+		parameters: {
+			of: otherwise(choice(statisticsSubjects), 'relay', 'What is counted'),
+			vr,
+			service: optional(choice(services), 'One service'),
+			peer: optional(text(253), 'One client of the relay, or one server'),
+			at: optional(time, 'How they stood at that instant'),
+		},
+		async ask(live, { of, vr, service, peer }) {
+			const rows = await live.statistics({ of, virtualRouter: vr, service, peer })
+			return { kind: 'page', rows }
+		},
+		query(sources, { of, vr, service, peer, at }) {
+			if (of !== 'relay') {
+				return refuse(
+					'not-available',
+					`Statistics of an instant are kept of the relay only: leave at out, or ask for of=relay.`,
+					'at',
+				)
+			}
+			const position = at === undefined ? sources.last() : positionAt(sources, at + 1) - 1
+			return {
+				kind: 'page',
+				rows: sources.statisticsAt(position, { virtualRouter: vr, service, peer }),
+			}
+		},
+	}),
+]
+
+function behindOf({ position }: RelayStatus, reached: number | null): number | null {
+	return reached === null ? null : Math.max(position - reached, 0)
+}

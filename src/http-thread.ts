@@ -1,0 +1,179 @@
+/**
+ * The thread that the HTTP server runs in: it reads the journal and the read models by itself, and
+ * asks the relay, which carries packets in another thread, only for what is nowhere else.
+ */
+import { setPriority } from 'node:os'
+import { join } from 'node:path'
+import { type MessagePort, parentPort, workerData } from 'node:worker_threads'
+import { newGuard } from '../adapters/http/access.ts'
+import { type Live, statisticsSubjects } from '../adapters/http/live.ts'
+import { openLiveEvents } from '../adapters/http/live-events.ts'
+import { metricsText } from '../adapters/http/metrics.ts'
+import { openPage } from '../adapters/http/page.ts'
+import { ProblemError } from '../adapters/http/problem.ts'
+import { type Health, readinessOf } from '../adapters/http/readiness.ts'
+import { createServer, type HttpCounts } from '../adapters/http/server.ts'
+import { openReader } from '../adapters/journal/reader.ts'
+import type { ViewReader } from '../adapters/views/reader.ts'
+import type { JournalReader } from '../domain/journal.ts'
+import {
+	type FromThread,
+	type HttpThreadData,
+	newestOnDisk,
+	type RelayAnswers,
+	type RelayQuestion,
+	type ToThread,
+} from './http-messages.ts'
+import { openQueryPool } from './query-pool.ts'
+import { openViewReading } from './views.ts'
+
+const pageFolder = join(import.meta.dirname, '../adapters/http/page')
+
+if ((workerData as HttpThreadData | null)?.httpThread === true) {
+	try {
+		// On Linux 0 is this thread, not the process: packets go first.
+		setPriority(0, 10)
+	} catch {
+		// A matter of speed only.
+	}
+	await run(parentPort!, workerData as HttpThreadData)
+}
+
+async function run(port: MessagePort, data: HttpThreadData): Promise<void> {
+	const { folder, release, listening, token, horizon } = data
+	const tell = (message: FromThread) => port.postMessage(message)
+	const onTrouble = (error: string) => tell({ kind: 'trouble', error })
+	const journal = openReader(folder)
+	const last = newestOnDisk(journal, horizon)
+	const live = openRelay(port)
+	const reading = openViewReading(folder)
+	const pool = openQueryPool({ folder, horizon, onTrouble })
+	const events = openLiveEvents({
+		journal,
+		last,
+		clock: () => performance.now(),
+		onTrouble: error => onTrouble(String(error)),
+	})
+	const guard = newGuard(token)
+	const health = async (): Promise<Health> => ({
+		status: await orUndefined(live.status()),
+		last: last(),
+		views: viewsHealth(reading.reader(), journal, last()),
+	})
+	const app = createServer({
+		release,
+		guard,
+		history: pool,
+		live,
+		events,
+		last,
+		readiness: async () => readinessOf(await health()),
+		metrics: async (http: HttpCounts) =>
+			metricsText({
+				...(await health()),
+				statistics: await allStatistics(live),
+				http,
+				refused: guard.counts,
+				events: events.counts(),
+				queries: pool.counts(),
+			}),
+		page: openPage(pageFolder),
+		onTrouble,
+	})
+	port.on('message', (message: ToThread) => {
+		if (message.kind !== 'close') return
+		events.close()
+		void Promise.allSettled([app.close(), pool.close()]).then(() => {
+			reading.close()
+			journal.close()
+			tell({ kind: 'closed' })
+		})
+	})
+	try {
+		await app.listen({ host: listening.host, port: listening.port })
+		const address = app.server.address()
+		tell({ kind: 'listening', port: typeof address === 'object' ? (address?.port ?? 0) : 0 })
+	} catch (error) {
+		const why = (error as Error).message
+		tell({
+			kind: 'failed',
+			sentence: `--http ${listening.host}:${listening.port} cannot be listened on: ${why}. Name another port, or end what uses it.`,
+		})
+	}
+}
+
+function viewsHealth(
+	views: ViewReader | undefined,
+	journal: JournalReader,
+	last: number,
+): Health['views'] {
+	if (views === undefined) return undefined
+	const { position, at } = views.checkpoint()
+	if (position >= last) return { position, secondsBehind: 0 }
+	const newest = journal.read(last, 1)[0]
+	return { position, secondsBehind: Math.max((newest?.at ?? at) - at, 0) / 1000 }
+}
+
+/** How long the relay may take to answer, and how old an answer may be that is given again. */
+const answerLimitMs = 2_000
+const statusKeptMs = 1_000
+
+const silentDetail =
+	'The relay did not answer within two seconds: it is very busy, or about to end. Ask again in a moment.'
+
+/** What a promise gives; undefined where it fails. */
+function orUndefined<T>(promise: Promise<T>): Promise<T | undefined> {
+	return promise.catch(() => undefined)
+}
+
+/** Every counter but those of single clients. */
+async function allStatistics(live: Live) {
+	const subjects = statisticsSubjects.map(of => orUndefined(live.statistics({ of })))
+	return (await Promise.all(subjects)).flatMap(found => found ?? [])
+}
+
+/** The relay, asked by messages: never more than once a second for its status. */
+function openRelay(port: MessagePort): Live {
+	const open = new Map<number, (answer: unknown) => void>()
+	let number = 0
+	let kept: { at: number; status: Promise<RelayAnswers['status']> } | undefined
+	port.on('message', (message: ToThread) => {
+		if (message.kind !== 'answer') return
+		open.get(message.id)?.(message.answer)
+		open.delete(message.id)
+	})
+
+	return {
+		status() {
+			const now = performance.now()
+			if (kept === undefined || now - kept.at > statusKeptMs) {
+				kept = { at: now, status: ask('status', { kind: 'status' }) }
+				kept.status.catch(() => {
+					kept = undefined
+				})
+			}
+			return kept.status
+		},
+		statistics: query => ask('statistics', { kind: 'statistics', query }),
+		setBaseline: (virtualRouter, scope) =>
+			ask('baseline', { kind: 'baseline', virtualRouter, scope }),
+	}
+
+	function ask<K extends RelayQuestion['kind']>(
+		_kind: K,
+		question: Extract<RelayQuestion, { kind: K }>,
+	): Promise<RelayAnswers[K]> {
+		const id = ++number
+		return new Promise((resolve, reject) => {
+			const limit = setTimeout(() => {
+				open.delete(id)
+				reject(new ProblemError({ kind: 'not-ready', detail: silentDetail }))
+			}, answerLimitMs)
+			open.set(id, answer => {
+				clearTimeout(limit)
+				resolve(answer as RelayAnswers[K])
+			})
+			port.postMessage({ kind: 'ask', id, question } satisfies FromThread)
+		})
+	}
+}
