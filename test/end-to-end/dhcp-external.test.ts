@@ -50,6 +50,7 @@ echo "$reason $address \${lease:-$new_dhcp_lease_time} \${serverid:-$new_dhcp_se
 
 const keaText = JSON.stringify({
 	Dhcp4: {
+		authoritative: true,
 		'interfaces-config': { interfaces: ['k0'], 'dhcp-socket-type': 'udp' },
 		'lease-database': { type: 'memfile', persist: false },
 		'valid-lifetime': leaseSeconds,
