@@ -3,6 +3,7 @@
  * configuration file is its text, and the engine is handed the whole of it whenever it changes.
  * A value here is immutable: a change makes a new one.
  */
+import { retryTimer, type ServerRole } from './sae/servers.ts'
 
 /** The two services of RADIUS, each with its own port: RFC 2865 and RFC 2866. */
 export type Service = 'authentication' | 'accounting'
@@ -115,6 +116,20 @@ export type DhcpExternal = {
 	readonly trustAll: boolean
 }
 
+/** `sscc ...`: the policy system that selects pools and is told of addresses. */
+export type SrcSettings = {
+	readonly enabled: boolean
+	/** `sscc {primary | secondary | tertiary} address A port P`: NATS servers. */
+	readonly servers: Readonly<
+		Partial<Record<ServerRole, { readonly address: string; readonly port: number }>>
+	>
+	readonly retrySeconds: number
+	readonly sourceAddress?: string
+	readonly transportRouter?: string
+	/** `sscc local rules FILE`: its rules answer in this process, and no server is asked. */
+	readonly localRules?: string
+}
+
 export type VirtualRouter = {
 	readonly name: string
 	readonly relay: Readonly<Partial<Record<Service, RelayServer>>>
@@ -128,6 +143,7 @@ export type VirtualRouter = {
 	readonly disconnectClients: readonly DisconnectClient[]
 	readonly dhcpLocal: DhcpLocal
 	readonly dhcpExternal: DhcpExternal
+	readonly src: SrcSettings
 }
 
 export type Configuration = {
@@ -206,6 +222,7 @@ export function newVirtualRouter(name: string): VirtualRouter {
 		disconnectClients: [],
 		dhcpLocal: { pools: [], excluded: [], ping: false, interfaces: [] },
 		dhcpExternal: { enabled: false, servers: [], interfaces: [], trustAll: false },
+		src: { enabled: false, servers: {}, retrySeconds: retryTimer.usual },
 	}
 }
 

@@ -463,6 +463,8 @@ export const catalogue = {
 				session: t.literal(true),
 				/** The client had the address already. */
 				renewed: t.literal(true),
+				/** SRC is on, and is told of the address. */
+				src: t.literal(true),
 			}),
 		]),
 	},
@@ -567,6 +569,8 @@ export const catalogue = {
 				session: t.string,
 				sessionSeconds: t.number,
 				server: t.string,
+				/** Its beginning is on record as `SrcSessionOpened`. */
+				reported: t.literal(true),
 				unanswered: t.union([t.literal('refused'), t.literal('too-many')]),
 			}),
 		]),

@@ -34,6 +34,8 @@ import {
 	poolAround,
 	poolFor,
 } from './pool.ts'
+import { reasonWithSrc, type SrcReply, srcPart } from './sae/bridge.ts'
+import type { SrcDecision } from './sae/logins.ts'
 import type { Session } from './session-table.ts'
 import type { RouterState } from './state.ts'
 
@@ -63,6 +65,8 @@ export type LeaseContext = {
 	readonly steadyAt: number
 	/** Addresses that wait for the answer to a ping: nobody else is offered them meanwhile. */
 	readonly pinging: ReadonlySet<number>
+	/** `sscc enable`: SRC is asked for the pools of subscribers, and told of their addresses. */
+	readonly asksSrc: boolean
 }
 
 /** A client's message as facts; addresses are unsigned numbers, 0 for none. */
@@ -85,13 +89,13 @@ export type DhcpRequest = {
 	/** The receiving interface's own address. */
 	readonly interfaceAddress: number
 	readonly hostname: string | undefined
-	/** A pool that somebody else has chosen for this subscriber already; otherwise it is chosen here. */
-	readonly choice?: PoolChoice
+	/** What became of the question to SRC; a DHCPDISCOVER is put off until it is there. */
+	readonly src?: SrcReply
 	/** An address that was pinged for this client, and nobody answered. */
 	readonly silent?: number
 }
 
-/** What the client is told; `session` has what RADIUS said about its options. */
+/** What the client is told; `session` and `decision` have what RADIUS and SRC said about its options. */
 export type LeaseReply =
 	| {
 			readonly kind: 'offer' | 'ack'
@@ -100,9 +104,15 @@ export type LeaseReply =
 			/** 0: infinite. */
 			readonly leaseSeconds: number
 			readonly session: Session | undefined
+			readonly decision: SrcDecision | undefined
 	  }
 	/** To a DHCPINFORM: options without a lease. */
-	| { readonly kind: 'inform'; readonly pool: Pool; readonly session: Session | undefined }
+	| {
+			readonly kind: 'inform'
+			readonly pool: Pool
+			readonly session: Session | undefined
+			readonly decision: SrcDecision | undefined
+	  }
 	/** `message`: for Message [56]. */
 	| { readonly kind: 'nak'; readonly message: string }
 
@@ -113,6 +123,8 @@ export type LeaseDecision = {
 	readonly discard?: string
 	/** This address is to be pinged before the message is decided again. */
 	readonly ping?: number
+	/** SRC is to be asked about this subscriber before the message is decided again. */
+	readonly ask?: Session
 }
 
 /** Why a client is refused; sentences for the DHCPNAK. */
@@ -199,19 +211,30 @@ function ownLease(context: LeaseContext, request: DhcpRequest, address: number):
 	return lease !== undefined && isClients(context, request, lease) ? lease : undefined
 }
 
-function choiceFor(
-	{ pools }: LeaseContext,
-	session: Session | undefined,
-	link: number,
-	interfaceAddress: number,
-): PoolChoice | undefined {
-	const wishes = session && { user: session.user, ...session.addressing }
-	return choosePool(pools, wishes, link, interfaceAddress)
+/** What SRC says: to this very question, else what it said last and what stands therefore. */
+function decisionFor({ router }: LeaseContext, request: DhcpRequest): SrcDecision | undefined {
+	if (request.src !== undefined) return request.src.accept ? request.src.decision : undefined
+	return router.src.subscribers.get(request.mac)?.decision
 }
 
-/** The lease's length: RFC 2865 §5.27's Session-Timeout bounds what the pool gives. */
-function leaseSecondsOf(pool: Pool, session: Session | undefined): number {
-	const { leaseSeconds } = pool.settings
+function choiceFor(
+	context: LeaseContext,
+	request: DhcpRequest,
+	session: Session | undefined,
+	link = request.link,
+): PoolChoice | undefined {
+	const src = session && decisionFor(context, request)
+	const wishes = session && { user: session.user, ...session.addressing, src }
+	return choosePool(context.pools, wishes, link, request.interfaceAddress)
+}
+
+/** The lease's length: RFC 2865 §5.27's Session-Timeout bounds what SRC or the pool gives. */
+function leaseSecondsOf(
+	pool: Pool,
+	session: Session | undefined,
+	decision: SrcDecision | undefined,
+): number {
+	const leaseSeconds = decision?.leaseSeconds ?? pool.settings.leaseSeconds
 	const limit = session?.addressing?.sessionTimeoutSeconds
 	if (limit === undefined || limit === 0) return leaseSeconds
 	return leaseSeconds === 0 ? limit : Math.min(leaseSeconds, limit)
@@ -256,6 +279,11 @@ function leaseData(
 	}
 }
 
+/** What is leased is told to SRC, where it is on and serves subscribers. */
+function toldToSrc({ asksSrc, service }: LeaseContext): { src?: true } {
+	return asksSrc && service !== 'standalone' ? { src: true } : {}
+}
+
 function refuse(
 	context: LeaseContext,
 	request: DhcpRequest,
@@ -269,6 +297,7 @@ function refuse(
 	if (address !== 0) data.address = formatIpv4(address)
 	if (answer === 'silent') data.silent = true
 	if (pool !== undefined) data.pool = pool
+	if (request.src !== undefined) data.request = request.src.request
 	const stream = subscriberStream(context.name, mac)
 	const event: NewEvent = { stream, type: 'LeaseRefused', v: 1, at: context.at, data }
 	if (answer === 'silent') return { events: [event] }
@@ -301,10 +330,13 @@ function discover(context: LeaseContext, request: DhcpRequest): LeaseDecision {
 	const admitted = admit(context, request)
 	if (admitted === undefined) return discard('no-session')
 	const { session } = admitted
-	const { link, interfaceAddress } = request
-	const choice = request.choice ?? choiceFor(context, session, link, interfaceAddress)
-	if (choice === undefined) return refuse(context, request, 'no-pool', 0, 'silent')
 	const own = leasesOfClient(context, request)
+	if (context.asksSrc && session !== undefined && request.src === undefined) {
+		return repeatedOffer(context, request, session, own) ?? { events: [], ask: session }
+	}
+	if (request.src?.accept === false) return turnAway(context, request, request.src)
+	const choice = choiceFor(context, request, session)
+	if (choice === undefined) return refuse(context, request, 'no-pool', 0, 'silent')
 	const isBound = own.some(lease => lease.status === 'bound')
 	if (!isBound && isOverLimit(context, request)) {
 		return refuse(context, request, 'limit', 0, 'silent')
@@ -318,6 +350,50 @@ function discover(context: LeaseContext, request: DhcpRequest): LeaseDecision {
 	}
 	if (needsPing(context, request, found.address)) return { events: [], ping: found.address }
 	return offer(context, request, session, choice, own, found)
+}
+
+/** `accept=false`: no offer. */
+function turnAway(
+	context: LeaseContext,
+	{ mac, client }: DhcpRequest,
+	{ request, server, why }: Extract<SrcReply, { accept: false }>,
+): LeaseDecision {
+	const data: EventData<'LeaseRefused'> = {
+		...{ mac, client, reason: 'src-refused', silent: true, request, srcServer: server },
+		...(why === undefined ? {} : { why }),
+	}
+	const stream = subscriberStream(context.name, mac)
+	return { events: [{ stream, type: 'LeaseRefused', v: 1, at: context.at, data }] }
+}
+
+/** An offer that stands is not asked about once more. */
+function repeatedOffer(
+	context: LeaseContext,
+	request: DhcpRequest,
+	session: Session,
+	own: readonly Lease[],
+): LeaseDecision | undefined {
+	const there = own.find(lease => offerStands(context, request, lease))
+	const pool = there && poolFor(context.pools, there.address, request.mac)
+	if (there === undefined || pool === undefined) return undefined
+	const decision = decisionFor(context, request)
+	const leaseSeconds = leaseSecondsOf(pool, session, decision)
+	const { address } = there
+	return { events: [], reply: { kind: 'offer', address, pool, leaseSeconds, session, decision } }
+}
+
+function offerStands(
+	{ steadyAt }: LeaseContext,
+	request: DhcpRequest,
+	{ status, until, client, giaddr, interface: on }: Lease,
+): boolean {
+	return (
+		status === 'offered' &&
+		until - steadyAt > offerRepeatMs &&
+		client === request.client &&
+		giaddr === request.giaddr &&
+		on === request.interface
+	)
 }
 
 type Found = { readonly address: number; readonly pool: Pool }
@@ -375,21 +451,18 @@ function offer(
 	own: readonly Lease[],
 	{ address, pool }: Found,
 ): LeaseDecision {
-	const { at, name, steadyAt, pools } = context
-	const leaseSeconds = leaseSecondsOf(pool, session)
-	const reply: LeaseReply = { kind: 'offer', address, pool, leaseSeconds, session }
+	const { at, name, pools } = context
+	const decision = session && decisionFor(context, request)
+	const leaseSeconds = leaseSecondsOf(pool, session, decision)
+	const reply: LeaseReply = { kind: 'offer', address, pool, leaseSeconds, session, decision }
 	const there = own.find(lease => lease.address === address)
-	const stands =
-		there?.status === 'offered' &&
-		there.until - steadyAt > offerRepeatMs &&
-		there.client === request.client &&
-		there.giaddr === request.giaddr &&
-		there.interface === request.interface
-	if (stands) return { events: [], reply }
+	const stands = there !== undefined && offerStands(context, request, there)
+	if (stands && request.src === undefined) return { events: [], reply }
 	const stream = subscriberStream(name, request.mac)
 	const events: NewEvent[] = []
 	const chain = linkedPools(pools, choice.pool)
-	if (!own.some(lease => chain.some(pool => pool.name === lease.pool))) {
+	const isNew = !own.some(lease => chain.some(pool => pool.name === lease.pool))
+	if (isNew || request.src !== undefined) {
 		events.push({ stream, type: 'PoolSelected', v: 1, at, data: selection(request, choice) })
 	}
 	const { giaddr } = request
@@ -400,9 +473,10 @@ function offer(
 }
 
 function selection(request: DhcpRequest, choice: PoolChoice): EventData<'PoolSelected'> {
-	const { mac, client } = request
-	const { by, pool, reason, address } = choice
-	const data = { mac, client, by, pool: pool.name, reason }
+	const { mac, client, src } = request
+	const { by, pool, address } = choice
+	const reason = reasonWithSrc(choice, src)
+	const data = { mac, client, by, pool: pool.name, reason, ...srcPart(src) }
 	return address === undefined ? data : { ...data, address: formatIpv4(address) }
 }
 
@@ -450,10 +524,10 @@ function select(context: LeaseContext, request: DhcpRequest): LeaseDecision {
 
 /** INIT-REBOOT: the client remembers an address. Silent where nothing is known of it. */
 function reboot(context: LeaseContext, request: DhcpRequest): LeaseDecision {
-	const { requested, link, interfaceAddress } = request
+	const { requested, link } = request
 	const admitted = admit(context, request)
 	if (admitted === undefined) return discard('no-session')
-	const choice = choiceFor(context, admitted.session, link, interfaceAddress)
+	const choice = choiceFor(context, request, admitted.session)
 	if (choice === undefined) return discard('no-pool')
 	if (ownLease(context, request, requested) !== undefined) {
 		return grant(context, request, admitted.session, requested, link)
@@ -508,7 +582,7 @@ function grant(
 	if (!isFreeFor(lease, isOwn, steadyAt) || context.pinging.has(address)) {
 		return refuse(context, request, 'not-yours', address, 'nak')
 	}
-	const choice = request.choice ?? choiceFor(context, session, link, request.interfaceAddress)
+	const choice = choiceFor(context, request, session, link)
 	if (choice === undefined || !linkedPools(pools, choice.pool).includes(pool)) {
 		return refuse(context, request, 'other-network', address, 'nak')
 	}
@@ -519,10 +593,14 @@ function grant(
 	if (!renewed && others.length === 0 && isOverLimit(context, request)) {
 		return refuse(context, request, 'limit', address, 'nak')
 	}
-	const leaseSeconds = leaseSecondsOf(pool, session)
+	const decision = session && decisionFor(context, request)
+	const leaseSeconds = leaseSecondsOf(pool, session, decision)
 	const expiresAt = leaseSeconds === 0 ? 0 : at + leaseSeconds * 1000
 	const giaddr = request.kind === 'renewing' ? (lease?.giaddr ?? 0) : request.giaddr
-	const data = leaseData(context, request, address, pool, leaseSeconds, expiresAt, giaddr)
+	const data = {
+		...leaseData(context, request, address, pool, leaseSeconds, expiresAt, giaddr),
+		...toldToSrc(context),
+	}
 	if (data.hostname === undefined && lease?.hostname !== undefined) data.hostname = lease.hostname
 	const stream = subscriberStream(name, request.mac)
 	const type = renewed ? 'LeaseRenewed' : 'LeaseGranted'
@@ -530,7 +608,7 @@ function grant(
 		...others.map(other => released(context.name, other, 'moved', at)),
 		{ stream, type, v: 1, at, data },
 	]
-	return { events, reply: { kind: 'ack', address, pool, leaseSeconds, session } }
+	return { events, reply: { kind: 'ack', address, pool, leaseSeconds, session, decision } }
 }
 
 // ---- DHCPDECLINE, DHCPRELEASE, DHCPINFORM
@@ -556,15 +634,15 @@ function release(context: LeaseContext, request: DhcpRequest): LeaseDecision {
 
 /** RFC 2131 §4.3.5: options for an address that the client has from elsewhere. */
 function inform(context: LeaseContext, request: DhcpRequest): LeaseDecision {
-	const { ciaddr, link, interfaceAddress } = request
+	const { ciaddr } = request
 	if (ciaddr === 0) return discard('invalid')
 	const admitted = admit(context, request)
 	if (admitted === undefined) return discard('no-session')
 	const { session } = admitted
-	const pool =
-		poolAround(context.pools, ciaddr) ?? choiceFor(context, session, link, interfaceAddress)?.pool
+	const pool = poolAround(context.pools, ciaddr) ?? choiceFor(context, request, session)?.pool
 	if (pool === undefined) return discard('no-pool')
-	return { events: [], reply: { kind: 'inform', pool, session } }
+	const decision = session && decisionFor(context, request)
+	return { events: [], reply: { kind: 'inform', pool, session, decision } }
 }
 
 // ---- time

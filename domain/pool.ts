@@ -5,6 +5,7 @@
  */
 import { formatIpv4, parseIpv4 } from './address.ts'
 import type { DhcpLocal, DhcpPool } from './configuration.ts'
+import type { PoolSelector } from './event.ts'
 import {
 	addMember,
 	createFreeSet,
@@ -14,6 +15,7 @@ import {
 	removeMember,
 } from './free-set.ts'
 import { type Lease, type LeaseTable, takenAddresses } from './lease-state.ts'
+import type { SrcDecision } from './sae/logins.ts'
 
 export type Pool = {
 	readonly name: string
@@ -224,14 +226,15 @@ function search(
 
 /** Why and by whom a pool was chosen; `address`: the one that was asked for by name. */
 export type PoolChoice = {
-	readonly by: 'framed-address' | 'pool-name' | 'domain-name' | 'giaddr' | 'interface'
+	readonly by: PoolSelector
 	readonly pool: Pool
 	readonly reason: string
 	readonly address?: number
 }
 
-/** What RADIUS has said about a subscriber, as far as it chooses a pool. */
+/** What SRC and RADIUS have said about a subscriber, as far as it chooses a pool. */
 export type PoolWishes = {
+	readonly src?: SrcDecision | undefined
 	readonly user?: string | undefined
 	readonly framedAddress?: string | undefined
 	readonly framedPool?: string | undefined
@@ -239,9 +242,10 @@ export type PoolWishes = {
 }
 
 /**
- * The pool for a subscriber, in JunosE's order: framed address, pool name, domain name of the user,
- * then the place: the relay agent's address, the receiving interface's. `wishes` is undefined where
- * the server goes by the place alone (`standalone`). Addresses are 0 where there is none.
+ * The pool for a subscriber, in JunosE's order: framed address, pool name, both SRC's before RADIUS',
+ * domain name of the user, then the place: the relay agent's address, the receiving interface's.
+ * `wishes` is undefined where the server goes by the place alone (`standalone`). Addresses are 0
+ * where there is none.
  */
 export function choosePool(
 	pools: Pools,
@@ -251,9 +255,31 @@ export function choosePool(
 ): PoolChoice | undefined {
 	return (
 		(wishes &&
-			(byFramedAddress(pools, wishes) ?? byName(pools, wishes) ?? byDomain(pools, wishes))) ??
+			(bySrcAddress(pools, wishes) ??
+				byFramedAddress(pools, wishes) ??
+				bySrcName(pools, wishes) ??
+				byName(pools, wishes) ??
+				byDomain(pools, wishes))) ??
 		byPlace(pools, giaddr, interfaceAddress)
 	)
+}
+
+function bySrcAddress(pools: Pools, { src }: PoolWishes): PoolChoice | undefined {
+	const address = src?.address === undefined ? undefined : parseIpv4(src.address)
+	const pool = address === undefined ? undefined : poolAround(pools, address)
+	if (src === undefined || address === undefined || pool === undefined) return undefined
+	const reason = `SRC gives ${src.address}, which is in its network${because(src)}.`
+	return { by: 'src', pool, reason, address }
+}
+
+function bySrcName(pools: Pools, { src }: PoolWishes): PoolChoice | undefined {
+	const pool = src?.pool === undefined ? undefined : pools.byName.get(src.pool)
+	if (src === undefined || pool === undefined) return undefined
+	return { by: 'src', pool, reason: `SRC names it${because(src)}.` }
+}
+
+function because({ reason }: SrcDecision): string {
+	return reason === undefined ? '' : ` (${reason})`
 }
 
 /** RFC 2865 §5.8: 255.255.255.255 lets the user choose, 255.255.255.254 the NAS. */

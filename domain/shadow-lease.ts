@@ -16,6 +16,8 @@ export type ShadowContext = {
 	readonly router: RouterState
 	/** Wall-clock milliseconds of now. */
 	readonly at: number
+	/** SRC is on: it is told of every address. */
+	readonly tellsSrc: boolean
 }
 
 /** A client's message; addresses are unsigned numbers, 0 for none. */
@@ -141,6 +143,7 @@ function acknowledged(context: ShadowContext, answer: ServerMessage): NewEvent[]
 	if (hostname !== undefined) data.hostname = hostname
 	if (router.sessions.has(mac)) data.session = true
 	if (own !== undefined && !moved) data.renewed = true
+	if (context.tellsSrc) data.src = true
 	events.push({ stream: subscriberStream(name, mac), type: 'LeaseObserved', v: 1, at, data })
 	return events
 }

@@ -4,6 +4,7 @@
  */
 import { restoreLeases, type SavedLeases, savedLeases } from './lease-snapshot.ts'
 import type { PoolBound } from './lease-state.ts'
+import { restoreSrc, type SavedSrc, savedSrc } from './sae/login-snapshot.ts'
 import {
 	restoreAccessPoints,
 	restoreSessions,
@@ -15,7 +16,7 @@ import {
 import { initialState, ownRouterState, type RouterState, type State } from './state.ts'
 
 /** Raise it when a snapshot of the old shape cannot be read as the new one. */
-export const stateVersion = 4
+export const stateVersion = 5
 
 export type StatePiece =
 	| {
@@ -34,6 +35,7 @@ export type StatePiece =
 	| ({ readonly kind: 'sessions' } & SavedSessions)
 	| { readonly kind: 'access-points'; readonly accessPoints: SavedAccessPoints }
 	| ({ readonly kind: 'leases' } & SavedLeases)
+	| ({ readonly kind: 'src' } & SavedSrc)
 
 const rowsPerPiece = 4096
 
@@ -49,6 +51,7 @@ export function* statePieces(state: State): Generator<StatePiece> {
 		for (const part of savedSessions(router, rowsPerPiece)) yield { kind: 'sessions', ...part }
 		yield { kind: 'access-points', accessPoints: savedAccessPoints(router) }
 		for (const part of savedLeases(leases, rowsPerPiece)) yield { kind: 'leases', ...part }
+		for (const part of savedSrc(router.src, rowsPerPiece)) yield { kind: 'src', ...part }
 	}
 }
 
@@ -92,6 +95,9 @@ function restorePart(
 			return
 		case 'leases':
 			restoreLeases(router.leases, piece)
+			return
+		case 'src':
+			restoreSrc(router.src, piece)
 			return
 		default:
 			piece satisfies never

@@ -6,6 +6,7 @@
 import { parseIpv4 } from './address.ts'
 import { type NewEvent, virtualRouterOf } from './event.ts'
 import { foldLease, type LeaseTable, newLeaseTable } from './lease-state.ts'
+import { foldSrc, newSrcTable, type SrcTable } from './sae/logins.ts'
 import {
 	foldSession,
 	newSessionTable,
@@ -18,6 +19,7 @@ export type RouterState = SessionTable & {
 	/** Addresses of clients whose Access-Requests must carry Message-Authenticator from now on. */
 	readonly messageAuthenticatorSeen: Set<number>
 	readonly leases: LeaseTable
+	readonly src: SrcTable
 }
 
 export type State = {
@@ -40,6 +42,7 @@ function newRouterState(name: string): RouterState {
 		...newSessionTable(true),
 		messageAuthenticatorSeen: new Set(),
 		leases: newLeaseTable(),
+		src: newSrcTable(),
 	}
 }
 
@@ -69,39 +72,54 @@ export function evolve(state: State, event: NewEvent): void {
 		case 'AccessAccepted':
 		case 'AccountingStarted':
 		case 'AccountingUpdated':
-		case 'SubscriberTerminated':
 			foldSession(ownRouterState(state, virtualRouterOf(event.stream)), event)
 			return
+		case 'SubscriberTerminated': {
+			const router = ownRouterState(state, virtualRouterOf(event.stream))
+			foldSession(router, event)
+			foldSrc(router.src, event, undefined)
+			return
+		}
 		case 'MessageAuthenticatorSeen':
 			ownRouterState(state, virtualRouterOf(event.stream)).messageAuthenticatorSeen.add(
 				parseIpv4(event.data.client) ?? 0,
 			)
 			return
 		case 'LeaseOffered':
-		case 'LeaseGranted':
-		case 'LeaseRenewed':
-		case 'LeaseObserved':
-		case 'LeaseDeclined':
-		case 'LeaseReleased':
-		case 'LeaseExpired':
 		case 'PoolWarningChanged': {
 			const { leases } = ownRouterState(state, virtualRouterOf(event.stream))
 			foldLease(leases, event, state.clockShiftMs)
 			return
 		}
+		case 'LeaseGranted':
+		case 'LeaseRenewed':
+		case 'LeaseObserved':
+		case 'LeaseDeclined':
+		case 'LeaseReleased':
+		case 'LeaseExpired': {
+			const router = ownRouterState(state, virtualRouterOf(event.stream))
+			foldLease(router.leases, event, state.clockShiftMs)
+			foldSrc(router.src, event, router.sessions.get(event.data.mac))
+			return
+		}
+		case 'PoolRequested':
+		case 'PoolSelected':
+		case 'LeaseRefused':
+		case 'AccountingStopped':
+		case 'SrcSessionOpened':
+		case 'SrcSessionClosed':
+			foldSrc(ownRouterState(state, virtualRouterOf(event.stream)).src, event, undefined)
+			return
 		case 'ClockStepped':
 			state.clockShiftMs += event.data.byMs
 			for (const router of state.routers.values()) shiftIdleClocks(router, event.data.byMs)
 			return
-		case 'PoolSelected':
-		case 'LeaseRefused':
 		case 'DhcpDiscarded':
 		case 'DhcpForwarded':
 		case 'AccessRequested':
 		case 'AccessChallenged':
 		case 'AccessRejected':
 		case 'AccessUnanswered':
-		case 'AccountingStopped':
 		case 'AccountingTurnedOn':
 		case 'AccountingTurnedOff':
 		case 'AccountingAnswered':
@@ -114,9 +132,6 @@ export function evolve(state: State, event: NewEvent): void {
 		case 'RequestsDiscarded':
 		case 'AnswersRepeated':
 		case 'ResponsesDiscarded':
-		case 'PoolRequested':
-		case 'SrcSessionOpened':
-		case 'SrcSessionClosed':
 		case 'SrcServerChanged':
 		case 'SrcAnswersDiscarded':
 		case 'DisconnectRequested':

@@ -2,7 +2,7 @@
 import { arch, platform } from 'node:os'
 import type { ViewReader } from '../adapters/views/reader.ts'
 import { formatIpv4, parseIpv4 } from '../domain/address.ts'
-import type { Configuration, DhcpLocal, DhcpPool } from '../domain/configuration.ts'
+import type { Configuration, DhcpLocal, DhcpPool, VirtualRouter } from '../domain/configuration.ts'
 import { decide } from '../domain/decide.ts'
 import { type NewEvent, relayStream, subscriberStream } from '../domain/event.ts'
 import type {
@@ -36,6 +36,8 @@ import type { Following } from '../projections/follow.ts'
 import { leasesOf, leasesOfMac } from '../projections/leases.ts'
 import type { Pools } from '../projections/pools.ts'
 import { subscribersText, subscriberText } from '../projections/sessions-text.ts'
+import type { SrcRecord } from '../projections/src-statistics.ts'
+import { type SrcQuery, srcInfoText, srcStatisticsText } from '../projections/src-text.ts'
 import type { RelayStatistics } from '../projections/statistics.ts'
 import { relayStatisticsText, upstreamStatisticsText } from '../projections/statistics-text.ts'
 import type { UpstreamStatistics } from '../projections/upstream-statistics.ts'
@@ -53,6 +55,7 @@ export type Operated = {
 	readonly pools: Following<Pools>
 	readonly dhcpStatistics: Following<DhcpStatistics>
 	readonly dynamicRequestStatistics: Following<DynamicRequestStatistics>
+	readonly srcStatistics: Following<SrcRecord>
 	/** Copies of the history outside this machine. */
 	readonly mirrors: () => readonly MirrorState[]
 	/** The read models, behind the journal by what their thread has not folded yet. */
@@ -76,6 +79,12 @@ export function openOperator(operated: Operated): Operator {
 			orSentence(clearBindings(operated, virtualRouter, server, address)),
 		clearSubscriber: (virtualRouter, mac) =>
 			orSentence(clearSubscriber(operated, virtualRouter, mac)),
+		async restartSrc(virtualRouter) {
+			const bridge = operated.engine.src.get(virtualRouter)
+			if (bridge === undefined) return 'SRC is not on; "sscc enable" turns it on.'
+			bridge.client.restart()
+			return undefined
+		},
 		async show(virtualRouter, what) {
 			if (isOfState(what)) {
 				// The live state is ahead of the disk by the batch that waits to be written: what is shown
@@ -285,11 +294,26 @@ function show(operated: Operated, virtualRouter: string, what: AtOnce): readonly
 			const addresses = addressesOf(operated, virtualRouter, what.mac)
 			return subscriberText(sessions, virtualRouter, what.mac, addresses)
 		}
+		case 'sscc-info':
+			return srcInfoText(operated.srcStatistics.state(), srcQuery(engine, settings))
+		case 'sscc-statistics':
+			return srcStatisticsText(operated.srcStatistics.state(), srcQuery(engine, settings))
 		case 'version':
 			return version(operated)
 		default:
 			return what satisfies never
 	}
+}
+
+function srcQuery(engine: Engine, { name, src }: VirtualRouter): SrcQuery {
+	const client = engine.src.get(name)?.client
+	const live = client && { info: client.info(), statistics: client.statistics() }
+	const interfaceWith = (address: string) => {
+		const wanted = parseIpv4(address) ?? 0
+		const all = [...engine.dhcp.interfaces.values()]
+		return all.find(({ addresses }) => addresses.includes(wanted))?.name
+	}
+	return { virtualRouter: name, settings: src, live, interfaceWith }
 }
 
 function addressesOf(operated: Operated, virtualRouter: string, mac: string): string[] {

@@ -22,12 +22,14 @@ import { dhcpStatistics } from '../projections/dhcp-statistics.ts'
 import { dynamicRequestStatistics } from '../projections/dynamic-request-statistics.ts'
 import { catchUpTogether, follow, withPositions } from '../projections/follow.ts'
 import { pools } from '../projections/pools.ts'
+import { srcStatistics } from '../projections/src-statistics.ts'
 import { relayStatistics } from '../projections/statistics.ts'
 import { upstreamStatistics } from '../projections/upstream-statistics.ts'
 import { timed } from './commit-times.ts'
 import { loadConfiguration } from './configuration-file.ts'
 import { configure, resolveUpstreams } from './engine/configure.ts'
 import { createEngine, type Engine, type EngineLog, recordDurably, turn } from './engine/engine.ts'
+import { closeSrc } from './engine/src-bridge.ts'
 import { stopEngine } from './engine/stop.ts'
 import { tickMs } from './engine/timers.ts'
 import type { EventStoreMirror } from './eventstore-mirror.ts'
@@ -40,6 +42,7 @@ import { liveRelay, type StatusSettings } from './relay-status.ts'
 import { release } from './release.ts'
 import { type ServeSettings, UsageError } from './settings.ts'
 import { openSnapshooter } from './snapshot.ts'
+import { srcOpener } from './src-client.ts'
 import { openViewReading, openViews } from './views.ts'
 
 /** How often names of upstream servers are looked up anew, and projections are saved. */
@@ -69,6 +72,7 @@ export async function serve(settings: ServeSettings): Promise<number> {
 			projection: dynamicRequestStatistics,
 			onWarning,
 		}),
+		follow({ reader: journal, snapshots: journal, projection: srcStatistics, onWarning }),
 	] as const
 	catchUpTogether(journal, [recovering, ...views])
 	const state = recovering.state()
@@ -105,12 +109,15 @@ export async function serve(settings: ServeSettings): Promise<number> {
 			hidden,
 			...(dhcp === undefined ? {} : { dhcp }),
 			dhcpPort: settings.dhcpPort,
+			openSrc: srcOpener(settings.config, settings.natsSecurity, log),
+			soon: setImmediate,
 		},
 		state,
 		{ hostname: loaded.configuration.hostname, virtualRouters: [] },
 	)
 	const refused = await configure(engine, loaded.configuration)
 	if (refused !== undefined) {
+		await closeSrc(engine)
 		transport.close()
 		journal.close()
 		throw new UsageError(`${settings.config}: ${refused}`)
@@ -137,6 +144,7 @@ export async function serve(settings: ServeSettings): Promise<number> {
 		pools: views[2],
 		dhcpStatistics: views[3],
 		dynamicRequestStatistics: views[4],
+		srcStatistics: views[5],
 		mirrors: () => (mirror === undefined ? [] : [mirror.state()]),
 		viewReader: viewReading.reader,
 		startedAt,
@@ -185,6 +193,7 @@ export async function serve(settings: ServeSettings): Promise<number> {
 	const code = await ended.promise
 	for (const timer of timers) clearInterval(timer)
 	transport.stop()
+	await closeSrc(engine)
 	await shell.close()
 	await http?.close()
 	viewReading.close()

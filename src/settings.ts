@@ -3,9 +3,11 @@ import { parseArgs } from 'node:util'
 import { isLeft } from 'fp-ts/lib/Either.js'
 import * as t from 'io-ts'
 import { isLoopback, type Listening, parseListening, readToken } from '../adapters/http/access.ts'
+import type { NatsSecurity } from '../adapters/nats/connection.ts'
 import { serverPort } from '../domain/dhcp/packet.ts'
 import { watchdogSeconds, watchdogSecondsMinimum } from '../domain/upstream.ts'
 import { type LogLevel, logLevels } from './log.ts'
+import { natsFileFlags, natsFiles, natsFilesUsage } from './nats-settings.ts'
 
 /** What is wrong with how the program was called, as a sentence. */
 export class UsageError extends Error {
@@ -60,6 +62,8 @@ export type ServeSettings = {
 	/** Where the DHCP server listens. */
 	readonly dhcpPort: number
 	readonly logLevel: LogLevel
+	/** What SRC's NATS servers are logged in to with; which they are, `sscc` commands say. */
+	readonly natsSecurity: NatsSecurity
 	/** Where the HTTP server listens, and the token that it demands; undefined: there is none. */
 	readonly http: { readonly listening: Listening; readonly token: string | undefined } | undefined
 	/** Connection string of the EventStoreDB database that mirrors the journal. */
@@ -77,7 +81,10 @@ export const serveUsage = `radledger serve --config FILE --data DIR
                            line; needed unless ADDRESS is a loopback one   RADLEDGER_HTTP_TOKEN_FILE
   --dhcp-port N            where the DHCP server listens (67)              RADLEDGER_DHCP_PORT
   --eventstore URL         mirror to EventStoreDB, e.g. esdb://HOST:2113   RADLEDGER_EVENTSTORE
-  --log-level LEVEL        ${logLevels.join(', ')}           RADLEDGER_LOG_LEVEL`
+  --log-level LEVEL        ${logLevels.join(', ')}           RADLEDGER_LOG_LEVEL
+  and, for the SRC servers of "sscc" commands:
+  --nats-tls               TLS, with the system's certificate authorities   RADLEDGER_NATS_TLS
+  ${natsFilesUsage}`
 
 export function serveSettings(
 	args: readonly string[],
@@ -94,6 +101,8 @@ export function serveSettings(
 		http: { type: 'string' },
 		'http-token-file': { type: 'string' },
 		eventstore: { type: 'string' },
+		'nats-tls': { type: 'boolean' },
+		...Object.fromEntries(natsFileFlags.map(name => [name, { type: 'string' as const }])),
 	})
 	const one = <A>(name: string, codec: t.Type<A, unknown, unknown>, other: string | undefined) => {
 		const variable = `RADLEDGER_${name.toUpperCase().replaceAll('-', '_')}`
@@ -114,6 +123,14 @@ export function serveSettings(
 		transport: one('transport', transport, 'auto'),
 		dhcpPort: one('dhcp-port', port, String(serverPort)),
 		logLevel: one('log-level', logLevel, 'info'),
+		natsSecurity: natsFiles(
+			name => {
+				const variable = `RADLEDGER_${name.toUpperCase().replaceAll('-', '_')}`
+				const given = flags[name] ?? environment[variable]
+				return given === undefined ? undefined : one(name, text, undefined)
+			},
+			(flags['nats-tls'] ?? environment['RADLEDGER_NATS_TLS']) !== undefined,
+		),
 		http: httpSettings(
 			(flags['http'] as string | undefined) ?? environment['RADLEDGER_HTTP'],
 			(flags['http-token-file'] as string | undefined) ?? environment['RADLEDGER_HTTP_TOKEN_FILE'],

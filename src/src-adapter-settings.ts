@@ -1,6 +1,7 @@
 /** Settings of `radledger src-adapter`: flags, then environment variables. */
 import type { NatsSecurity } from '../adapters/nats/connection.ts'
 import { type LogLevel, logLevels } from './log.ts'
+import { natsFileFlags, natsFiles, natsFilesUsage } from './nats-settings.ts'
 import { readFlags, UsageError } from './settings.ts'
 
 export type SrcAdapterSettings = {
@@ -23,11 +24,7 @@ const usualAccountingPort = 1813
 export const srcAdapterUsage = `radledger src-adapter --rules FILE --nats URL
   --rules FILE                   classification rules                         RADLEDGER_RULES
   --nats URL                     nats://HOST[:${usualNatsPort}] or tls://...; may be repeated   RADLEDGER_NATS
-  --nats-credentials FILE        a .creds file                                RADLEDGER_NATS_CREDENTIALS
-  --nats-nkey FILE               a file with the seed of an NKEY              RADLEDGER_NATS_NKEY
-  --nats-ca FILE                 who may sign the server's certificate        RADLEDGER_NATS_CA
-  --nats-certificate FILE        our own certificate ...                      RADLEDGER_NATS_CERTIFICATE
-  --nats-key FILE                ... and its key                              RADLEDGER_NATS_KEY
+  ${natsFilesUsage}
   --virtual-router NAME          only this one's questions; may be repeated   RADLEDGER_VIRTUAL_ROUTER
   --radius-accounting HOST:PORT  write sessions as RADIUS accounting          RADLEDGER_RADIUS_ACCOUNTING
   --radius-secret-file FILE      the secret of that server                    RADLEDGER_RADIUS_SECRET_FILE
@@ -38,11 +35,7 @@ type Environment = Readonly<Record<string, string | undefined>>
 
 const single = [
 	'rules',
-	'nats-credentials',
-	'nats-nkey',
-	'nats-ca',
-	'nats-certificate',
-	'nats-key',
+	...natsFileFlags,
 	'radius-accounting',
 	'radius-secret-file',
 	'nas-identifier',
@@ -99,14 +92,6 @@ function natsOf(urls: readonly string[], one: One): SrcAdapterSettings['nats'] {
 	if (urls.length === 0) missing('nats')
 	const parsed = urls.map(parseNatsUrl)
 	const first = parsed[0]!
-	const files = {
-		caFile: one('nats-ca'),
-		certificateFile: one('nats-certificate'),
-		keyFile: one('nats-key'),
-	}
-	const encrypted =
-		parsed.some(({ protocol }) => protocol === 'tls:') ||
-		Object.values(files).some(file => file !== undefined)
 	const password = decodeURIComponent(first.password)
 	const user = decodeURIComponent(first.username)
 	const login = password === '' ? (user === '' ? {} : { token: user }) : { user, password }
@@ -114,8 +99,10 @@ function natsOf(urls: readonly string[], one: One): SrcAdapterSettings['nats'] {
 		servers: parsed.map(({ hostname, port }) => `${hostname}:${port || usualNatsPort}`),
 		security: {
 			...login,
-			...given({ credentialsFile: one('nats-credentials'), nkeySeedFile: one('nats-nkey') }),
-			...(encrypted ? { tls: given(files) } : {}),
+			...natsFiles(
+				one,
+				parsed.some(({ protocol }) => protocol === 'tls:'),
+			),
 		},
 	}
 }
@@ -139,11 +126,4 @@ function accountingOf(one: One): SrcAdapterSettings['accounting'] {
 	}
 	const secretFile = one('radius-secret-file') ?? missing('radius-secret-file')
 	return { host, port, secretFile, nasIdentifier: one('nas-identifier') ?? 'radledger-src' }
-}
-
-/** Without the fields that are undefined. */
-function given<T extends object>(fields: T): { [K in keyof T]?: Exclude<T[K], undefined> } {
-	return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as {
-		[K in keyof T]?: Exclude<T[K], undefined>
-	}
 }

@@ -21,6 +21,7 @@ import {
 	type SimulatedRelay,
 	simulatedRelay,
 } from './simulated-relay.ts'
+import { simulatedSrc } from './simulated-src.ts'
 import { stateToJson } from './state-json.ts'
 
 const ip = (text: string) => parseIpv4(text)!
@@ -323,6 +324,29 @@ test('the lease of an authenticated subscriber ends with the session', async () 
 	const [stop] = relay.fromWap(accountingRequest('stop'))
 	relay.fromHome(stop!, answerPacket(stop!.bytes, { code: 5 }))
 	assert.is(ofType(relay, 'LeaseReleased')[0]!.data.cause, 'session')
+})
+
+test('SRC is told of address and interface, and asked for nothing', async () => {
+	const src = simulatedSrc()
+	const sscc = 'sscc primary address 10.10.2.2\nsscc enable\n'
+	const relay = await externalRelay(`${external}${sscc}`, { openSrc: src.openSrc })
+	join(relay)
+	relay.pass(100)
+	const report = src.next('address')
+	const { macAddress, ipAddress, interfaceName, giaddr, event, leaseTime } = report.body
+	assert.equal([macAddress, ipAddress, interfaceName], [mac, '10.0.0.20', 'eth0'])
+	assert.equal([giaddr, event, leaseTime], ['10.0.0.1', 'ADDR', 600])
+	assert.is(report.body.poolName, undefined)
+	await report.answer({ sessionId: 's1' })
+	assert.is(ofType(relay, 'SrcSessionOpened')[0]!.data.session, 's1')
+	const request = dhcpMessage({ type: 'request', ciaddr: '10.0.0.20' })
+	pass(relay, '10.0.0.20', server, request)
+	pass(relay, server, '10.0.0.20', reply('ack', request, '10.0.0.20'))
+	relay.pass(100)
+	assert.equal(src.open, [], 'a renewal is nothing new')
+	relay.pass(610_000)
+	assert.is(src.next('delete').body.cause, 'Lost-Carrier')
+	assert.equal(ofType(relay, 'PoolRequested'), [])
 })
 
 test('a restart keeps the lease and what it is for', async () => {

@@ -51,6 +51,11 @@ export function fakeOperator(start: Configuration = initialConfiguration()): Fak
 			this.cleared.push(`${virtualRouter}: ${mac}`)
 			return undefined
 		},
+		async restartSrc(virtualRouter) {
+			if (this.refusal !== undefined) return this.refusal
+			this.cleared.push(`${virtualRouter}: sscc`)
+			return undefined
+		},
 		async show(virtualRouter, what) {
 			this.shown.push([virtualRouter, what])
 			return this.output

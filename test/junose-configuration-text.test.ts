@@ -11,6 +11,7 @@ import {
 	newVirtualRouter,
 	relayServerDefaults,
 	type Service,
+	type SrcSettings,
 	type UpstreamServer,
 	upstreamServerDefaults,
 	type VirtualRouter,
@@ -182,6 +183,22 @@ const dhcpLocal: fc.Arbitrary<DhcpLocal> = fc.record(
 	{ requiredKeys: ['pools', 'excluded', 'ping', 'interfaces'] },
 )
 
+const srcServer = fc.record({ address: host, port: fc.integer({ min: 1, max: 65_535 }) })
+const src: fc.Arbitrary<SrcSettings> = fc.record(
+	{
+		enabled: fc.boolean(),
+		servers: fc.record(
+			{ primary: srcServer, secondary: srcServer, tertiary: srcServer },
+			{ requiredKeys: [] },
+		),
+		retrySeconds: fc.integer({ min: 5, max: 300 }),
+		sourceAddress: host,
+		transportRouter: name(32),
+		localRules: fc.constantFrom('src.rules', '/etc/radledger/src rules', 'a"b\\\\c'),
+	},
+	{ requiredKeys: ['enabled', 'servers', 'retrySeconds'] },
+)
+
 const dhcpExternal: fc.Arbitrary<DhcpExternal> = fc.record({
 	enabled: fc.boolean(),
 	servers: fc.uniqueArray(host, { maxLength: 4 }),
@@ -205,6 +222,7 @@ const virtualRouter: fc.Arbitrary<VirtualRouter> = fc
 			}),
 			dhcpLocal,
 			dhcpExternal,
+			src,
 			upstream: fc.record({ authentication: upstreamServers, accounting: upstreamServers }),
 			algorithm: fc.constantFrom('direct', 'round-robin'),
 			updateSourceAddress: host,
@@ -213,6 +231,7 @@ const virtualRouter: fc.Arbitrary<VirtualRouter> = fc
 			requiredKeys: [
 				...(['name', 'relay', 'upstream', 'algorithm', 'idleTimeoutSeconds'] as const),
 				...(['dynamicRequest', 'disconnectClients', 'dhcpLocal', 'dhcpExternal'] as const),
+				...(['src'] as const),
 			],
 		},
 	)

@@ -89,6 +89,16 @@ test('nobody selects a pool where an external server chooses', async () => {
 	)
 })
 
+test('SRC that would select pools is told that it selects none', async () => {
+	const sentence =
+		'The DHCP external server of virtual router default chooses the addresses: SRC is told of them, and selects no pool.'
+	const external = [...global, 'service dhcp-external']
+	for (const line of ['sscc enable', 'sscc local rules src.rules']) {
+		assert.match((await said(...external, line)).join(' '), sentence)
+		assert.not.match((await said(...global, line)).join(' '), 'external')
+	}
+})
+
 test('two virtual routers do not share the clients of an interface', () => {
 	const both = 'service dhcp-external\nvirtual-router b\nservice dhcp-local standalone\n'
 	assert.match(errorsOf(both)[0] ?? '', 'would both serve the DHCP clients of every interface')

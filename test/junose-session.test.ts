@@ -12,6 +12,7 @@ import {
 	newSession,
 	prompt,
 } from '../domain/junose/session.ts'
+import { ssccCommands } from '../domain/junose/sscc-commands.ts'
 import { subscriberCommands } from '../domain/junose/subscriber-commands.ts'
 import { fakeOperator, screenOf, typeLines } from './fake-operator.ts'
 
@@ -291,10 +292,8 @@ test('every configuration command shows in the configuration, and its no form ta
 
 test('the table of settings above misses no command that has a no form', () => {
 	const elsewhere = [
-		...dhcpCommands,
-		...dhcpExternalCommands,
-		...subscriberCommands,
-		...dynamicRequestCommands,
+		...[...dhcpCommands, ...dhcpExternalCommands, ...subscriberCommands],
+		...[...dynamicRequestCommands, ...ssccCommands],
 	]
 	const negatable = commands.filter(
 		c => c.noRows.length > 0 && !c.modes.includes('user-exec') && !elsewhere.includes(c),

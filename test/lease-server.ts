@@ -84,6 +84,7 @@ export function createLeaseServer(initial: DhcpLocal): LeaseServer {
 			at: wall(),
 			steadyAt: steady(),
 			pinging: new Set(),
+			asksSrc: false,
 		}
 	}
 	function tick(): void {

@@ -9,6 +9,7 @@ import { dhcpStatistics } from '../projections/dhcp-statistics.ts'
 import { dynamicRequestStatistics } from '../projections/dynamic-request-statistics.ts'
 import { follow, type Projection } from '../projections/follow.ts'
 import { pools } from '../projections/pools.ts'
+import { srcStatistics } from '../projections/src-statistics.ts'
 import { relayStatistics } from '../projections/statistics.ts'
 import { upstreamStatistics } from '../projections/upstream-statistics.ts'
 import { recordDurably } from '../src/engine/engine.ts'
@@ -43,6 +44,7 @@ async function running(text: string) {
 		pools: following(pools),
 		dhcpStatistics: following(dhcpStatistics),
 		dynamicRequestStatistics: following(dynamicRequestStatistics),
+		srcStatistics: following(srcStatistics),
 		mirrors: () => [],
 		viewReader: () => undefined,
 		startedAt: start,

@@ -29,7 +29,8 @@ function watcher() {
 	const state = initialState()
 	let at = epoch
 	let slice = 0
-	const context = () => ({ name: 'default', router: routerState(state, 'default'), at })
+	const router = () => routerState(state, 'default')
+	const context = () => ({ name: 'default', router: router(), at, tellsSrc: true })
 	const hardware = (mac: string) => `hw:01${mac.replaceAll('-', '').toLowerCase()}`
 	const record = (events: readonly NewEvent[]) => {
 		for (const event of events) evolve(state, event)

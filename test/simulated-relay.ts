@@ -20,6 +20,7 @@ import { initialState, type State } from '../domain/state.ts'
 import { configure } from '../src/engine/configure.ts'
 import type { DhcpSystem } from '../src/engine/dhcp-service.ts'
 import { createEngine, type Engine, turn } from '../src/engine/engine.ts'
+import type { OpenSrc } from '../src/engine/src-bridge.ts'
 
 /** An attribute: its type and its value, text or octets. */
 export type TestAttribute = readonly [type: number, value: string | Uint8Array | number[]]
@@ -210,6 +211,7 @@ export async function simulatedRelay(
 		readonly answerCacheOctets?: number
 		readonly resolve?: (name: string) => Promise<readonly number[]>
 		readonly dhcp?: DhcpSystem
+		readonly openSrc?: OpenSrc
 	} = {},
 ): Promise<SimulatedRelay> {
 	const transport = openSimulatedTransport()
@@ -245,6 +247,7 @@ export async function simulatedRelay(
 			watchdogSeconds: options.watchdogSeconds ?? 30,
 			hidden: builtInHidden,
 			...(options.dhcp === undefined ? {} : { dhcp: options.dhcp }),
+			...(options.openSrc === undefined ? {} : { openSrc: options.openSrc }),
 			answerCacheOctets: options.answerCacheOctets ?? 1 << 20,
 		},
 		options.state ?? initialState(),

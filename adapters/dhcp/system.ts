@@ -3,6 +3,7 @@
  * datagrams come with, whether somebody answers at an address, and DHCP messages that are routed
  * past it. Linux only, through koffi.
  */
+import { readFileSync } from 'node:fs'
 import { networkInterfaces } from 'node:os'
 import { parseIpv4 } from '../../domain/address.ts'
 import { openPinger, type Pinger } from './ping.ts'
@@ -13,6 +14,8 @@ export type DhcpInterface = {
 	readonly name: string
 	/** IPv4 addresses as numbers, the main one first. */
 	readonly addresses: readonly number[]
+	/** What the operator calls it: `ip link set eth0 alias TEXT`. */
+	readonly alias?: string
 }
 
 export type DhcpSystem = Pinger & {
@@ -20,6 +23,15 @@ export type DhcpSystem = Pinger & {
 	interfaces(): readonly DhcpInterface[]
 	/** Watches DHCP messages that this machine routes; throws an Error where it may not. */
 	watch(deliver: (datagram: PassingDatagram) => void, delivered: () => void): Watch
+}
+
+function aliasOf(name: string): string {
+	try {
+		return readFileSync(`/sys/class/net/${name}/ifalias`, 'utf8').trim()
+	} catch {
+		// An interface of a container may have no such file.
+		return ''
+	}
 }
 
 /** Throws an Error that says why the FFI cannot be had. */
@@ -35,7 +47,11 @@ export async function openDhcpSystem(): Promise<DhcpSystem> {
 				const index = Number(indexOf(name))
 				const own = (addresses ?? []).filter(({ family }) => family === 'IPv4')
 				if (index === 0 || own.length === 0) continue
-				found.push({ index, name, addresses: own.map(({ address }) => parseIpv4(address) ?? 0) })
+				const alias = aliasOf(name)
+				found.push({
+					...{ index, name, addresses: own.map(({ address }) => parseIpv4(address) ?? 0) },
+					...(alias === '' ? {} : { alias }),
+				})
 			}
 			return found
 		},

@@ -38,6 +38,7 @@ export type Outcome =
 	  }
 	/** A subscriber's session to be ended; the MAC in normal form. */
 	| { readonly kind: 'clear-subscriber'; readonly mac: string }
+	| { readonly kind: 'restart-src' }
 	/** Undefined: as long as the terminal is. */
 	| { readonly kind: 'page-length'; readonly rows: number | undefined }
 	| { readonly kind: 'history' }
@@ -327,8 +328,9 @@ function follow(
 ): readonly Branch[] | Fault {
 	const keywords = word.quoted ? [] : branches.filter(branch => stepOf(branch)?.kind === 'keyword')
 	const lower = word.text.toLowerCase()
-	const exact = keywords.filter(branch => keywordOf(branch) === lower)
-	const meant = exact.length > 0 ? exact : keywords.filter(b => keywordOf(b).startsWith(lower))
+	const exact = keywords.filter(branch => keywordOf(branch).toLowerCase() === lower)
+	const begun = keywords.filter(branch => keywordOf(branch).toLowerCase().startsWith(lower))
+	const meant = exact.length > 0 ? exact : begun
 	const words = [...new Set(meant.map(keywordOf))]
 	if (words.length > 1) return { kind: 'ambiguous', column, words }
 	if (meant.length > 0) return meant.map(takeKeyword)
@@ -409,7 +411,7 @@ export function candidatesFor(
 		if (step === undefined) {
 			if (partial === '' && walked.words > 0) add({ label: '<cr>', help: 'Execute the command' })
 		} else if (step.kind === 'keyword') {
-			if (step.word.startsWith(partial)) {
+			if (step.word.toLowerCase().startsWith(partial)) {
 				add({ label: step.word, help: step.help, text: step.word })
 			}
 		} else {

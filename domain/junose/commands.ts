@@ -80,6 +80,7 @@ import {
 	secretText,
 	unicastAddress,
 } from './parameter.ts'
+import { ssccCommands, ssccExecCommands } from './sscc-commands.ts'
 import { subscriberCommands, subscriberExecCommands } from './subscriber-commands.ts'
 import { relayServersTable } from './tables.ts'
 
@@ -679,6 +680,7 @@ export const commands: readonly Command[] = [
 	...dynamicRequestCommands,
 	...dhcpCommands,
 	...dhcpExternalCommands,
+	...ssccCommands,
 	execVirtualRouter,
 	...sessionCommands,
 	...baselineCommands,
@@ -687,6 +689,7 @@ export const commands: readonly Command[] = [
 	...dhcpClearCommands,
 	...dhcpExternalExecCommands,
 	...subscriberExecCommands,
+	...ssccExecCommands,
 	...showCommands,
 	...dynamicRequestShowCommands,
 	...dhcpShowCommands,

@@ -29,6 +29,8 @@ export type Show =
 	| { readonly kind: 'dynamic-request-statistics'; readonly delta: boolean }
 	/** `mac` in normal form; every subscriber where it is left out. */
 	| { readonly kind: 'subscribers'; readonly mac?: string }
+	| { readonly kind: 'sscc-info' }
+	| { readonly kind: 'sscc-statistics' }
 	/** The two accounting domains of a subscriber, or where they differ. */
 	| { readonly kind: 'accounting-domains'; readonly mac?: string }
 	| { readonly kind: 'version' }
@@ -65,6 +67,8 @@ export type Operator = {
 	): Promise<string | undefined>
 	/** Ends a subscriber's session; recorded when it resolves, a sentence when there is none. */
 	clearSubscriber(virtualRouter: string, mac: string): Promise<string | undefined>
+	/** `sscc restart`: the SRC client begins with its primary server again; a sentence if refused. */
+	restartSrc(virtualRouter: string): Promise<string | undefined>
 	/** The lines that a `show` command prints. */
 	show(virtualRouter: string, what: Show): Promise<readonly string[]>
 }

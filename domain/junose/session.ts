@@ -137,6 +137,10 @@ async function carryOut(
 			const why = await operator.clearSubscriber(session.virtualRouter, outcome.mac)
 			return why === undefined ? done(session, []) : refuse(session, why)
 		}
+		case 'restart-src': {
+			const why = await operator.restartSrc(session.virtualRouter)
+			return why === undefined ? done(session, []) : refuse(session, why)
+		}
 		case 'page-length': {
 			const { pageLength: _, ...rest } = session
 			return done(outcome.rows === undefined ? rest : { ...rest, pageLength: outcome.rows }, [])

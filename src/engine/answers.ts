@@ -19,6 +19,7 @@ import { reserve } from './answer-cache.ts'
 import { settle, stateText, triesOf } from './dispatch.ts'
 import { type Engine, nextAuthenticator, queueAnswer, record } from './engine.ts'
 import { type Exchange, writeAuthenticator } from './exchange.ts'
+import { bridgeFor, missProfile } from './src-bridge.ts'
 import { countDiscarded, freeSlot, purpose, type UpstreamSocket } from './upstream-link.ts'
 import { followWatchdog, watchdogSettings } from './watchdog.ts'
 
@@ -123,6 +124,7 @@ function relay(
 		return
 	}
 	const decision = decideAnswer(engine, exchange, bytes, length)
+	if (engine.src.size > 0) checkProfile(engine, exchange, decision)
 	record(engine, decision.events)
 	if (bytes[0] === codes.accessChallenge) rememberConversation(engine, exchange, bytes)
 	freeSlot(socket, slot)
@@ -181,6 +183,20 @@ function decideAnswer(
 		default:
 			return decide(state, { kind: 'challenge', ...answered })
 	}
+}
+
+/** Where SRC is on, upstream servers are told on that leave out what it goes by. */
+function checkProfile(engine: Engine, exchange: Exchange, { events }: Decision): void {
+	const event = events[0]
+	if (event?.type !== 'AccessAccepted') return
+	const bridge = bridgeFor(engine, event)
+	if (bridge === undefined) return
+	const { class: radiusClass, serviceBundle } = event.data
+	missProfile(engine, bridge, exchange.upstream!.name, {
+		'User-Name': engine.index.first[attribute.userName] !== 0,
+		Class: radiusClass !== undefined,
+		'Service-Bundle': serviceBundle !== undefined,
+	})
 }
 
 type AcceptFacts = Extract<Parameters<typeof decide>[1], { kind: 'accept' }>['facts']

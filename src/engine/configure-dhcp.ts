@@ -119,7 +119,8 @@ function endWatching(engine: Engine, service: ExternalService): void {
 	engine.dhcp.external.delete(name)
 	record(engine, takeForwarded(service, engine.at))
 	record(engine, takeDhcpDiscards(service, engine.at))
-	const context = { name, router: routerState(engine.state, name), at: engine.at }
+	const router = routerState(engine.state, name)
+	const context = { name, router, at: engine.at, tellsSrc: engine.src.has(name) }
 	record(engine, endShadows(context))
 }
 

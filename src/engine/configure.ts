@@ -16,10 +16,12 @@ import {
 import { addSocket } from './add-socket.ts'
 import { planDhcp } from './configure-dhcp.ts'
 import { planDynamicRequests } from './configure-dynamic.ts'
+import { planSrc } from './configure-src.ts'
 import { createDiscards } from './discards.ts'
 import { release } from './dispatch.ts'
 import { type Engine, endTurn, type Router } from './engine.ts'
 import { type Listener, newListener } from './listener.ts'
+import type { SrcBridge } from './src-bridge.ts'
 import { isIdle, newUpstream, type Upstream } from './upstream-link.ts'
 
 /** A listener whose socket had to be closed for a new one at the same port. */
@@ -37,10 +39,15 @@ export async function configure(engine: Engine, next: Configuration): Promise<st
 			if (refused !== undefined) return takeBack(engine, refused, opened, displaced)
 		}
 	}
+	const bridges: SrcBridge[] = []
 	const refused =
 		(await planDynamicRequests(engine, next, plan, opened)) ??
-		(await planDhcp(engine, next, plan, opened))
-	if (refused !== undefined) return takeBack(engine, refused, opened, displaced)
+		(await planDhcp(engine, next, plan, opened)) ??
+		(await planSrc(engine, next, plan, bridges))
+	if (refused !== undefined) {
+		for (const { client } of bridges) void client.close()
+		return takeBack(engine, refused, opened, displaced)
+	}
 	for (const settings of next.virtualRouters) applyRouter(engine, settings)
 	for (const step of plan) step()
 	for (const [name, router] of engine.routers) {

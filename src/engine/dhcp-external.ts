@@ -73,7 +73,8 @@ const serverMessages: Readonly<Record<number, ServerMessage['message']>> = {
 }
 
 function contextOf(engine: Engine, { router: name }: ExternalService): ShadowContext {
-	return { name, router: routerState(engine.state, name), at: engine.at }
+	const tellsSrc = engine.src.has(name)
+	return { name, router: routerState(engine.state, name), at: engine.at, tellsSrc }
 }
 
 // ---- From clients ----

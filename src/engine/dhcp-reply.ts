@@ -11,7 +11,9 @@ import { type DhcpPacket, messageTypes, readOctets } from '../../domain/dhcp/pac
 import { encodeDhcp, replyDestination, replyTo } from '../../domain/dhcp/reply.ts'
 import type { LeaseReply } from '../../domain/lease.ts'
 import { type Pool, poolAround } from '../../domain/pool.ts'
-import type { Addressing, Session } from '../../domain/session-table.ts'
+import { decodeOctets } from '../../domain/sae/dhcp-options.ts'
+import type { SrcDecision } from '../../domain/sae/logins.ts'
+import type { Addressing } from '../../domain/session-table.ts'
 import { reserve } from './answer-cache.ts'
 import type { Asked, DhcpListener, DhcpService } from './dhcp-service.ts'
 import type { Engine } from './engine.ts'
@@ -35,7 +37,8 @@ export function sendReply(
 	const { packet } = asked
 	const messageType = messageTypeOf(reply)
 	const yiaddr = reply.kind === 'offer' || reply.kind === 'ack' ? reply.address : 0
-	const message = replyTo(packet, { messageType, yiaddr, options: optionsOf(asked, reply) })
+	const content = { messageType, yiaddr, options: optionsOf(asked, reply), ...bootFields(reply) }
+	const message = replyTo(packet, content)
 	const length = encodeDhcp(engine.scratch, message)
 	const { answerCache } = engine
 	const at = reserve(answerCache, length)
@@ -43,6 +46,18 @@ export function sendReply(
 	const to = destinationOf(service, asked, reply, messageType, yiaddr)
 	const { memory } = answerCache
 	listener.socket.send(memory, at, length, to.address, to.port, asked.local, to.interfaceIndex)
+}
+
+/** Where to boot from, as SRC says: a boot loader reads the header (RFC 2131 §2, table 1). */
+function bootFields(reply: LeaseReply): { siaddr?: number; sname?: string; file?: string } {
+	if (reply.kind === 'nak' || reply.decision === undefined) return {}
+	const { bootServer, bootFile } = reply.decision
+	const siaddr = bootServer === undefined ? undefined : parseIpv4(bootServer)
+	return {
+		...(bootServer === undefined ? {} : { sname: bootServer }),
+		...(siaddr === undefined ? {} : { siaddr }),
+		...(bootFile === undefined ? {} : { file: bootFile }),
+	}
 }
 
 function messageTypeOf(reply: LeaseReply): number {
@@ -108,14 +123,10 @@ function optionsOf({ packet, serverIdentifier }: Asked, reply: LeaseReply): Dhcp
 		case 'nak':
 			return [server, encodeOption(options.message, reply.message)]
 		case 'inform':
-			return [server, ...configured(packet, reply.pool, reply.session)]
+			return [server, ...configured(packet, reply)]
 		case 'offer':
 		case 'ack':
-			return [
-				server,
-				...times(reply.leaseSeconds),
-				...configured(packet, reply.pool, reply.session),
-			]
+			return [server, ...times(reply.leaseSeconds), ...configured(packet, reply)]
 		default:
 			return reply satisfies never
 	}
@@ -131,8 +142,10 @@ function times(leaseSeconds: number): DhcpOption[] {
 	]
 }
 
-/** What the client asked for of the pool's options; where RADIUS says something else, that. */
-function configured(packet: DhcpPacket, pool: Pool, session: Session | undefined): DhcpOption[] {
+type Configured = Exclude<LeaseReply, { kind: 'nak' }>
+
+/** What the client asked for of the pool's options; where RADIUS or SRC says something else, that. */
+function configured(packet: DhcpPacket, { pool, session, decision }: Configured): DhcpOption[] {
 	const requested = readOctets(packet, options.parameterRequestList)
 	const addressing = session?.addressing
 	const all = addressing === undefined ? poolOptions(pool) : overridden(pool, addressing)
@@ -141,8 +154,38 @@ function configured(packet: DhcpPacket, pool: Pool, session: Session | undefined
 		({ code }) =>
 			requested === undefined || requested.includes(code) || code === options.subnetMask.code,
 	)
-	if (addressing?.dhcpOptions === undefined) return wanted
-	return mergeOptions(wanted, readOptions(hexOctets(addressing.dhcpOptions)))
+	const given =
+		addressing?.dhcpOptions === undefined
+			? wanted
+			: mergeOptions(wanted, readOptions(hexOctets(addressing.dhcpOptions)))
+	return decision === undefined ? given : mergeOptions(given, decidedOptions(decision))
+}
+
+/** What only the server itself can say: nobody else's word for it reaches a client. */
+const ownOptions: readonly number[] = [
+	options.leaseTime.code,
+	options.overload.code,
+	options.messageType.code,
+	options.serverIdentifier.code,
+	options.renewalTime.code,
+	options.rebindingTime.code,
+	options.clientIdentifier.code,
+	options.relayAgentInformation.code,
+]
+
+/** SRC's options, and the boot server and file as options 66 and 67 beside their header fields. */
+function decidedOptions({ dhcpOptions, bootServer, bootFile }: SrcDecision): DhcpOption[] {
+	const list: DhcpOption[] = []
+	if (bootServer !== undefined) list.push(encodeOption(options.tftpServerName, bootServer))
+	if (bootFile !== undefined) list.push(encodeOption(options.bootfileName, bootFile))
+	const own = Object.entries(dhcpOptions ?? {}).map(([code, text]) => ({
+		code: Number(code),
+		value: decodeOctets(text),
+	}))
+	return mergeOptions(
+		list,
+		own.filter(({ code }) => !ownOptions.includes(code)),
+	)
 }
 
 const made = new WeakMap<Pool, DhcpOption[]>()

@@ -12,6 +12,8 @@ export type DhcpInterface = {
 	readonly index: number
 	readonly name: string
 	readonly addresses: readonly number[]
+	/** What the operator calls it. */
+	readonly alias?: string
 }
 
 /** What the server asks of the machine; a simulation has its own. */

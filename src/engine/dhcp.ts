@@ -2,8 +2,8 @@
  * The DHCP local server in the turn loop: a message is decoded where it lies, decided by the rules in
  * `domain/lease.ts`, and its reply leaves with the commit of the events that it rests on.
  *
- * A DHCPDISCOVER may be put off and decided again when more is known: now when a ping is through,
- * and it is the place to ask somebody outside for a pool (`DhcpRequest.choice`).
+ * A DHCPDISCOVER may be put off and decided again when more is known: when SRC has named a pool, and
+ * when a ping is through.
  */
 import type { Received } from '../../adapters/radius/transport.ts'
 import { parseIpv4 } from '../../domain/address.ts'
@@ -33,6 +33,7 @@ import {
 import { leaseAt } from '../../domain/lease-state.ts'
 import { createPools, followLease } from '../../domain/pool.ts'
 import { readUint32 } from '../../domain/radius/packet.ts'
+import type { Session } from '../../domain/session-table.ts'
 import { routerState } from '../../domain/state.ts'
 import { receiveFromClient, receiveFromServer, tickExternal } from './dhcp-external.ts'
 import { sendReply } from './dhcp-reply.ts'
@@ -46,7 +47,15 @@ import {
 	ownerOf,
 	takeDhcpDiscards,
 } from './dhcp-service.ts'
-import { beginTurn, type Engine, endTurn, queueAnswer, record, touchListener } from './engine.ts'
+import {
+	beginTurn,
+	type Engine,
+	endTurnSoon,
+	queueAnswer,
+	record,
+	touchListener,
+} from './engine.ts'
+import { askSrc, wasJustAsked } from './src-bridge.ts'
 
 /** How long an address is listened for, and how many are at once. */
 const pingMs = 500
@@ -201,6 +210,7 @@ function contextOf(engine: Engine, service: DhcpService): LeaseContext {
 		at: engine.at,
 		steadyAt: steadyNow(engine),
 		pinging: service.pinging,
+		asksSrc: engine.src.has(service.router),
 	}
 }
 
@@ -210,10 +220,14 @@ function answer(engine: Engine, listener: DhcpListener, service: DhcpService, as
 		countDhcp(service, request.message, 'waiting')
 		return
 	}
-	const { events, reply, discard, ping } = decideLease(contextOf(engine, service), request)
+	const { events, reply, discard, ping, ask } = decideLease(contextOf(engine, service), request)
 	if (discard !== undefined) countDhcp(service, request.message, discard)
 	if (ping !== undefined) {
 		void pingFirst(engine, service, asked, ping)
+		return
+	}
+	if (ask !== undefined) {
+		void askFirst(engine, service, asked, ask)
 		return
 	}
 	if (events[0]?.type === 'LeaseRefused' && ++service.refusals > refusalLimit) {
@@ -258,13 +272,40 @@ async function pingFirst(
 	}
 	service.pinging.delete(address)
 	service.waiting.delete(request.mac)
+	resume(engine, service, () => {
+		if (answered) record(engine, pingAnswered(contextOf(engine, service), request, address))
+		return { ...kept, request: answered ? request : { ...request, silent: address } }
+	})
+}
+
+/** Asks SRC for the subscriber's pool; decides again when it has answered, or has not in time. */
+async function askFirst(
+	engine: Engine,
+	service: DhcpService,
+	asked: Asked,
+	session: Session,
+): Promise<void> {
+	const { request } = asked
+	const bridge = engine.src.get(service.router)
+	if (bridge === undefined || wasJustAsked(engine, bridge, request.mac)) {
+		countDhcp(service, request.message, 'src-repeated')
+		return
+	}
+	// The receive buffer is used again while this waits.
+	const kept = { ...asked, packet: keepPacket(asked.packet) }
+	service.waiting.add(request.mac)
+	const src = await askSrc(engine, bridge, kept, session)
+	service.waiting.delete(request.mac)
+	resume(engine, service, () => ({ ...kept, request: { ...request, src } }))
+}
+
+/** Decides a message that was put off, in a turn that takes in what else has come by now. */
+function resume(engine: Engine, service: DhcpService, again: () => Asked): void {
 	const { listener, services } = engine.dhcp
 	if (engine.stopped || listener === undefined || services.get(service.router) !== service) return
 	beginTurn(engine)
-	if (answered) record(engine, pingAnswered(contextOf(engine, service), request, address))
-	const again = answered ? request : { ...request, silent: address }
-	answer(engine, listener, service, { ...kept, request: again })
-	endTurn(engine)
+	answer(engine, listener, service, again())
+	endTurnSoon(engine)
 }
 
 /** Keeps the pools in step with a lease: called for every event, once it is folded. */

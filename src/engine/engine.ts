@@ -27,6 +27,7 @@ import type { DynamicListener, DynamicRequests } from './dynamic-listener.ts'
 import { receiveDynamicRequests } from './dynamic-requests.ts'
 import type { Listener } from './listener.ts'
 import { receiveRequests } from './requests.ts'
+import { type OpenSrc, type SrcBridge, tellSrc } from './src-bridge.ts'
 import { tick } from './timers.ts'
 import type { Upstream, UpstreamSocket } from './upstream-link.ts'
 
@@ -70,6 +71,10 @@ export type EngineParts = {
 	readonly dhcp?: DhcpSystem
 	/** Where the DHCP server listens; 67 unless told. */
 	readonly dhcpPort?: number
+	/** Without it `sscc enable` is refused. */
+	readonly openSrc?: OpenSrc
+	/** Calls back once what arrives at the same time was looked at; at the turn's end unless given. */
+	readonly soon?: (work: () => void) => void
 	readonly answerCacheOctets?: number
 }
 
@@ -103,6 +108,8 @@ export type Engine = {
 	/** RADIUS-initiated disconnect. */
 	readonly dynamic: DynamicRequests
 	readonly dhcp: Dhcp
+	/** By virtual router: those where SRC is on. */
+	readonly src: Map<string, SrcBridge>
 
 	/** Wall-clock and monotonic milliseconds of the present turn. */
 	at: number
@@ -134,6 +141,8 @@ export type Engine = {
 	nextTickAt: number
 	nextSecondAt: number
 	nextSlowReportAt: number
+	/** The end of the turn is called for already. */
+	ending: boolean
 	stopped: boolean
 	/** Why the engine stopped, when it was the journal. */
 	failure: Error | undefined
@@ -175,6 +184,7 @@ export function createEngine(
 		retiring: new Set(),
 		dynamic: newDynamicRequests(),
 		dhcp: newDhcp(),
+		src: new Map(),
 		at,
 		now,
 		anchor: { wall: at, monotonic: now },
@@ -195,6 +205,7 @@ export function createEngine(
 		nextTickAt: 0,
 		nextSecondAt: 0,
 		nextSlowReportAt: 0,
+		ending: false,
 		stopped: false,
 		failure: undefined,
 	}
@@ -288,6 +299,19 @@ export function endTurn(engine: Engine): void {
 		listener.socket.flush()
 	}
 	touchedListeners.length = 0
+	// Everything that is folded is on disk now: SRC may hear of it.
+	if (engine.src.size > 0 && engine.batch.length === 0) tellSrc(engine)
+}
+
+/** Ends the turn when all that has come from outside in the meantime is in it. */
+export function endTurnSoon(engine: Engine): void {
+	if (engine.ending) return
+	engine.ending = true
+	const { soon = queueMicrotask } = engine.parts
+	soon(() => {
+		engine.ending = false
+		if (!engine.stopped) endTurn(engine)
+	})
 }
 
 /** Puts the batch on disk. False when that failed: then nothing more is sent, ever. */

@@ -16,6 +16,7 @@ import { detach, forward, release, transmit } from './dispatch.ts'
 import { type Engine, type Router, record } from './engine.ts'
 import type { Exchange } from './exchange.ts'
 import { forgetPeers } from './listener.ts'
+import { tickSrc } from './src-bridge.ts'
 import {
 	freeSlot,
 	needsSocket,
@@ -48,6 +49,7 @@ export function tick(engine: Engine): void {
 	}
 	tickDynamicRequests(engine, everySecond)
 	if (everySecond) tickDhcp(engine)
+	if (everySecond) tickSrc(engine)
 	// Last: what a virtual router counted is recorded before it goes.
 	if (everySecond) closeRetired(engine)
 }

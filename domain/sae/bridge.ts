@@ -1,0 +1,275 @@
+/**
+ * The relay's side of the SRC bridge, as rules: what is asked when a subscriber wants an address, what
+ * follows from the answer, and what SRC is told of a login and of its end. Nothing here waits: the
+ * engine asks, and comes back with what was answered or why nothing was.
+ */
+import { formatIpv4 } from '../address.ts'
+import { type EventData, type NewEvent, relayStream, subscriberStream } from '../event.ts'
+import { shadowPool } from '../lease-state.ts'
+import type { PoolChoice } from '../pool.ts'
+import type { Session } from '../session-table.ts'
+import type { SrcAnswer, SrcFailure, SrcInfo, SrcOutcome } from './client.ts'
+import { type DhcpOptions, reportable } from './dhcp-options.ts'
+import { loginKey, type SrcDebt, type SrcDecision, type SrcLogin, type SrcTable } from './logins.ts'
+import type {
+	AddressAnswer,
+	AddressDeletion,
+	AddressReport,
+	Decision,
+	DeletionAnswer,
+	DiscoverRequest,
+} from './protocol.ts'
+
+/** Ends that SRC has not been told of; beyond it the oldest are given up. */
+export const debtLimit = 100_000
+
+/** Without the fields that are undefined: no event and no message has such. */
+function known<T extends object>(fields: T): { [K in keyof T]?: Exclude<T[K], undefined> } {
+	return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as {
+		[K in keyof T]?: Exclude<T[K], undefined>
+	}
+}
+
+// ---- the question
+
+/** Who asks for an address, and where; `giaddr` is 0 without a relay agent. */
+export type Asker = {
+	readonly mac: string
+	readonly client: string
+	readonly interface: string
+	readonly giaddr: number
+}
+
+export function poolRequested(
+	router: string,
+	{ mac, client, interface: on, giaddr }: Asker,
+	session: Session,
+	dhcpOptions: DhcpOptions,
+	at: number,
+): Extract<NewEvent, { type: 'PoolRequested' }> {
+	const { user, class: radiusClass, serviceBundle, wap, ssid } = session
+	const data = {
+		mac,
+		client,
+		interface: on,
+		dhcpOptions,
+		...known({ user, class: radiusClass, serviceBundle, wap: wap || undefined, ssid }),
+		...(giaddr === 0 ? {} : { giaddr: formatIpv4(giaddr) }),
+	}
+	return { stream: subscriberStream(router, mac), type: 'PoolRequested', v: 1, at, data }
+}
+
+/** The question that the event says was asked; `alias` is the operator's word for the interface. */
+export function discoverQuestion(
+	router: string,
+	data: EventData<'PoolRequested'>,
+	alias: string | undefined,
+): DiscoverRequest {
+	const { mac, interface: on, dhcpOptions, user, class: radiusClass, serviceBundle } = data
+	const { wap, ssid, giaddr } = data
+	return {
+		macAddress: mac,
+		virtualRouterName: router,
+		interfaceName: on,
+		dhcpOptions,
+		...known({ userName: user, radiusClass, serviceBundle, wap, ssid, giaddr, ifAlias: alias }),
+	}
+}
+
+// ---- the decision
+
+/** What became of the question that was recorded at `request`. */
+export type SrcReply = { readonly request: number } & (
+	| { readonly accept: true; readonly server: string; readonly decision: SrcDecision }
+	| { readonly accept: false; readonly server: string; readonly why: string | undefined }
+	/** Nobody decided: the pool is chosen here. */
+	| {
+			readonly accept: undefined
+			readonly failure: SrcFailure['failure']
+			readonly why: string
+	  }
+)
+
+export function srcReply(request: number, outcome: SrcOutcome<Decision>): SrcReply {
+	if ('failure' in outcome) {
+		return { request, accept: undefined, failure: outcome.failure, why: outcome.why }
+	}
+	const { answer, server } = outcome
+	if (!answer.accept) return { request, accept: false, server, why: answer.reason }
+	return { request, accept: true, server, decision: recordedDecision(answer) }
+}
+
+function recordedDecision(answer: Decision): SrcDecision {
+	const { userName, radiusClass, poolName, ipAddress, leaseTime, serviceBundle } = answer
+	const { bootServerName, bootFileName, dhcpOptions, virtualRouter, localInterface } = answer
+	return known({
+		user: userName,
+		serviceBundle,
+		class: radiusClass,
+		pool: poolName,
+		address: ipAddress,
+		leaseSeconds: leaseTime,
+		dhcpOptions,
+		bootServer: bootServerName,
+		bootFile: bootFileName,
+		virtualRouter,
+		localInterface,
+		reason: answer.reason,
+	})
+}
+
+/** What a `PoolSelected` says of the part that SRC had in it. */
+export function srcPart(
+	reply: SrcReply | undefined,
+): Pick<EventData<'PoolSelected'>, 'request' | 'srcServer' | 'decision' | 'srcFailure'> {
+	if (reply === undefined || reply.accept === false) return {}
+	const { request } = reply
+	if (reply.accept === undefined) return { request, srcFailure: reply.failure }
+	return { request, srcServer: reply.server, decision: reply.decision }
+}
+
+/** Why the pool was chosen, with what SRC had to say before. */
+export function reasonWithSrc({ by, reason }: PoolChoice, reply: SrcReply | undefined): string {
+	if (reply === undefined || reply.accept === false || by === 'src') return reason
+	if (reply.accept === undefined) return `${reply.why} ${reason}`
+	const { pool, address } = reply.decision
+	if (address !== undefined && by !== 'framed-address') {
+		return `SRC gives ${address}, which is in no pool. ${reason}`
+	}
+	if (pool === undefined) return `SRC leaves the choice open. ${reason}`
+	if (by === 'framed-address') return `SRC names ${pool}, but an address goes first. ${reason}`
+	return `SRC names ${pool}, and there is no such pool. ${reason}`
+}
+
+// ---- logins
+
+function shared({ mac, address, interface: on, wap, ssid }: SrcLogin, router: string) {
+	return {
+		macAddress: mac,
+		virtualRouterName: router,
+		ipAddress: address,
+		...known({ interfaceName: on, wap, ssid }),
+	}
+}
+
+/** The same every time that it is told: SRC names the session by it. */
+export function addressReport(router: string, login: SrcLogin): AddressReport {
+	const { user, class: radiusClass, serviceBundle, giaddr, pool, leaseSeconds } = login
+	return {
+		...shared(login, router),
+		interfaceName: login.interface ?? 'unknown',
+		dhcpOptions: login.dhcpOptions === undefined ? {} : reportable(login.dhcpOptions),
+		event: login.authenticated ? 'AUTHADDR' : 'ADDR',
+		at: login.since,
+		leaseTime: leaseSeconds,
+		...known({ poolName: pool === shadowPool ? undefined : pool }),
+		...known({ userName: user, radiusClass, serviceBundle, giaddr }),
+	}
+}
+
+export function addressDeletion(
+	router: string,
+	{ login, cause, endedAt }: SrcDebt,
+): AddressDeletion {
+	const { session, service, serviceClass, user, since } = login
+	return {
+		...shared(login, router),
+		cause,
+		since,
+		at: endedAt,
+		...known({ sessionId: session, service, radiusClass: serviceClass, userName: user }),
+	}
+}
+
+function sessionData(login: SrcLogin) {
+	const { mac, address, since, user, class: radiusClass, serviceBundle } = login
+	const { service, serviceClass, wap, ssid, interface: on } = login
+	return {
+		mac,
+		address,
+		since,
+		...known({ user, class: radiusClass, serviceBundle, service, serviceClass }),
+		...known({ wap, ssid, interface: on }),
+	}
+}
+
+/** The login as the table has it by now: it may have ended while its report was under way. */
+export function loginOf(table: SrcTable, mac: string, key: string): SrcLogin | undefined {
+	const current = table.subscribers.get(mac)?.login
+	if (current !== undefined && loginKey(current) === key) return current
+	return table.debts.get(key)?.login
+}
+
+export function sessionOpened(
+	router: string,
+	login: SrcLogin,
+	{ answer, server }: SrcAnswer<AddressAnswer>,
+	at: number,
+): NewEvent {
+	const { sessionId, service, radiusClass } = answer
+	const data: EventData<'SrcSessionOpened'> = {
+		...sessionData(login),
+		...known({ service, serviceClass: radiusClass }),
+		session: sessionId,
+		server,
+		authenticated: login.authenticated,
+	}
+	return { stream: subscriberStream(router, login.mac), type: 'SrcSessionOpened', v: 1, at, data }
+}
+
+/** The end of a debt: SRC has answered the deletion, or it is told no more. */
+export function sessionClosed(
+	router: string,
+	{ login, cause, endedAt }: SrcDebt,
+	how: SrcAnswer<DeletionAnswer> | NonNullable<EventData<'SrcSessionClosed'>['unanswered']>,
+	at: number,
+): NewEvent {
+	const closing =
+		typeof how === 'string'
+			? { ...known({ session: login.session }), unanswered: how }
+			: {
+					session: how.answer.sessionId,
+					sessionSeconds: how.answer.sessionSeconds,
+					server: how.server,
+				}
+	const data: EventData<'SrcSessionClosed'> = {
+		...sessionData(login),
+		cause,
+		endedAt,
+		...closing,
+		...(login.session === undefined ? {} : { reported: true }),
+	}
+	return { stream: subscriberStream(router, login.mac), type: 'SrcSessionClosed', v: 1, at, data }
+}
+
+/** So many ends are owed that the oldest are given up. */
+export function givenUp(
+	router: string,
+	{ debts }: SrcTable,
+	limit: number,
+	at: number,
+): NewEvent[] {
+	const events: NewEvent[] = []
+	let over = debts.size - limit
+	for (const debt of debts.values()) {
+		if (over-- <= 0) break
+		events.push(sessionClosed(router, debt, 'too-many', at))
+	}
+	return events
+}
+
+// ---- servers
+
+/** Who is asked from now on; undefined: the same as before. `from` is empty for nobody. */
+export function serverChanged(
+	router: string,
+	from: string,
+	info: SrcInfo,
+	at: number,
+): Extract<NewEvent, { type: 'SrcServerChanged' }> | undefined {
+	const to = info.state === 'connected' ? (info.server ?? '') : ''
+	if (to === from) return undefined
+	const role = info.role === undefined || to === '' ? {} : { role: info.role }
+	const stream = relayStream(router)
+	return { stream, type: 'SrcServerChanged', v: 1, at, data: { from, to, ...role } }
+}

@@ -1,0 +1,293 @@
+/**
+ * What the journal says about SRC: what it decided on a subscriber, which sessions it began, and
+ * which of them it has yet to be told the end of. `state.ts` folds it; a crash therefore loses
+ * nothing that SRC is owed. One login for each MAC: where SRC is asked, a subscriber is a MAC.
+ */
+import type { EventData, NewEvent } from '../event.ts'
+import { shadowPool } from '../lease-state.ts'
+import type { Session } from '../session-table.ts'
+import { sharedText } from '../shared-text.ts'
+import type { CloseCause } from './protocol.ts'
+
+export type SrcDecision = NonNullable<EventData<'PoolSelected'>['decision']>
+
+/** An address that a subscriber took, and SRC is told of. */
+export type SrcLogin = {
+	readonly mac: string
+	readonly address: string
+	/** Milliseconds of the event: it names the session, whenever and however often it is told. */
+	readonly since: number
+	/** As SRC decided, else as RADIUS said. */
+	readonly user: string | undefined
+	readonly class: string | undefined
+	readonly serviceBundle: string | undefined
+	readonly wap: string | undefined
+	readonly ssid: string | undefined
+	readonly interface: string | undefined
+	readonly giaddr: string | undefined
+	/** `shadowPool` where an external server gave the address. */
+	readonly pool: string
+	readonly leaseSeconds: number
+	readonly authenticated: boolean
+	/** Of the question, as far as the report carries them; given up once it is answered. */
+	dhcpOptions: Readonly<Record<string, string>> | undefined
+	/** What SRC answered: its session's id, the service, and the class of that one's definition. */
+	session: string | undefined
+	service: string | undefined
+	serviceClass: string | undefined
+	/** What the latest accounting Stop said, and why the subscriber's session ended, once it did. */
+	stop: CloseCause | undefined
+	cause: CloseCause | undefined
+}
+
+export type SrcDebt = {
+	readonly login: SrcLogin
+	readonly cause: CloseCause
+	/** When the address was given back, in milliseconds. */
+	readonly endedAt: number
+}
+
+export type SrcSubscriber = {
+	/** The latest decision; it stands until the next one, or until the subscriber's session ends. */
+	decision: SrcDecision | undefined
+	/** Of the latest question, for the report of the address that follows it. */
+	dhcpOptions: Readonly<Record<string, string>> | undefined
+	login: SrcLogin | undefined
+}
+
+export type SrcTable = {
+	readonly subscribers: Map<string, SrcSubscriber>
+	/** MACs whose login SRC has not answered the report of, the oldest first. */
+	readonly unreported: Set<string>
+	/** Logins that ended and whose deletion nobody has answered, the oldest first. */
+	readonly debts: Map<string, SrcDebt>
+}
+
+type SrcEventType =
+	| 'PoolRequested'
+	| 'PoolSelected'
+	| 'LeaseRefused'
+	| 'LeaseGranted'
+	| 'LeaseRenewed'
+	| 'LeaseObserved'
+	| 'LeaseDeclined'
+	| 'LeaseReleased'
+	| 'LeaseExpired'
+	| 'AccountingStopped'
+	| 'SubscriberTerminated'
+	| 'SrcSessionOpened'
+	| 'SrcSessionClosed'
+type SrcEvent = Extract<NewEvent, { type: SrcEventType }>
+
+export function newSrcTable(): SrcTable {
+	return { subscribers: new Map(), unreported: new Set(), debts: new Map() }
+}
+
+/** What a login is known by, while it lasts and while its end is owed. */
+export function loginKey({ mac, since }: { readonly mac: string; readonly since: number }): string {
+	return `${mac} ${since}`
+}
+
+/** Folds an event of the table's virtual router. `session`: the subscriber's, as it is by now. */
+export function foldSrc(table: SrcTable, event: SrcEvent, session: Session | undefined): void {
+	switch (event.type) {
+		case 'PoolRequested':
+			subscriberOf(table, event.data.mac).dhcpOptions = event.data.dhcpOptions
+			return
+		case 'PoolSelected':
+			// Without a question to SRC the decision that stands goes on standing.
+			if (event.data.request === undefined) return
+			subscriberOf(table, event.data.mac).decision = event.data.decision
+			return
+		case 'LeaseRefused': {
+			const subscriber = table.subscribers.get(event.data.mac)
+			if (subscriber !== undefined && event.data.request !== undefined) {
+				subscriber.decision = undefined
+			}
+			return
+		}
+		case 'LeaseGranted':
+		case 'LeaseRenewed':
+			if (event.data.src) addressTaken(table, event.data, event.at, session)
+			return
+		case 'LeaseObserved':
+			if (event.data.src) {
+				addressTaken(table, { ...event.data, pool: shadowPool }, event.at, session)
+			}
+			return
+		case 'LeaseDeclined':
+			if (table.subscribers.size > 0) addressGiven(table, event.data, 'User-Request', event.at)
+			return
+		case 'LeaseReleased':
+			if (table.subscribers.size === 0) return
+			addressGiven(table, event.data, causeOfRelease(event.data.cause), event.at)
+			return
+		case 'LeaseExpired':
+			// SRC has no cause of its own for it: the connection to the subscriber is gone.
+			if (table.subscribers.size > 0) addressGiven(table, event.data, 'Lost-Carrier', event.at)
+			return
+		case 'AccountingStopped':
+			stopped(table, event.data)
+			return
+		case 'SubscriberTerminated':
+			terminated(table, event.data)
+			return
+		case 'SrcSessionOpened':
+			opened(table, event.data)
+			return
+		case 'SrcSessionClosed':
+			table.debts.delete(loginKey(event.data))
+			return
+		default:
+			event satisfies never
+	}
+}
+
+function subscriberOf(table: SrcTable, mac: string): SrcSubscriber {
+	const known = table.subscribers.get(mac)
+	if (known !== undefined) return known
+	const made = { decision: undefined, dhcpOptions: undefined, login: undefined }
+	table.subscribers.set(mac, made)
+	return made
+}
+
+/** A renewal of a login that is known changes nothing; of one from before SRC was on, it begins one. */
+function addressTaken(
+	table: SrcTable,
+	data: EventData<'LeaseGranted'>,
+	at: number,
+	session: Session | undefined,
+): void {
+	const subscriber = subscriberOf(table, data.mac)
+	const { decision, login } = subscriber
+	if (login?.address === data.address) return
+	if (login !== undefined) owe(table, login, 'User-Request', at)
+	subscriber.login = {
+		mac: data.mac,
+		address: data.address,
+		since: at,
+		user: decision?.user ?? session?.user,
+		class: sharedText(decision?.class) ?? session?.class,
+		serviceBundle: sharedText(decision?.serviceBundle) ?? session?.serviceBundle,
+		wap: session?.wap,
+		ssid: session?.ssid,
+		interface: sharedText(data.interface),
+		giaddr: data.giaddr,
+		pool: sharedText(data.pool),
+		leaseSeconds: data.leaseSeconds,
+		authenticated: session !== undefined,
+		dhcpOptions: subscriber.dhcpOptions,
+		session: undefined,
+		service: undefined,
+		serviceClass: undefined,
+		stop: undefined,
+		cause: undefined,
+	}
+	subscriber.dhcpOptions = undefined
+	table.unreported.add(data.mac)
+}
+
+function addressGiven(
+	table: SrcTable,
+	{ mac, address }: { readonly mac: string; readonly address: string },
+	cause: CloseCause,
+	at: number,
+): void {
+	const subscriber = table.subscribers.get(mac)
+	const login = subscriber?.login
+	if (subscriber === undefined || login?.address !== address) return
+	owe(table, login, login.cause ?? cause, at)
+	subscriber.login = undefined
+	forgetIdle(table, mac, subscriber)
+}
+
+function owe(table: SrcTable, login: SrcLogin, cause: CloseCause, at: number): void {
+	table.debts.set(loginKey(login), { login, cause, endedAt: at })
+	table.unreported.delete(login.mac)
+}
+
+function forgetIdle(table: SrcTable, mac: string, subscriber: SrcSubscriber): void {
+	const { decision, dhcpOptions, login } = subscriber
+	const idle = decision === undefined && dhcpOptions === undefined && login === undefined
+	if (idle) table.subscribers.delete(mac)
+}
+
+function causeOfRelease(cause: EventData<'LeaseReleased'>['cause']): CloseCause {
+	switch (cause) {
+		case 'client':
+		case 'declined':
+		case 'moved':
+		case 'session':
+			return 'User-Request'
+		case 'server':
+			return 'Lost-Carrier'
+		case 'operator':
+			return 'Admin-Reset'
+		default:
+			return cause satisfies never
+	}
+}
+
+/** Acct-Terminate-Cause (RFC 2866 §5.10) of the Stop that is about to end the session. */
+const terminateCauses: Readonly<Record<number, CloseCause>> = {
+	1: 'User-Request',
+	2: 'Lost-Carrier',
+	3: 'Lost-Carrier',
+	4: 'Idle-Timeout',
+	5: 'Session-Timeout',
+	6: 'Admin-Reset',
+	7: 'Admin-Reset',
+}
+
+function stopped(table: SrcTable, data: EventData<'AccountingStopped'>): void {
+	const login = table.subscribers.get(data.mac)?.login
+	if (login === undefined) return
+	// It only counts where this very Stop ends the session: the next event then says so.
+	login.stop = data.terminateCause === undefined ? undefined : terminateCauses[data.terminateCause]
+}
+
+function terminated(
+	table: SrcTable,
+	{ mac, cause }: { readonly mac: string; readonly cause: SessionCause },
+): void {
+	const subscriber = table.subscribers.get(mac)
+	if (subscriber === undefined) return
+	subscriber.decision = undefined
+	subscriber.dhcpOptions = undefined
+	const { login } = subscriber
+	if (login !== undefined) login.cause = causeOfEnd(cause, login.stop)
+	forgetIdle(table, mac, subscriber)
+}
+
+type SessionCause = EventData<'SubscriberTerminated'>['cause']
+
+function causeOfEnd(cause: SessionCause, stop: CloseCause | undefined): CloseCause {
+	switch (cause) {
+		case 'accounting-stop':
+			return stop ?? 'User-Request'
+		case 'accounting-on':
+		case 'accounting-off':
+			return 'Lost-Carrier'
+		case 'idle-timeout':
+			return 'Idle-Timeout'
+		case 'disconnect':
+		case 'operator':
+			return 'Admin-Reset'
+		default:
+			return cause satisfies never
+	}
+}
+
+/** The answer may come after the login has ended: then its end is owed with what it says. */
+function opened(table: SrcTable, data: EventData<'SrcSessionOpened'>): void {
+	const key = loginKey(data)
+	const current = table.subscribers.get(data.mac)?.login
+	const login =
+		current !== undefined && loginKey(current) === key ? current : table.debts.get(key)?.login
+	if (login === undefined) return
+	if (login === current) table.unreported.delete(data.mac)
+	login.session = data.session
+	login.service = sharedText(data.service)
+	login.serviceClass = sharedText(data.serviceClass)
+	login.dhcpOptions = undefined
+}

@@ -1,0 +1,325 @@
+/**
+ * The SRC client of each virtual router while it runs: the questions that put a DHCPDISCOVER off, the
+ * logins and their ends that SRC is told of once they are on disk, and which server is asked. The
+ * rules are in `domain/sae`; the client itself is handed in, over NATS or in this process.
+ */
+import type { SrcSettings } from '../../domain/configuration.ts'
+import { options } from '../../domain/dhcp/option.ts'
+import { type DhcpPacket, optionCodes, readOctets } from '../../domain/dhcp/packet.ts'
+import { type NewEvent, relayStream, virtualRouterOf } from '../../domain/event.ts'
+import {
+	addressDeletion,
+	addressReport,
+	debtLimit,
+	discoverQuestion,
+	givenUp,
+	loginOf,
+	poolRequested,
+	type SrcReply,
+	serverChanged,
+	sessionClosed,
+	sessionOpened,
+	srcReply,
+} from '../../domain/sae/bridge.ts'
+import type { SrcClient, SrcFailure, SrcInfo } from '../../domain/sae/client.ts'
+import { type DhcpOptions, encodeOctets } from '../../domain/sae/dhcp-options.ts'
+import { loginKey, type SrcDebt, type SrcLogin } from '../../domain/sae/logins.ts'
+import type { Session } from '../../domain/session-table.ts'
+import { routerState } from '../../domain/state.ts'
+import type { Asked } from './dhcp-service.ts'
+import { type Engine, record } from './engine.ts'
+
+/** Opens the SRC client of a virtual router, or says why it cannot be. */
+export type OpenSrc = (
+	router: string,
+	settings: SrcSettings,
+	/** Told whenever another server is asked, or none. */
+	onChange: (info: SrcInfo) => void,
+) => Promise<SrcClient | { readonly refused: string }>
+
+export type SrcBridge = {
+	readonly router: string
+	settings: SrcSettings
+	readonly client: SrcClient
+	/** Whom the last `SrcServerChanged` named; empty: nobody. */
+	server: string
+	/** Monotonic milliseconds of the latest question about each MAC. */
+	readonly askedAt: Map<string, number>
+	/** Logins whose report or deletion is under way. */
+	readonly telling: Set<string>
+	/** Logins whose report SRC would not take. */
+	readonly rejected: Set<string>
+	/** Monotonic milliseconds before which SRC is told nothing more; it did not answer. */
+	retryAt: number
+	pauseMs: number
+	/** What has been recorded of the client's counts. */
+	readonly recorded: Record<IgnoredReason, number>
+	/** What each upstream server was reproached with. */
+	readonly missed: Map<string, Set<string>>
+}
+
+type IgnoredReason = 'late' | 'malformed' | 'foreign'
+
+/** Reports and deletions under way at once: questions for pools need the room. */
+const tellLimit = 64
+const firstPauseMs = 1000
+const longestPauseMs = 30_000
+/** SRC is asked about one subscriber this often at most: clients repeat themselves after seconds. */
+const askAgainMs = 1000
+/** Reports that SRC would not take, remembered so that they hold up no others. */
+const rejectedLimit = 10_000
+const missedLimit = 1000
+
+export async function newBridge(
+	engine: Engine,
+	router: string,
+	settings: SrcSettings,
+): Promise<SrcBridge | { readonly refused: string }> {
+	const { openSrc } = engine.parts
+	if (openSrc === undefined) return { refused: 'This relay has no SRC client.' }
+	// The client may speak before it is handed over.
+	let bridge: SrcBridge | undefined
+	const client = await openSrc(router, settings, info => {
+		if (bridge === undefined || engine.src.get(router) !== bridge) return
+		readClocks(engine)
+		noteServer(engine, bridge, info)
+	})
+	if ('refused' in client) return client
+	bridge = {
+		router,
+		settings,
+		client,
+		server: '',
+		askedAt: new Map(),
+		telling: new Set(),
+		rejected: new Set(),
+		retryAt: 0,
+		pauseMs: firstPauseMs,
+		recorded: { late: 0, malformed: 0, foreign: 0 },
+		missed: new Map(),
+	}
+	return bridge
+}
+
+function readClocks(engine: Engine): void {
+	engine.at = engine.parts.clock.wall()
+	engine.now = engine.parts.clock.monotonic()
+}
+
+/** Records who is asked from now on. */
+export function noteServer(engine: Engine, bridge: SrcBridge, info: SrcInfo): void {
+	if (engine.stopped) return
+	const changed = serverChanged(bridge.router, bridge.server, info, engine.at)
+	if (changed === undefined) return
+	bridge.server = changed.data.to
+	record(engine, [changed])
+	if (bridge.server === '') return
+	// What failed with the last one may be told now.
+	bridge.retryAt = 0
+	bridge.pauseMs = firstPauseMs
+	bridge.rejected.clear()
+}
+
+// ---- questions
+
+/** Whether SRC was asked about the subscriber only just now. */
+export function wasJustAsked(engine: Engine, bridge: SrcBridge, mac: string): boolean {
+	const last = bridge.askedAt.get(mac)
+	return last !== undefined && engine.now - last < askAgainMs
+}
+
+/** Records the question, asks it, and comes back with what became of it; never rejects. */
+export async function askSrc(
+	engine: Engine,
+	bridge: SrcBridge,
+	{ packet, request }: Asked,
+	session: Session,
+): Promise<SrcReply> {
+	const { router, client } = bridge
+	bridge.askedAt.set(request.mac, engine.now)
+	const event = poolRequested(router, request, session, questionOptions(packet), engine.at)
+	record(engine, [event])
+	const position = engine.state.position
+	const alias = interfaceAlias(engine, request.interface)
+	const question = discoverQuestion(router, event.data, alias)
+	return srcReply(position, await client.discover(question).catch(failed))
+}
+
+function interfaceAlias(engine: Engine, name: string): string | undefined {
+	for (const each of engine.dhcp.interfaces.values()) if (each.name === name) return each.alias
+	return undefined
+}
+
+function questionOptions(packet: DhcpPacket): DhcpOptions {
+	const found: Record<string, string> = {}
+	for (const code of optionCodes(packet)) {
+		if (code === options.messageType.code || code === options.overload.code) continue
+		found[code] = encodeOctets(readOctets(packet, { code })!)
+	}
+	return found
+}
+
+/** A client that breaks is as good as one that does not answer. */
+function failed(error: unknown): SrcFailure {
+	return { failure: 'refused', why: `The SRC client failed: ${String(error)}.` }
+}
+
+// ---- logins and their ends
+
+/**
+ * Tells SRC what it is owed, as much as may be under way at once. Called when everything that is
+ * folded is on disk: told means durable.
+ */
+export function tellSrc(engine: Engine): void {
+	for (const bridge of engine.src.values()) {
+		if (engine.now < bridge.retryAt || bridge.telling.size >= tellLimit) continue
+		const { subscribers, unreported, debts } = routerState(engine.state, bridge.router).src
+		for (const [key, debt] of debts) {
+			if (bridge.telling.size >= tellLimit) break
+			if (!bridge.telling.has(key)) void tellEnd(engine, bridge, key, debt)
+		}
+		for (const mac of unreported) {
+			if (bridge.telling.size >= tellLimit) break
+			const login = subscribers.get(mac)!.login!
+			const key = loginKey(login)
+			if (bridge.telling.has(key) || bridge.rejected.has(key)) continue
+			void tellLogin(engine, bridge, key, login)
+		}
+	}
+}
+
+async function tellLogin(
+	engine: Engine,
+	bridge: SrcBridge,
+	key: string,
+	login: SrcLogin,
+): Promise<void> {
+	const { router, client } = bridge
+	bridge.telling.add(key)
+	const outcome = await client.address(addressReport(router, login)).catch(failed)
+	bridge.telling.delete(key)
+	if (engine.stopped) return
+	readClocks(engine)
+	if ('failure' in outcome) {
+		if (outcome.failure === 'refused') refuseLogin(engine, bridge, key, outcome.why)
+		else pause(engine, bridge)
+		return
+	}
+	bridge.pauseMs = firstPauseMs
+	const { src } = routerState(engine.state, router)
+	const now = loginOf(src, login.mac, key)
+	// Its end may have been told and answered by another client meanwhile.
+	if (now === undefined || now.session !== undefined) return
+	record(engine, [sessionOpened(router, now, outcome, engine.at)])
+}
+
+function refuseLogin(engine: Engine, bridge: SrcBridge, key: string, why: string): void {
+	if (bridge.rejected.size >= rejectedLimit) bridge.rejected.clear()
+	bridge.rejected.add(key)
+	const { router, server } = bridge
+	const sentence = `SRC does not take the report of an address: ${why}`
+	engine.parts.log.warn('src-refused', { router, server }, sentence)
+}
+
+async function tellEnd(
+	engine: Engine,
+	bridge: SrcBridge,
+	key: string,
+	debt: SrcDebt,
+): Promise<void> {
+	const { router, client } = bridge
+	bridge.telling.add(key)
+	const outcome = await client.delete(addressDeletion(router, debt)).catch(failed)
+	bridge.telling.delete(key)
+	if (engine.stopped) return
+	readClocks(engine)
+	const refused = 'failure' in outcome && outcome.failure === 'refused'
+	if ('failure' in outcome && !refused) {
+		pause(engine, bridge)
+		return
+	}
+	bridge.pauseMs = firstPauseMs
+	const owed = routerState(engine.state, router).src.debts.get(key)
+	if (owed === undefined) return
+	const how = 'failure' in outcome ? ('refused' as const) : outcome
+	record(engine, [sessionClosed(router, owed, how, engine.at)])
+}
+
+/** Nobody answers: those that wait are not asked one by one. */
+function pause(engine: Engine, bridge: SrcBridge): void {
+	if (engine.now < bridge.retryAt) return
+	bridge.retryAt = engine.now + bridge.pauseMs
+	bridge.pauseMs = Math.min(bridge.pauseMs * 2, longestPauseMs)
+}
+
+// ---- time, and what is counted
+
+/** Every second: what was ignored goes on record, and what is owed too long is given up. */
+export function tickSrc(engine: Engine): void {
+	for (const bridge of engine.src.values()) {
+		record(engine, takeIgnored(bridge, engine.at))
+		const { src } = routerState(engine.state, bridge.router)
+		if (src.debts.size > debtLimit) {
+			record(engine, givenUp(bridge.router, src, debtLimit, engine.at))
+		}
+		for (const [mac, at] of bridge.askedAt) {
+			// In order of time: the first that is young enough ends the search.
+			if (engine.now - at < askAgainMs) break
+			bridge.askedAt.delete(mac)
+		}
+	}
+}
+
+/** The events for what the client ignored since the last call. */
+export function takeIgnored(bridge: SrcBridge, at: number): NewEvent[] {
+	const { lateAnswers, malformedAnswers, foreignAnswers } = bridge.client.statistics()
+	const counts = { late: lateAnswers, malformed: malformedAnswers, foreign: foreignAnswers }
+	const stream = relayStream(bridge.router)
+	const events: NewEvent[] = []
+	for (const reason of ['late', 'malformed', 'foreign'] as const) {
+		const count = counts[reason] - bridge.recorded[reason]
+		if (count <= 0) continue
+		bridge.recorded[reason] = counts[reason]
+		events.push({ stream, type: 'SrcAnswersDiscarded', v: 1, at, data: { reason, count } })
+	}
+	return events
+}
+
+/** Attributes of an Access-Accept that SRC classifies by; false where the server left one out. */
+export type Profile = {
+	readonly 'User-Name': boolean
+	readonly Class: boolean
+	readonly 'Service-Bundle': boolean
+}
+
+/** Says which upstream server leaves out what SRC goes by, once for each server and attribute. */
+export function missProfile(
+	engine: Engine,
+	bridge: SrcBridge,
+	server: string,
+	profile: Profile,
+): void {
+	let missed = bridge.missed.get(server)
+	const absent = (Object.keys(profile) as (keyof Profile)[]).filter(
+		name => !profile[name] && !missed?.has(name),
+	)
+	if (absent.length === 0) return
+	if (missed === undefined) {
+		if (bridge.missed.size >= missedLimit) return
+		missed = new Set()
+		bridge.missed.set(server, missed)
+	}
+	for (const name of absent) missed.add(name)
+	const sentence = `The Access-Accepts of ${server} lack ${absent.join(' and ')}, by which SRC classifies; add that there.`
+	engine.parts.log.warn('src-profile', { router: bridge.router, server, absent }, sentence)
+}
+
+/** Closes every client: nothing more is asked or told. */
+export async function closeSrc(engine: Engine): Promise<void> {
+	await Promise.all([...engine.src.values()].map(({ client }) => client.close()))
+}
+
+/** The bridge of the virtual router that an event is about. */
+export function bridgeFor(engine: Engine, { stream }: NewEvent): SrcBridge | undefined {
+	return engine.src.size === 0 ? undefined : engine.src.get(virtualRouterOf(stream))
+}

@@ -1,0 +1,62 @@
+/** The SRC clients that the relay uses: over NATS, or in this process with rules of its own. */
+import { dirname, resolve } from 'node:path'
+import type { NatsSecurity } from '../adapters/nats/connection.ts'
+import type { SrcClient } from '../domain/sae/client.ts'
+import { createLocalSrc } from '../domain/sae/local.ts'
+import { serverRoles } from '../domain/sae/servers.ts'
+import type { EngineLog } from './engine/engine.ts'
+import type { OpenSrc } from './engine/src-bridge.ts'
+import { openRulesFile } from './rules-file.ts'
+
+/** `configurationFile`: rules files are looked for in its folder. */
+export function srcOpener(
+	configurationFile: string,
+	security: NatsSecurity,
+	log: EngineLog,
+): OpenSrc {
+	return async (router, settings, onChange) => {
+		if (settings.localRules !== undefined) {
+			const file = resolve(dirname(configurationFile), settings.localRules)
+			return openLocal(router, file, log)
+		}
+		// Loaded by those who use it.
+		const { createSrcClient } = await import('../adapters/nats/src-client.ts')
+		return createSrcClient({
+			servers: serverRoles.flatMap(role => {
+				const server = settings.servers[role]
+				return server === undefined ? [] : [{ role, ...server }]
+			}),
+			retryMs: settings.retrySeconds * 1000,
+			security,
+			name: `radledger ${router}`,
+			onChange,
+		})
+	}
+}
+
+/** Bad rules are refused with every error; once in force, they are followed as the file changes. */
+function openLocal(
+	router: string,
+	file: string,
+	log: EngineLog,
+): SrcClient | { readonly refused: string } {
+	const rules = openRulesFile(file, {
+		onReload: ({ rules }) =>
+			log.info('rules-loaded', { router, file, rules: rules.length }, 'New rules are in force.'),
+		onRefused: errors =>
+			log.warn(
+				'rules-refused',
+				{ router, file, errors: errors.split('\n') },
+				'The new rules are refused; the old ones stay in force.',
+			),
+	})
+	if ('refused' in rules) return rules
+	const client = createLocalSrc({ rules: rules.rules, now: Date.now })
+	return {
+		...client,
+		async close() {
+			rules.close()
+			await client.close()
+		},
+	}
+}
