@@ -1,12 +1,14 @@
 /**
  * `npm run bench`: radledger with its journal on, radsecproxy and FreeRADIUS side by side on this
- * machine, and the journal by itself, against the targets that this project has set itself.
+ * machine, Kea beside its DHCP server, questions to SRC, a million sessions, and the journal by itself,
+ * against the targets that this project has set itself.
  *
  *   npm run bench [-- [--seconds N] [--rounds N] [--only NAME ...] [--write-readme]]
  */
 import { existsSync, statfsSync } from 'node:fs'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
+import { measureDhcp } from './bench/dhcp.ts'
 import { installPackages } from './bench/install.ts'
 import { measureJournal } from './bench/journal-rates.ts'
 import { buildRadload, type Load, type Measurement, measure } from './bench/load.ts'
@@ -24,7 +26,21 @@ import {
 	startSinks,
 } from './bench/relays.ts'
 import { report, writeReadme } from './bench/report.ts'
-import { type Case, type Sample, type Subject, steadyCases, windowCases } from './bench/results.ts'
+import {
+	type Case,
+	questionRate,
+	type Sample,
+	type Subject,
+	scaleSubscribers,
+	steadyCases,
+	windowCases,
+} from './bench/results.ts'
+import { measureScale } from './bench/scale.ts'
+import { measureSrcQuestions } from './bench/src-questions.ts'
+
+/** What is measured beside the relays. */
+const partNames = ['dhcp', 'src', 'scale', 'journal'] as const
+type Part = (typeof partNames)[number]
 
 type Options = {
 	/** Measured seconds of one run at a window, and at the steady rate. */
@@ -33,7 +49,8 @@ type Options = {
 	readonly rounds: number
 	readonly relays: ReadonlySet<RelayName>
 	readonly cases: readonly Case[]
-	readonly journal: boolean
+	readonly parts: ReadonlySet<Part>
+	readonly subscribers: number
 	readonly writeReadme: boolean
 }
 
@@ -49,16 +66,18 @@ const infra = import.meta.dirname
 const buildFolder = join(infra, 'bench/build')
 const readme = join(infra, '../README.md')
 
-const help = `Measures radledger, radsecproxy and FreeRADIUS side by side, and the journal by itself.
+const help = `Measures radledger, radsecproxy and FreeRADIUS side by side; as a DHCP server beside Kea; what a
+question to SRC costs, what a million sessions take, and the journal by itself.
 
   --seconds N         measured seconds of each run at a window (0.8)
   --steady-seconds N  measured seconds of each run at the steady rate (10)
   --rounds N          rounds at the windows, of which medians are taken (6)
   --only NAME         only this relay or part; may be given several times
+  --subscribers N     live sessions of the part scale (1000000)
   --write-readme      puts the tables into README.md
 
 Relays: ${relayNames.join(', ')}
-Parts:  ${[...windowCases, ...steadyCases].map(({ name }) => name).join(', ')}, journal
+Parts:  ${[...windowCases, ...steadyCases].map(({ name }) => name).join(', ')}, ${partNames.join(', ')}
 `
 
 /** At a steady rate the window must never be what limits it. */
@@ -66,6 +85,8 @@ const steadyWindow = 4096
 const warmupSeconds = 0.2
 /** Relays that no target is about: measured in every second round only. */
 const bystanders: readonly RelayName[] = ['radsecproxy-logging', 'freeradius']
+const dhcpRounds = 3
+const dhcpSeconds = 3
 /** A run writes up to this much below its folder. */
 const neededBytes = 6e9
 const tmpfsMagic = 0x01021994
@@ -77,6 +98,7 @@ function readOptions(): Options | 'help' {
 			'steady-seconds': { type: 'string', default: '10' },
 			rounds: { type: 'string', default: '6' },
 			only: { type: 'string', multiple: true, default: [] },
+			subscribers: { type: 'string', default: `${scaleSubscribers}` },
 			'write-readme': { type: 'boolean', default: false },
 			help: { type: 'boolean', default: false },
 		},
@@ -85,19 +107,21 @@ function readOptions(): Options | 'help' {
 	const chosenRelays = relayNames.filter(name => values.only.includes(name))
 	const allCases = [...windowCases, ...steadyCases]
 	const chosenCases = allCases.filter(({ name }) => values.only.includes(name))
-	const known: string[] = [...relayNames, ...allCases.map(({ name }) => name), 'journal']
+	const known: string[] = [...relayNames, ...allCases.map(({ name }) => name), ...partNames]
 	const unknown = values.only.find(name => !known.includes(name))
 	if (unknown !== undefined) {
 		throw new Error(`--only ${unknown}: there is no such relay or part. Known: ${known.join(', ')}`)
 	}
-	const onlyJournal = values.only.length > 0 && values.only.every(name => name === 'journal')
+	const chosenParts = partNames.filter(name => values.only.includes(name))
+	const onlyParts = values.only.length > 0 && chosenParts.length === values.only.length
 	return {
 		seconds: readNumber('--seconds', values.seconds, 0.1, 60),
 		steadySeconds: readNumber('--steady-seconds', values['steady-seconds'], 0.1, 60),
 		rounds: Math.round(readNumber('--rounds', values.rounds, 1, 20)),
 		relays: new Set(chosenRelays.length > 0 ? chosenRelays : relayNames),
-		cases: chosenCases.length > 0 ? chosenCases : onlyJournal ? [] : allCases,
-		journal: values.only.length === 0 || values.only.includes('journal'),
+		cases: chosenCases.length > 0 ? chosenCases : onlyParts ? [] : allCases,
+		parts: new Set(values.only.length === 0 ? partNames : chosenParts),
+		subscribers: Math.round(readNumber('--subscribers', values.subscribers, 1, 1_048_573)),
 		writeReadme: values['write-readme'],
 	}
 }
@@ -224,6 +248,36 @@ function checkDisk(): void {
 	throw new Error(`${buildFolder} has less than ${neededBytes / 1e9} GB free. Make room there.`)
 }
 
+/** One after the other: what a part has started is gone before the next begins. */
+async function measureParts(workplace: Workplace, options: Options) {
+	const { parts, rounds, subscribers } = options
+	return {
+		dhcp: parts.has('dhcp') ? await dhcpSamples(rounds) : [],
+		questions: parts.has('src') ? await questionRates(options) : [],
+		scale: parts.has('scale') ? await measureScale(workplace, subscribers, note) : undefined,
+		journal: parts.has('journal') ? await measureJournal(workplace.folder, note) : undefined,
+	}
+}
+
+async function dhcpSamples(rounds: number) {
+	const missing = installPackages()
+	if (missing !== '') note(missing)
+	const measured = await measureDhcp(buildFolder, Math.min(rounds, dhcpRounds), dhcpSeconds, note)
+	if (typeof measured !== 'string') return measured
+	note(`Left out: DHCP. ${measured}`)
+	return []
+}
+
+async function questionRates({ steadySeconds }: Options) {
+	note('Questions to SRC')
+	const rates = await measureSrcQuestions(buildFolder, {
+		rate: questionRate,
+		seconds: steadySeconds,
+	})
+	if (rates.length < 2) note('Left out: questions over NATS. There is no nats-server.')
+	return rates
+}
+
 async function main(): Promise<void> {
 	const options = readOptions()
 	if (options === 'help') {
@@ -243,9 +297,9 @@ async function main(): Promise<void> {
 			await measureWindows(bench, samples)
 			await measureSteadily(bench, samples)
 		}
-		const journal = options.journal ? await measureJournal(workplace.folder, note) : undefined
+		const parts = await measureParts(workplace, options)
 		const { rounds } = options
-		const text = report({ samples, journal, rounds, peers: peerVersions(), at: Date.now() })
+		const text = report({ samples, ...parts, rounds, peers: peerVersions(), at: Date.now() })
 		process.stdout.write(`${text}\n`)
 		if (options.writeReadme) writeReadme(readme, text)
 	} finally {

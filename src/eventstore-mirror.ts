@@ -85,7 +85,11 @@ export function openEventStoreMirror(settings: EventStoreMirrorSettings): EventS
 	}
 
 	function launch(): Worker {
-		const started = new Worker(new URL(import.meta.url), { workerData: data, name: 'eventstore' })
+		const started = new Worker(new URL(import.meta.url), {
+			workerData: data,
+			name: 'eventstore',
+			execArgv: [],
+		})
 		started.on('message', hear)
 		// The client throws where nobody can catch it; a new thread begins where the target says.
 		started.on('error', error => {

@@ -14,6 +14,7 @@ const usage = `Usage: radledger COMMAND
   serve --config FILE --data DIR    run the relay
   shell --data DIR                  the JunosE shell of a running relay
   exec --data DIR "COMMAND"         one command of that shell; exit code 1 when it is refused
+  restore --from URL --data DIR     a lost relay's journal, from its EventStoreDB mirror
   replay --subscriber MAC --data DIR   what happened, and how things stood at a time
   src-adapter --rules FILE --nats URL    answers a relay's questions about address pools`
 
@@ -36,6 +37,14 @@ async function main(args: readonly string[]): Promise<number> {
 		case 'exec': {
 			const { exec } = await import('./exec.ts')
 			return exec(rest)
+		}
+		case 'restore': {
+			const { restoreCommand, restoreUsage } = await import('./restore.ts')
+			if (rest.includes('--help')) {
+				console.log(restoreUsage)
+				return 0
+			}
+			return restoreCommand(rest)
 		}
 		case 'replay': {
 			const { replay } = await import('./replay.ts')
@@ -61,7 +70,10 @@ function isForUser(error: unknown): error is Error {
 	if (!(error instanceof Error)) return false
 	const parsing = (error as NodeJS.ErrnoException).code?.startsWith('ERR_PARSE_ARGS') === true
 	return (
-		parsing || ['UsageError', 'JournalFailure', 'ShellError', 'TargetFailure'].includes(error.name)
+		parsing ||
+		['UsageError', 'JournalFailure', 'ShellError', 'TargetFailure', 'RestoreFailure'].includes(
+			error.name,
+		)
 	)
 }
 

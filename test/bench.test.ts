@@ -3,10 +3,13 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
+import { countsOf, type DhcpSample } from '../infra/bench/dhcp.ts'
 import type { Measurement } from '../infra/bench/load.ts'
 import { processorUsBetween, readProcessorTime } from '../infra/bench/processor-time.ts'
-import { writeReadme } from '../infra/bench/report.ts'
+import { report, writeReadme } from '../infra/bench/report.ts'
 import {
+	bestOfRounds,
+	type Measured,
 	median,
 	pairedRatios,
 	type Sample,
@@ -31,7 +34,16 @@ function sample(
 }
 
 function reached(samples: readonly Sample[], text: string): boolean | undefined {
-	const target = targets(samples, undefined).find(one => one.text.startsWith(text))
+	return reachedBy({ samples }, text)
+}
+
+const nothingMeasured: Measured = {
+	...{ samples: [], journal: undefined, dhcp: [], questions: [], scale: undefined },
+}
+
+function reachedBy(measured: Partial<Measured>, text: string): boolean | undefined {
+	const all = targets({ ...nothingMeasured, ...measured })
+	const target = all.find(one => one.text.startsWith(text))
 	if (target === undefined) throw new Error(`no target begins with "${text}"`)
 	return target.reached
 }
@@ -106,6 +118,94 @@ test('latencies at a rate that was not held reach no target', () => {
 	assert.is(reached([held], 'EAP, steady 10,000/s: p99 '), true)
 	assert.is(reached([fellBehind], 'EAP, steady 10,000/s: p99 '), false)
 	assert.is(reached([tooSlow], 'EAP, steady 10,000/s: p99 '), false)
+})
+
+function dhcp(
+	server: DhcpSample['server'],
+	round: number,
+	offered: number,
+	exchangesPerSecond: number,
+	cpuUsPerExchange: number,
+): DhcpSample {
+	return { server, round, offered, exchangesPerSecond, cpuUsPerExchange, lost: 0 }
+}
+
+test("DHCP servers are compared at each one's best, round by round", () => {
+	const samples = [
+		dhcp('kea', 0, 1000, 1000, 300),
+		dhcp('kea', 0, 4000, 3000, 200),
+		dhcp('kea', 0, 8000, 2000, 900),
+		dhcp('radledger', 0, 4000, 4000, 150),
+		dhcp('radledger', 0, 8000, 6000, 100),
+		dhcp('radledger', 1, 8000, 9000, 1),
+	]
+	assert.equal(
+		bestOfRounds(samples, 'kea').map(({ offered }) => offered),
+		[4000],
+	)
+	assert.is(reachedBy({ dhcp: samples }, 'DHCP, 4-way: exchanges/s at least 2 x'), true)
+	assert.is(reachedBy({ dhcp: samples }, 'DHCP, 4-way: CPU per exchange at most 0.5 x'), true)
+	const worse = [...samples, dhcp('kea', 0, 16_000, 3001, 199)]
+	assert.is(reachedBy({ dhcp: worse }, 'DHCP, 4-way: exchanges/s'), false)
+	assert.is(reachedBy({ dhcp: worse }, 'DHCP, 4-way: CPU'), false)
+	assert.is(reachedBy({ dhcp: samples.slice(0, 3) }, 'DHCP, 4-way: CPU'), undefined)
+})
+
+test('what perfdhcp counts', () => {
+	const output = [
+		...['***Rate statistics***', 'Rate: 4 4-way exchanges/second, expected rate: 1000', ''],
+		...['***Statistics for: DISCOVER-OFFER***', 'sent packets: 11999', 'received packets: 8214'],
+		...['drops: 3785', '', '***Statistics for: REQUEST-ACK***', 'sent packets: 8214'],
+		...['received packets: 6301', 'drops: 1913'],
+	].join('\n')
+	assert.equal(countsOf(output), { begun: 11_999, acknowledged: 6301 })
+	assert.is(countsOf('Failed to bind'), undefined)
+})
+
+const question = { name: 'pool questions, NATS', questions: 9, p50Us: 1, p999Us: 9000 }
+const million = {
+	...{ subscribers: 1_000_000, rebuildSeconds: 60, restartSeconds: 20 },
+	...{ readyBytes: 2 ** 30, peakBytes: 1.5 * 2 ** 30 },
+}
+
+test('a question that nobody answered reaches no target, however quick the others were', () => {
+	const target = 'Pool question over NATS'
+	const asked = (p99Us: number, failed: number) =>
+		reachedBy({ questions: [{ ...question, p99Us, failed }] }, target)
+	assert.is(asked(1999, 0), true)
+	assert.is(asked(2000, 0), false)
+	assert.is(asked(100, 1), false)
+	const local = { ...question, name: 'pool questions, local', p99Us: 1, failed: 0 }
+	assert.is(reachedBy({ questions: [local] }, target), undefined)
+})
+
+test('memory and restart are judged with a million sessions, by the most memory there was', () => {
+	const of = (more: object, text: string) => reachedBy({ scale: { ...million, ...more } }, text)
+	const memory = '1,000,000 live sessions with leases: at most 1.5 GiB'
+	const restart = '1,000,000 live sessions with leases: restart'
+	assert.equal([of({}, memory), of({}, restart)], [true, true])
+	assert.is(of({ peakBytes: 1.51 * 2 ** 30 }, memory), false)
+	assert.is(of({ restartSeconds: 20.1 }, restart), false)
+	assert.is(of({ subscribers: 999_999 }, memory), undefined)
+})
+
+test('the report has a table for each part that was measured, and none for what was left out', () => {
+	const rest = { rounds: 1, peers: ['Kea 2.2.0'], at: 0 }
+	const empty = report({ ...nothingMeasured, ...rest })
+	assert.not.match(empty, 'CPU us/exchange')
+	const questions = [{ ...question, p99Us: 1500, failed: 0 }]
+	const samples = [dhcp('kea', 0, 1000, 999.6, 300.4), dhcp('radledger', 0, 1000, 1000, 99)]
+	const whole = report({ ...nothingMeasured, ...rest, dhcp: samples, questions, scale: million })
+	const lines = whole.split('\n').map(line => line.replace(/ +/g, ' '))
+	for (const line of [
+		'| 1,000 | radledger, everything durable | 1,000 | 99 | 0 |',
+		'| 1,000 | Kea, memfile | 1,000 | 300 | 0 |',
+		'| pool questions, NATS | 9 | 0.00 | 1.50 | 9.00 | 0 |',
+		'| Start from a snapshot | 20.0 s |',
+		'| Start from the whole journal | 60.0 s |',
+	]) {
+		assert.ok(lines.includes(line), `${line} in ${whole}`)
+	}
 })
 
 test('the table goes between the markers, and nowhere else', () => {

@@ -21,13 +21,35 @@ const keptCheckpoints = 16
 export type Checkpoint = {
 	/** Position of the newest one that is known to be there. */
 	position(): number
-	/** Claims the journal's copy for this run and returns the position up to which it is complete. */
-	resume(): Promise<number>
+	/**
+	 * Claims the journal's copy for this run and returns the position up to which it is complete;
+	 * undefined where nobody ever began with it, as far as the target can tell.
+	 */
+	resume(): Promise<number | undefined>
 	save(position: number): Promise<void>
 }
 
 export function checkpointStream(journal: string): string {
 	return `mirror-${journal}`
+}
+
+/** Up to which position the target has everything of a journal; 0 where nothing says so. */
+export async function checkpointPosition(target: Target, journal: string): Promise<number> {
+	const newest = await newestCheckpoint(target, checkpointStream(journal))
+	return newest?.data.position ?? 0
+}
+
+async function newestCheckpoint(
+	target: Target,
+	stream: string,
+): Promise<{ data: CheckpointData; revision: bigint } | undefined> {
+	const [newest] = await target.newest(stream, 1)
+	if (newest === undefined) return undefined
+	const data = checkpointData.decode(newest.data)
+	if (isLeft(data)) {
+		throw new TargetFailure('away', `${stream} in EventStoreDB has an event that is no checkpoint.`)
+	}
+	return { data: data.right, revision: newest.revision }
 }
 
 export function openCheckpoint(parts: {
@@ -44,7 +66,7 @@ export function openCheckpoint(parts: {
 	return {
 		position: () => saved,
 		async resume() {
-			const newest = await read()
+			const newest = await newestCheckpoint(target, stream)
 			if (newest === undefined) {
 				revision = -1n
 				saved = 0
@@ -57,22 +79,9 @@ export function openCheckpoint(parts: {
 			await write(saved)
 			if (newest === undefined) await target.keepNewest(stream, keptCheckpoints).catch(denied)
 			claimed = true
-			return saved
+			return newest === undefined ? undefined : saved
 		},
 		save: write,
-	}
-
-	async function read(): Promise<{ data: CheckpointData; revision: bigint } | undefined> {
-		const [newest] = await target.newest(stream, 1)
-		if (newest === undefined) return undefined
-		const data = checkpointData.decode(newest.data)
-		if (isLeft(data)) {
-			throw new TargetFailure(
-				'away',
-				`${stream} in EventStoreDB has an event that is no checkpoint.`,
-			)
-		}
-		return { data: data.right, revision: newest.revision }
 	}
 
 	function compare({ position, stream: of, type, at }: CheckpointData): void {
@@ -97,7 +106,7 @@ export function openCheckpoint(parts: {
 		} catch (error) {
 			if (!(error instanceof TargetFailure) || error.kind !== 'wrong-revision') throw error
 			// Either an attempt whose answer was lost, or somebody else: the next session looks.
-			if (claimed && (await read())?.data.run !== run) throw superseded()
+			if (claimed && (await newestCheckpoint(target, stream))?.data.run !== run) throw superseded()
 			throw new TargetFailure('away', `${stream} was written to meanwhile: the mirror looks again.`)
 		}
 		revision++

@@ -151,7 +151,10 @@ export function openMirror(parts: MirrorParts): Mirror {
 		let inFlight = 0
 		let failing = false
 		let failure: { readonly error: unknown } | undefined
-		let next = (await checkpoint.resume()) + 1
+		const resumed = await checkpoint.resume()
+		// Then subscribers' streams need not be looked for, unless the relay's own say otherwise.
+		let isNew = resumed === undefined
+		let next = (resumed ?? 0) + 1
 		let savedAt = performance.now()
 		update({ position: next - 1, state: 'catching up', reason: '' })
 
@@ -185,11 +188,20 @@ export function openMirror(parts: MirrorParts): Mirror {
 		async function forgetStreams(): Promise<void> {
 			await settled(() => pending.length === 0)
 			known.clear()
+			isNew = false
 		}
 
 		/** What the target has of the streams that are to be written and have not been seen yet. */
 		async function lookUp(events: readonly PlacedEvent[]): Promise<void> {
-			const missing = [...new Set(events.map(({ stream }) => stream))].filter(s => !known.has(s))
+			const unknown = [...new Set(events.map(({ stream }) => stream))].filter(s => !known.has(s))
+			const isSubscriber = (stream: string) => stream.startsWith('subscriber-')
+			await lookUpAll(unknown.filter(stream => !isSubscriber(stream)))
+			const subscribers = unknown.filter(isSubscriber)
+			if (isNew) for (const stream of subscribers) known.set(stream, { revision: -1n })
+			else await lookUpAll(subscribers)
+		}
+
+		async function lookUpAll(missing: readonly string[]): Promise<void> {
 			for (let i = 0; i < missing.length; i += lookupsAtOnce) {
 				const some = missing.slice(i, i + lookupsAtOnce)
 				const found = await Promise.all(some.map(stream => newestOf(target, stream)))
@@ -198,6 +210,7 @@ export function openMirror(parts: MirrorParts): Mirror {
 		}
 
 		function learn(stream: string, finding: Finding): void {
+			if (finding.revision >= 0n) isNew = false
 			if (finding.newest !== undefined) compareWithOwn(source, stream, finding.newest)
 			else if (finding.revision >= 0n) warnOnce(stream)
 			const revision = finding.revision < 0n ? unreadable.get(stream) : undefined

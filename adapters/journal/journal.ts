@@ -36,6 +36,8 @@ export type JournalSettings = {
 	readonly folder: string
 	/** Where the write-ahead log is begun anew. It may get somewhat longer under load. */
 	readonly logBytesMax?: number
+	/** Names a journal that is made here; random unless told. */
+	readonly newId?: string
 	/** Whether the log has its full length from the beginning, which makes it faster; true unless told. */
 	readonly reserveLog?: boolean
 	/** Is told, in sentences, of what is wrong but stops nothing: an unusable snapshot, a slow log. */
@@ -51,7 +53,7 @@ export function openJournal(settings: JournalSettings): SqliteJournal {
 	const owner = ownFolder(folder)
 	let db: DatabaseSync | undefined
 	try {
-		const opened = openToWrite(folder, randomUUID())
+		const opened = openToWrite(folder, settings.newId ?? randomUUID())
 		db = opened.db
 		const last = checkTail(db, folder)
 		syncFolder(folder)

@@ -9,6 +9,10 @@ const packages: readonly { readonly name: string; readonly files: readonly strin
 	{ name: 'libssl-dev', files: ['/usr/include/openssl/md5.h'] },
 	{ name: 'radsecproxy', files: ['/usr/sbin/radsecproxy'] },
 	{ name: 'freeradius', files: ['/usr/sbin/freeradius'] },
+	{ name: 'kea-dhcp4-server', files: ['/usr/sbin/kea-dhcp4'] },
+	{ name: 'kea-admin', files: ['/usr/sbin/perfdhcp'] },
+	{ name: 'iproute2', files: ['/usr/sbin/ip', '/usr/bin/ip', '/sbin/ip'] },
+	{ name: 'nats-server', files: ['/usr/sbin/nats-server', '/usr/bin/nats-server'] },
 ]
 
 /** Installs what is missing. Returns a sentence on what is missing still, or an empty text. */

@@ -123,7 +123,7 @@ async function generate(radload: string, port: number, load: Load): Promise<Repo
 }
 
 /** Waits until a process hardly uses a processor any more, 5 s at most. */
-async function rest(pid: number): Promise<void> {
+export async function rest(pid: number): Promise<void> {
 	let last = readProcessorTime(pid)
 	for (let i = 0; i < 50; i++) {
 		await sleep(100)

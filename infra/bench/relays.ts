@@ -84,6 +84,8 @@ export function peerVersions(): string[] {
 	if (radsecproxy !== undefined) versions.push(`radsecproxy ${radsecproxy}`)
 	const freeradius = /FreeRADIUS Version ([\w.]+)/.exec(outputOf('freeradius', ['-v']))?.[1]
 	if (freeradius !== undefined) versions.push(`FreeRADIUS ${freeradius}`)
+	const kea = /^(\d[\w.]*)/.exec(outputOf('kea-dhcp4', ['-v']))?.[1]
+	if (kea !== undefined) versions.push(`Kea ${kea}`)
 	return versions
 }
 

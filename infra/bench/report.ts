@@ -1,11 +1,13 @@
 /** The tables of a run, as Markdown that reads well in a terminal too, and their place in the README. */
 import { readFileSync, writeFileSync } from 'node:fs'
 import { cpus, release, totalmem } from 'node:os'
+import { type DhcpSample, dhcpServers, offeredRates } from './dhcp.ts'
 import type { JournalFigures } from './journal.ts'
 import { relayNames, relayTitles } from './relays.ts'
 import {
 	type Case,
 	caseTitle,
+	type Measured,
 	median,
 	pairedRatios,
 	type Sample,
@@ -17,10 +19,10 @@ import {
 	thousands,
 	windowCases,
 } from './results.ts'
+import type { ScaleFigures } from './scale.ts'
+import type { QuestionRates } from './src-questions.ts'
 
-export type Run = {
-	readonly samples: readonly Sample[]
-	readonly journal: JournalFigures | undefined
+export type Run = Measured & {
 	readonly rounds: number
 	/** Names and versions of what radledger is compared with. */
 	readonly peers: readonly string[]
@@ -33,8 +35,11 @@ const endMarker = '<!-- /bench -->'
 
 /** The whole report: targets first, then every figure, then where it was measured. */
 export function report(run: Run): string {
-	const parts = [targetTable(targets(run.samples, run.journal))]
+	const parts = [targetTable(targets(run))]
 	if (run.samples.length > 0) parts.push(figureTable(run.samples), loggingNote(run.samples))
+	if (run.dhcp.length > 0) parts.push(dhcpTable(run.dhcp))
+	if (run.questions.length > 0) parts.push(questionTable(run.questions))
+	if (run.scale !== undefined) parts.push(scaleTable(run.scale))
 	if (run.journal !== undefined) parts.push(journalTable(run.journal))
 	parts.push(conditions(run))
 	return parts.filter(part => part !== '').join('\n\n')
@@ -120,6 +125,46 @@ function journalTable({ appends, latency, replay, stream, eventBytes }: JournalF
 				`p50 ${latency.p50} ms, p99 ${latency.p99} ms, p99.9 ${latency.p999} ms`,
 			],
 			[`Reading a stream of ${stream.events} events`, `${stream.p50} ms`],
+		],
+	)
+}
+
+const dhcpTitles = {
+	radledger: 'radledger, everything durable',
+	kea: 'Kea, memfile',
+} as const
+
+function dhcpTable(samples: readonly DhcpSample[]): string {
+	const rows = offeredRates.flatMap(offered =>
+		dhcpServers.flatMap(server => {
+			const own = samples.filter(one => one.offered === offered && one.server === server)
+			if (own.length === 0) return []
+			const done = median(own.map(one => one.exchangesPerSecond))
+			const cpuUs = median(own.map(one => one.cpuUsPerExchange)).toFixed(0)
+			const lost = own.reduce((sum, one) => sum + one.lost, 0)
+			return [[thousands(offered), dhcpTitles[server], thousands(done), cpuUs, thousands(lost)]]
+		}),
+	)
+	return table(['DHCP begun/s', 'Server', 'exchanges/s', 'CPU us/exchange', 'lost'], rows, 2)
+}
+
+function questionTable(rates: readonly QuestionRates[]): string {
+	const ms = (us: number) => (us / 1000).toFixed(2)
+	const rows = rates.map(({ name, questions, failed, p50Us, p99Us, p999Us }) => [
+		...[name, thousands(questions), ms(p50Us), ms(p99Us), ms(p999Us), thousands(failed)],
+	])
+	return table(['SRC', 'questions', 'p50 ms', 'p99 ms', 'p99.9 ms', 'unanswered'], rows, 1)
+}
+
+function scaleTable(scale: ScaleFigures): string {
+	const gib = (bytes: number) => `${(bytes / 2 ** 30).toFixed(2)} GiB`
+	return table(
+		[`${thousands(scale.subscribers)} live sessions with leases`, ''],
+		[
+			['Memory of the process, once it serves', gib(scale.readyBytes)],
+			['Most of it, from the start until read models are at work', gib(scale.peakBytes)],
+			['Start from a snapshot', `${scale.restartSeconds.toFixed(1)} s`],
+			['Start from the whole journal', `${scale.rebuildSeconds.toFixed(1)} s`],
 		],
 	)
 }

@@ -1,7 +1,10 @@
 /** What a whole run has measured, as plain data, and the figures drawn from it. */
+import type { DhcpSample, DhcpServer } from './dhcp.ts'
 import type { JournalFigures } from './journal.ts'
 import type { Measurement } from './load.ts'
 import type { Kind, RelayName } from './relays.ts'
+import type { ScaleFigures } from './scale.ts'
+import type { QuestionRates } from './src-questions.ts'
 
 /** `none`: the load generator and the home server alone, which is what the machine can do. */
 export type Subject = RelayName | 'none'
@@ -31,6 +34,15 @@ export type Sample = {
 	readonly case: Case
 	readonly round: number
 	readonly measurement: Measurement
+}
+
+/** What a run has measured; a part that was left out is empty or undefined. */
+export type Measured = {
+	readonly samples: readonly Sample[]
+	readonly journal: JournalFigures | undefined
+	readonly dhcp: readonly DhcpSample[]
+	readonly questions: readonly QuestionRates[]
+	readonly scale: ScaleFigures | undefined
 }
 
 export type Target = {
@@ -80,7 +92,7 @@ export function pairedRatios(
 }
 
 /** Every target, in the order in which they are printed, with what came of it. */
-export function targets(samples: readonly Sample[], journal: JournalFigures | undefined): Target[] {
+export function targets({ samples, journal, dhcp, questions, scale }: Measured): Target[] {
 	return [
 		...windowCases.flatMap(of => [
 			ratioTarget(samples, of, 'cpuUsPerRequest', 'radsecproxy', 'at most', 0.8),
@@ -95,6 +107,76 @@ export function targets(samples: readonly Sample[], journal: JournalFigures | un
 		]),
 		journalTarget('Journal: appends/s', 150_000, journal?.appends.eventsPerSecond),
 		journalTarget('Journal: replayed events/s', 500_000, journal?.replay.eventsPerSecond),
+		dhcpTarget(dhcp, 'exchangesPerSecond', 'at least', 2),
+		dhcpTarget(dhcp, 'cpuUsPerExchange', 'at most', 0.5),
+		questionTarget(questions),
+		...scaleTargets(scale),
+	]
+}
+
+/** The runs of one round at which a server did most exchanges: its limit, round by round. */
+export function bestOfRounds(samples: readonly DhcpSample[], server: DhcpServer): DhcpSample[] {
+	const best: DhcpSample[] = []
+	for (const sample of samples) {
+		if (sample.server !== server) continue
+		const known = best[sample.round]
+		if (known === undefined || sample.exchangesPerSecond > known.exchangesPerSecond) {
+			best[sample.round] = sample
+		}
+	}
+	return best
+}
+
+function dhcpTarget(
+	samples: readonly DhcpSample[],
+	figure: 'exchangesPerSecond' | 'cpuUsPerExchange',
+	bound: 'at most' | 'at least',
+	limit: number,
+): Target {
+	const what = figure === 'cpuUsPerExchange' ? 'CPU per exchange' : 'exchanges/s'
+	const text = `DHCP, 4-way: ${what} ${bound} ${limit} x Kea, memfile`
+	const peers = bestOfRounds(samples, 'kea')
+	const ratios = bestOfRounds(samples, 'radledger').flatMap((own, round) => {
+		const peer = peers[round]
+		return peer === undefined ? [] : [own[figure] / peer[figure]]
+	})
+	return ratioOf(text, ratios, bound, limit)
+}
+
+/** The rate at which questions are asked of SRC, and what one may add to an exchange. */
+export const questionRate = 2000
+const questionLimitMs = 2
+
+function questionTarget(rates: readonly QuestionRates[]): Target {
+	const text = `Pool question over NATS, ${thousands(questionRate)}/s: adds less than ${questionLimitMs} ms at p99`
+	const over = rates.find(({ name }) => name.endsWith('NATS'))
+	if (over === undefined) return { text, measured: 'not measured', reached: undefined }
+	const ms = over.p99Us / 1000
+	const note = over.failed === 0 ? '' : `, but ${over.failed} unanswered`
+	return {
+		text,
+		measured: `${ms.toFixed(2)} ms${note}`,
+		reached: over.failed === 0 && ms < questionLimitMs,
+	}
+}
+
+const memoryLimitGib = 1.5
+const restartLimitSeconds = 20
+/** What the two targets are about; fewer show nothing. */
+export const scaleSubscribers = 1_000_000
+
+function scaleTargets(scale: ScaleFigures | undefined): Target[] {
+	const many = `${thousands(scaleSubscribers)} live sessions with leases`
+	const memory = `${many}: at most ${memoryLimitGib} GiB of memory`
+	const restart = `${many}: restart within ${restartLimitSeconds} s`
+	if (scale === undefined || scale.subscribers < scaleSubscribers) {
+		return [memory, restart].map(text => ({ text, measured: 'not measured', reached: undefined }))
+	}
+	const gib = scale.peakBytes / 2 ** 30
+	const seconds = scale.restartSeconds
+	return [
+		{ text: memory, measured: `${gib.toFixed(2)} GiB`, reached: gib <= memoryLimitGib },
+		{ text: restart, measured: `${seconds.toFixed(1)} s`, reached: seconds <= restartLimitSeconds },
 	]
 }
 
@@ -114,6 +196,15 @@ function ratioTarget(
 	const ratios = pairedRatios(samples, of, 'radledger', peer, figure)
 	const what = figure === 'cpuUsPerRequest' ? 'CPU per request' : 'requests/s'
 	const text = `${caseTitle(of)}: ${what} ${bound} ${limit} x ${peerNames[peer]}`
+	return ratioOf(text, ratios, bound, limit)
+}
+
+function ratioOf(
+	text: string,
+	ratios: readonly number[],
+	bound: 'at most' | 'at least',
+	limit: number,
+): Target {
 	if (ratios.length === 0) return { text, measured: 'not measured', reached: undefined }
 	const ratio = median(ratios)
 	const range = `${Math.min(...ratios).toFixed(2)} to ${Math.max(...ratios).toFixed(2)}`

@@ -77,3 +77,11 @@ function subscriber(n: number, exchange: number, at: number): NewEvent[] {
 		},
 	]
 }
+
+if (import.meta.main) {
+	const [folder, count] = process.argv.slice(2)
+	if (folder === undefined || !(Number(count) <= 1_048_573)) {
+		throw new Error('usage: subscribers.ts FOLDER COUNT')
+	}
+	writeSubscribers(folder, Number(count))
+}

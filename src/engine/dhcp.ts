@@ -57,6 +57,11 @@ import {
 } from './engine.ts'
 import { askSrc, wasJustAsked } from './src-bridge.ts'
 
+/**
+ * Commits for DHCP alone keep this distance: to make one message durable costs several times what
+ * all else about it does, and a client that gets its address waits for two of them at most.
+ */
+const commitSpacingMs = 2
 /** How long an address is listened for, and how many are at once. */
 const pingMs = 500
 const pingLimit = 256
@@ -238,7 +243,7 @@ function answer(engine: Engine, listener: DhcpListener, service: DhcpService, as
 	if (reply === undefined) return
 	sendReply(engine, listener, service, asked, reply)
 	if (events.length > 0) {
-		queueAnswer(engine, listener)
+		queueAnswer(engine, listener, commitSpacingMs)
 		return
 	}
 	// It rests on nothing new, or on what leaves with this turn.

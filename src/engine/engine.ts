@@ -123,6 +123,8 @@ export type Engine = {
 	/** Answers that rest on the batch and leave when it is on disk, and when that is at the latest. */
 	answersQueued: number
 	answersDue: number
+	/** The distance to the last commit that they keep: the shortest that one of them asks for. */
+	answersSpacingMs: number
 	/** Monotonic milliseconds of the last commit. */
 	committedAt: number
 	readonly touchedListeners: Flushable[]
@@ -192,6 +194,7 @@ export function createEngine(
 		batchDue: 0,
 		answersQueued: 0,
 		answersDue: 0,
+		answersSpacingMs: 0,
 		committedAt: Number.NEGATIVE_INFINITY,
 		touchedListeners: [],
 		touchedUpstreams: [],
@@ -249,7 +252,7 @@ function commitWaitUs(engine: Engine, busy: boolean): number | undefined {
 	if (answersQueued === 0 || answersQueued >= answersPerCommit || now >= engine.answersDue) {
 		return undefined
 	}
-	const pause = engine.committedAt + commitSpacingMs - now
+	const pause = engine.committedAt + engine.answersSpacingMs - now
 	if (pause > 0) return pause * 1000
 	return busy ? 0 : undefined
 }
@@ -398,8 +401,15 @@ export function nextAuthenticator(engine: Engine): Uint8Array {
 }
 
 /** An answer was queued that rests on the events of this turn. */
-export function queueAnswer(engine: Engine, listener: Flushable): void {
-	if (engine.answersQueued === 0) engine.answersDue = engine.now + answerDelayMs
+export function queueAnswer(
+	engine: Engine,
+	listener: Flushable,
+	spacingMs = commitSpacingMs,
+): void {
+	if (engine.answersQueued === 0) {
+		engine.answersDue = engine.now + answerDelayMs
+		engine.answersSpacingMs = spacingMs
+	} else if (spacingMs < engine.answersSpacingMs) engine.answersSpacingMs = spacingMs
 	engine.answersQueued++
 	touchListener(engine, listener)
 }

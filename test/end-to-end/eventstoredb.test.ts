@@ -1,10 +1,12 @@
 /** The relay with its EventStoreDB mirror, as an operator runs it: both may go away at any time. */
+import { join, resolve } from 'node:path'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
+import { openReader } from '../../adapters/journal/reader.ts'
 import { type EventStoreNode, startEventStoreNode } from '../eventstoredb/server.ts'
 import { type HomeServer, startHomeServer } from './home-server.ts'
 import { startLoad } from './load.ts'
-import { aloud, endAll, run, until } from './processes.ts'
+import { aloud, endAll, run, temporaryFolder, until } from './processes.ts'
 import {
 	type RelayProcess,
 	readEvents,
@@ -13,6 +15,8 @@ import {
 	wapSecret,
 } from './relay-process.ts'
 
+const main = resolve(import.meta.dirname, '../../src/main.ts')
+const shown = ['show radius relay statistics', 'show radius relay statistics delta']
 let home: HomeServer
 let node: EventStoreNode
 let relay: RelayProcess
@@ -111,12 +115,49 @@ test('a second relay with the same virtual router stops, and the first one goes 
 })
 
 test('an address that is none is refused at once', async () => {
-	const main = new URL('../../src/main.ts', import.meta.url).pathname
 	const args = ['serve', '--config', relay.config, '--data', `${relay.data}-2`]
 	const { code, output } = await run(process.execPath, [main, ...args, '--eventstore', 'http://x'])
 	assert.is(code, 1)
 	assert.match(output, /^The EventStoreDB address is not a connection string/)
 })
+
+test('a lost relay is restored: the same journal, the same figures, and the mirror goes on', async () => {
+	const figures = async (of: RelayProcess) =>
+		Promise.all(shown.map(async command => of.exec(command)))
+	await relay.exec('baseline radius relay')
+	await traffic(100)
+	await untilMirrored()
+	const before = await figures(relay)
+	await relay.stop()
+	const data = join(temporaryFolder('restored'), 'data')
+	const url = flags()[1]!
+	const { code, output } = await run(process.execPath, [
+		main,
+		'restore',
+		'--from',
+		url,
+		'--data',
+		data,
+	])
+	assert.is(code, 0, output)
+	assert.equal(journalOf(data), journalOf(relay.data))
+	const restored = await startRelay({ servers: [server()], flags: flags(), data })
+	assert.equal(await figures(restored), before)
+	relay = restored
+	await traffic(50)
+	await untilMirrored()
+	assert.equal(mirrored(), readEvents(data).map(plain))
+})
+
+/** Id and events, as stored. */
+function journalOf(data: string) {
+	const reader = openReader(data)
+	try {
+		return { id: reader.id, events: reader.readStored(1, reader.last()) }
+	} finally {
+		reader.close()
+	}
+}
 
 function plain({ position, stream, type, data }: ReturnType<typeof readEvents>[number]) {
 	return { position, stream, type, data }
