@@ -1,7 +1,7 @@
 /** Copies of the history outside this machine: what the relay shows of each. */
 
 export type MirrorState = {
-	readonly store: 'EventStoreDB'
+	readonly store: 'EventStoreDB' | 'NATS JetStream'
 	/** Host names and ports, without credentials. */
 	readonly target: string
 	readonly state:
@@ -30,7 +30,7 @@ export function mirrorLag({ position }: MirrorState, last: number): number {
 /** `show radius relay mirrors`; `last`: the position of the journal's newest event. */
 export function mirrorsText(mirrors: readonly MirrorState[], last: number): string[] {
 	if (mirrors.length === 0) {
-		return ['No mirror is configured: start the relay with --eventstore to have one.']
+		return ['No mirror is configured: start the relay with --eventstore or --nats to have one.']
 	}
 	return mirrors.flatMap((mirror, index) => [
 		...(index === 0 ? [] : ['']),

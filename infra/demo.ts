@@ -9,6 +9,13 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
 import { openReader, type Reader } from '../adapters/journal/reader.ts'
 import { type AccessPoint, openAccessPoint, planAccessPoints } from './demo/access-points.ts'
+import { type DhcpAgent, openDhcpAgent } from './demo/dhcp-agent.ts'
+import {
+	type Disconnector,
+	type DisconnectPort,
+	openDisconnector,
+	openDisconnectPort,
+} from './demo/disconnect.ts'
 import { startHomeServer } from './demo/home-server.ts'
 import { catchUp, type JournalView, newJournalView, whoIsWhere } from './demo/journal-view.ts'
 import { runCampus } from './demo/life.ts'
@@ -31,6 +38,8 @@ type Options = { readonly data: string; readonly seconds: number | undefined }
 type Running = {
 	readonly relay: Relay
 	readonly points: readonly AccessPoint[]
+	readonly agents: readonly DhcpAgent[]
+	readonly disconnector: Disconnector
 	readonly traffic: Traffic
 	readonly reader: Reader
 	readonly view: JournalView
@@ -66,17 +75,39 @@ async function demo(options: Options, ending: AbortController): Promise<number> 
 		subscribers,
 	})
 	const points: AccessPoint[] = []
+	const agents: DhcpAgent[] = []
+	const disconnectPorts: DisconnectPort[] = []
+	let disconnector: Disconnector | undefined
 	let relay: Relay | undefined
 	try {
 		const ports = await freePorts()
-		relay = await startRelay({ data, ports, homeServer, homeServerSecret, accessPoints: plans })
-		for (const plan of plans) points.push(await openAccessPoint(plan, ports, traffic))
+		for (const plan of plans) disconnectPorts.push(await openDisconnectPort(plan))
+		const accessPoints = plans.map((plan, i) => ({
+			...plan,
+			disconnectPort: disconnectPorts[i]!.port,
+		}))
+		disconnector = await openDisconnector(ports.dynamic, homeServerSecret)
+		relay = await startRelay({ data, ports, homeServer, homeServerSecret, accessPoints })
+		for (const plan of plans) {
+			points.push(await openAccessPoint(plan, ports, traffic))
+			agents.push(await openDhcpAgent(plan, ports.dhcp, traffic))
+		}
 		const reader = openReader(resolve(root, data))
 		try {
 			const view = newJournalView()
 			const firstPosition = reader.last()
 			const startedAt = Date.now()
-			const running = { relay, points, traffic, reader, view, firstPosition, startedAt }
+			const running = {
+				relay,
+				points,
+				agents,
+				disconnector,
+				traffic,
+				reader,
+				view,
+				firstPosition,
+				startedAt,
+			}
 			for (const text of introduction(data, ports, running)) console.log(text)
 			return await run(running, options, ending)
 		} finally {
@@ -84,7 +115,8 @@ async function demo(options: Options, ending: AbortController): Promise<number> 
 		}
 	} finally {
 		// Whatever went wrong: no process and no socket stays behind.
-		for (const point of points) point.close()
+		for (const each of [...points, ...agents, ...disconnectPorts]) each.close()
+		disconnector?.close()
 		await relay?.stop()
 		homeServer.close()
 	}
@@ -95,7 +127,7 @@ async function run(
 	{ seconds }: Options,
 	ending: AbortController,
 ): Promise<number> {
-	const { relay, points, traffic, startedAt } = running
+	const { relay, points, agents, disconnector, traffic, startedAt } = running
 	const timer = seconds === undefined ? undefined : setTimeout(() => ending.abort(), seconds * 1000)
 	let stopping = false
 	let endedEarly = false
@@ -105,14 +137,17 @@ async function run(
 		fail(traffic, why ?? 'The relay has ended by itself.')
 		ending.abort()
 		// Nobody answers any more: waiting would be in vain.
-		for (const point of points) point.close()
+		for (const each of [...points, ...agents, disconnector]) each.close()
 	})
 	const shown = showFigures(running, ending.signal).catch(error => {
 		fail(traffic, (error as Error).message)
 		ending.abort()
 	})
 	try {
-		await runCampus({ points, traffic, ending: ending.signal, startedAt }, subscribers)
+		await runCampus(
+			{ points, agents, disconnector, traffic, ending: ending.signal, startedAt },
+			subscribers,
+		)
 	} finally {
 		clearTimeout(timer)
 		ending.abort()

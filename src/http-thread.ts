@@ -16,13 +16,13 @@ import { createServer, type HttpCounts } from '../adapters/http/server.ts'
 import { openReader } from '../adapters/journal/reader.ts'
 import type { ViewReader } from '../adapters/views/reader.ts'
 import type { JournalReader } from '../domain/journal.ts'
-import {
-	type FromThread,
-	type HttpThreadData,
-	newestOnDisk,
-	type RelayAnswers,
-	type RelayQuestion,
-	type ToThread,
+import { newestOnDisk } from './horizon.ts'
+import type {
+	FromThread,
+	HttpThreadData,
+	RelayAnswers,
+	RelayQuestion,
+	ToThread,
 } from './http-messages.ts'
 import { openQueryPool } from './query-pool.ts'
 import { openViewReading } from './views.ts'

@@ -5,13 +5,8 @@
 import { Worker } from 'node:worker_threads'
 import type { Listening } from '../adapters/http/access.ts'
 import type { Live } from '../adapters/http/live.ts'
-import type {
-	FromThread,
-	Horizon,
-	HttpThreadData,
-	RelayQuestion,
-	ToThread,
-} from './http-messages.ts'
+import type { Horizon } from './horizon.ts'
+import type { FromThread, HttpThreadData, RelayQuestion, ToThread } from './http-messages.ts'
 import { UsageError } from './settings.ts'
 
 export type Http = {

@@ -32,6 +32,33 @@ export function natsFiles(
 	}
 }
 
+export const usualNatsPort = 4222
+
+export const natsUrlNeeded = 'must be a URL such as nats://127.0.0.1:4222'
+
+export type NatsServers = { readonly servers: readonly string[]; readonly security: NatsSecurity }
+
+/** `nats://[USER:PASSWORD@ | TOKEN@]HOST[:PORT]` or `tls://...`; undefined where one is neither. */
+export function natsServers(
+	urls: readonly string[],
+	one: (name: NatsFileFlag) => string | undefined,
+): NatsServers | undefined {
+	const parsed = urls.map(text => (URL.canParse(text) ? new URL(text) : undefined))
+	const usable = parsed.filter(
+		url => url !== undefined && ['nats:', 'tls:'].includes(url.protocol) && url.hostname !== '',
+	) as URL[]
+	const [first] = usable
+	if (first === undefined || usable.length < urls.length) return undefined
+	const password = decodeURIComponent(first.password)
+	const user = decodeURIComponent(first.username)
+	const login = password === '' ? (user === '' ? {} : { token: user }) : { user, password }
+	const encrypted = usable.some(({ protocol }) => protocol === 'tls:')
+	return {
+		servers: usable.map(({ hostname, port }) => `${hostname}:${port || usualNatsPort}`),
+		security: { ...login, ...natsFiles(one, encrypted) },
+	}
+}
+
 /** Without the fields that are undefined. */
 function given<T extends object>(fields: T): { [K in keyof T]?: Exclude<T[K], undefined> } {
 	return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as {

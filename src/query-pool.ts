@@ -5,7 +5,7 @@
  */
 import { Worker } from 'node:worker_threads'
 import type { Answer, Question } from '../adapters/http/history.ts'
-import type { Horizon } from './http-messages.ts'
+import type { Horizon } from './horizon.ts'
 
 export type QueryThreadData = {
 	readonly queryThread: true

@@ -9,7 +9,7 @@ import { openReader } from '../adapters/journal/reader.ts'
 import type { ViewReader } from '../adapters/views/reader.ts'
 import { type RelayStatistics, relayStatistics } from '../projections/statistics.ts'
 import { relayStatisticsRows } from '../projections/statistics-rows.ts'
-import { newestOnDisk } from './http-messages.ts'
+import { newestOnDisk } from './horizon.ts'
 import { type QueryThreadData, tooSlowDetail } from './query-pool.ts'
 import { openViewReading } from './views.ts'
 

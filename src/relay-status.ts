@@ -95,7 +95,7 @@ function relayStatus(operated: Operated, commits: CommitTimes): RelayStatus {
 
 function mirrorStatus(mirror: MirrorState): PeerStatus {
 	const { store, target, state, position, events, reconnects, reason } = mirror
-	const kinds = { EventStoreDB: 'eventstore' } as const
+	const kinds = { EventStoreDB: 'eventstore', 'NATS JetStream': 'nats' } as const
 	return {
 		kind: kinds[store],
 		virtualRouter: null,

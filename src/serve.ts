@@ -32,9 +32,10 @@ import { createEngine, type Engine, type EngineLog, recordDurably, turn } from '
 import { closeSrc } from './engine/src-bridge.ts'
 import { stopEngine } from './engine/stop.ts'
 import { tickMs } from './engine/timers.ts'
+import type { EventFeed } from './event-feed.ts'
 import type { EventStoreMirror } from './eventstore-mirror.ts'
+import { type Horizon, moveHorizon, newHorizon } from './horizon.ts'
 import { type Http, openHttp } from './http.ts'
-import { type Horizon, moveHorizon, newHorizon } from './http-messages.ts'
 import { openLog } from './log.ts'
 import { type Operated, openOperator } from './operate.ts'
 import { followState, saveState } from './recover.ts'
@@ -122,6 +123,7 @@ export async function serve(settings: ServeSettings): Promise<number> {
 		journal.close()
 		throw new UsageError(`${settings.config}: ${refused}`)
 	}
+	const feed = await startFeed(settings, horizon, log)
 	mirror = mirroring?.openEventStoreMirror({
 		url: settings.eventStore!,
 		folder: settings.data,
@@ -145,7 +147,7 @@ export async function serve(settings: ServeSettings): Promise<number> {
 		dhcpStatistics: views[3],
 		dynamicRequestStatistics: views[4],
 		srcStatistics: views[5],
-		mirrors: () => (mirror === undefined ? [] : [mirror.state()]),
+		mirrors: () => [mirror, feed].flatMap(each => (each === undefined ? [] : [each.state()])),
 		viewReader: viewReading.reader,
 		startedAt,
 	}
@@ -199,6 +201,7 @@ export async function serve(settings: ServeSettings): Promise<number> {
 	viewReading.close()
 	await snapshooter.close()
 	await mirror?.close()
+	await feed?.close()
 	await readModels.close()
 	if (code === 0) {
 		for (const view of views) view.save()
@@ -228,6 +231,17 @@ async function startHttp(
 		live: liveRelay(status),
 		onTrouble: error => log.warn('http', { error }, 'The HTTP server has trouble.'),
 	})
+}
+
+/** The client package is loaded by those who use it. */
+async function startFeed(
+	{ feed, data }: ServeSettings,
+	horizon: Horizon,
+	log: EngineLog,
+): Promise<EventFeed | undefined> {
+	if (feed === undefined) return undefined
+	const { openEventFeed } = await import('./event-feed.ts')
+	return openEventFeed({ nats: feed, folder: data, horizon, log })
 }
 
 /** The client package is loaded by those who use it; a wrong address is refused before anything runs. */

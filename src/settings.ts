@@ -7,7 +7,14 @@ import type { NatsSecurity } from '../adapters/nats/connection.ts'
 import { serverPort } from '../domain/dhcp/packet.ts'
 import { watchdogSeconds, watchdogSecondsMinimum } from '../domain/upstream.ts'
 import { type LogLevel, logLevels } from './log.ts'
-import { natsFileFlags, natsFiles, natsFilesUsage } from './nats-settings.ts'
+import {
+	type NatsServers,
+	natsFileFlags,
+	natsFiles,
+	natsFilesUsage,
+	natsServers,
+	natsUrlNeeded,
+} from './nats-settings.ts'
 
 /** What is wrong with how the program was called, as a sentence. */
 export class UsageError extends Error {
@@ -66,6 +73,8 @@ export type ServeSettings = {
 	readonly natsSecurity: NatsSecurity
 	/** Where the HTTP server listens, and the token that it demands; undefined: there is none. */
 	readonly http: { readonly listening: Listening; readonly token: string | undefined } | undefined
+	/** JetStream servers that the journal's events are fed to. */
+	readonly feed?: NatsServers
 	/** Connection string of the EventStoreDB database that mirrors the journal. */
 	readonly eventStore?: string
 }
@@ -81,8 +90,10 @@ export const serveUsage = `radledger serve --config FILE --data DIR
                            line; needed unless ADDRESS is a loopback one   RADLEDGER_HTTP_TOKEN_FILE
   --dhcp-port N            where the DHCP server listens (67)              RADLEDGER_DHCP_PORT
   --eventstore URL         mirror to EventStoreDB, e.g. esdb://HOST:2113   RADLEDGER_EVENTSTORE
+  --nats URL               feed events to JetStream, nats://HOST:4222;
+                           may be repeated for a cluster                   RADLEDGER_NATS
   --log-level LEVEL        ${logLevels.join(', ')}           RADLEDGER_LOG_LEVEL
-  and, for the SRC servers of "sscc" commands:
+  and, for --nats and the SRC servers of "sscc" commands:
   --nats-tls               TLS, with the system's certificate authorities   RADLEDGER_NATS_TLS
   ${natsFilesUsage}`
 
@@ -101,6 +112,7 @@ export function serveSettings(
 		http: { type: 'string' },
 		'http-token-file': { type: 'string' },
 		eventstore: { type: 'string' },
+		nats: { type: 'string', multiple: true },
 		'nats-tls': { type: 'boolean' },
 		...Object.fromEntries(natsFileFlags.map(name => [name, { type: 'string' as const }])),
 	})
@@ -114,6 +126,13 @@ export function serveSettings(
 	}
 	const dictionary = environment['RADLEDGER_DICTIONARY']
 	const dictionaries = flags['dictionary'] ?? (dictionary === undefined ? [] : [dictionary])
+	const natsFile = (name: (typeof natsFileFlags)[number]) => {
+		const variable = `RADLEDGER_${name.toUpperCase().replaceAll('-', '_')}`
+		const given = flags[name] ?? environment[variable]
+		return given === undefined ? undefined : one(name, text, undefined)
+	}
+	const natsTls = (flags['nats-tls'] ?? environment['RADLEDGER_NATS_TLS']) !== undefined
+	const natsUrls = (flags['nats'] as string[] | undefined) ?? listOf(environment['RADLEDGER_NATS'])
 	const eventStore = flags['eventstore'] ?? environment['RADLEDGER_EVENTSTORE']
 	return {
 		config: one('config', text, undefined),
@@ -123,20 +142,30 @@ export function serveSettings(
 		transport: one('transport', transport, 'auto'),
 		dhcpPort: one('dhcp-port', port, String(serverPort)),
 		logLevel: one('log-level', logLevel, 'info'),
-		natsSecurity: natsFiles(
-			name => {
-				const variable = `RADLEDGER_${name.toUpperCase().replaceAll('-', '_')}`
-				const given = flags[name] ?? environment[variable]
-				return given === undefined ? undefined : one(name, text, undefined)
-			},
-			(flags['nats-tls'] ?? environment['RADLEDGER_NATS_TLS']) !== undefined,
-		),
+		natsSecurity: natsFiles(natsFile, natsTls),
+		...feedSettings(natsUrls, natsFile, natsTls),
 		http: httpSettings(
 			(flags['http'] as string | undefined) ?? environment['RADLEDGER_HTTP'],
 			(flags['http-token-file'] as string | undefined) ?? environment['RADLEDGER_HTTP_TOKEN_FILE'],
 		),
 		...(eventStore === undefined ? {} : { eventStore: one('eventstore', text, undefined) }),
 	}
+}
+
+function listOf(variable: string | undefined): string[] {
+	return variable?.split(',').filter(part => part !== '') ?? []
+}
+
+function feedSettings(
+	urls: readonly string[],
+	natsFile: Parameters<typeof natsServers>[1],
+	tls: boolean,
+): { feed?: NatsServers } {
+	if (urls.length === 0) return {}
+	const feed = natsServers(urls, natsFile)
+	// The text may hold a password: it is not repeated.
+	if (feed === undefined) throw new UsageError(`--nats (or RADLEDGER_NATS) ${natsUrlNeeded}.`)
+	return { feed: tls ? { ...feed, security: { tls: {}, ...feed.security } } : feed }
 }
 
 /** Beyond loopback the HTTP server demands a token, and does not start without one. */

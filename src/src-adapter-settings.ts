@@ -1,12 +1,18 @@
 /** Settings of `radledger src-adapter`: flags, then environment variables. */
-import type { NatsSecurity } from '../adapters/nats/connection.ts'
 import { type LogLevel, logLevels } from './log.ts'
-import { natsFileFlags, natsFiles, natsFilesUsage } from './nats-settings.ts'
+import {
+	type NatsServers,
+	natsFileFlags,
+	natsFilesUsage,
+	natsServers,
+	natsUrlNeeded,
+	usualNatsPort,
+} from './nats-settings.ts'
 import { readFlags, UsageError } from './settings.ts'
 
 export type SrcAdapterSettings = {
 	readonly rules: string
-	readonly nats: { readonly servers: readonly string[]; readonly security: NatsSecurity }
+	readonly nats: NatsServers
 	/** Empty: all. */
 	readonly virtualRouters: readonly string[]
 	readonly accounting?: {
@@ -18,7 +24,6 @@ export type SrcAdapterSettings = {
 	readonly logLevel: LogLevel
 }
 
-const usualNatsPort = 4222
 const usualAccountingPort = 1813
 
 export const srcAdapterUsage = `radledger src-adapter --rules FILE --nats URL
@@ -55,7 +60,7 @@ export function srcAdapterSettings(
 	})
 	const one = (name: (typeof single)[number]): string | undefined => {
 		const value = (flags[name] ?? environment[variableOf(name)]) as string | undefined
-		if (value === '') throw wrong(name, 'cannot be empty')
+		if (value === '') wrong(name, 'cannot be empty')
 		return value
 	}
 	const many = (name: (typeof multiple)[number]): string[] => {
@@ -63,7 +68,7 @@ export function srcAdapterSettings(
 		return value ?? environment[variableOf(name)]?.split(',').filter(part => part !== '') ?? []
 	}
 	const logLevel = logLevels.find(level => level === (one('log-level') ?? 'info'))
-	if (logLevel === undefined) throw wrong('log-level', `must be ${logLevels.join(', ')}`)
+	if (logLevel === undefined) wrong('log-level', `must be ${logLevels.join(', ')}`)
 	const accounting = accountingOf(one)
 	return {
 		rules: one('rules') ?? missing('rules'),
@@ -78,42 +83,21 @@ function variableOf(name: string): string {
 	return `RADLEDGER_${name.toUpperCase().replaceAll('-', '_')}`
 }
 
-function wrong(name: string, what: string): UsageError {
-	return new UsageError(`--${name} (or ${variableOf(name)}) ${what}.\n${srcAdapterUsage}`)
+function wrong(name: string, what: string): never {
+	throw new UsageError(`--${name} (or ${variableOf(name)}) ${what}.\n${srcAdapterUsage}`)
 }
 
 function missing(name: string): never {
-	throw wrong(name, 'is missing')
+	wrong(name, 'is missing')
 }
 
 type One = (name: (typeof single)[number]) => string | undefined
 
 function natsOf(urls: readonly string[], one: One): SrcAdapterSettings['nats'] {
 	if (urls.length === 0) missing('nats')
-	const parsed = urls.map(parseNatsUrl)
-	const first = parsed[0]!
-	const password = decodeURIComponent(first.password)
-	const user = decodeURIComponent(first.username)
-	const login = password === '' ? (user === '' ? {} : { token: user }) : { user, password }
-	return {
-		servers: parsed.map(({ hostname, port }) => `${hostname}:${port || usualNatsPort}`),
-		security: {
-			...login,
-			...natsFiles(
-				one,
-				parsed.some(({ protocol }) => protocol === 'tls:'),
-			),
-		},
-	}
-}
-
-function parseNatsUrl(text: string): URL {
-	const url = URL.canParse(text) ? new URL(text) : undefined
-	const usable =
-		url !== undefined && ['nats:', 'tls:'].includes(url.protocol) && url.hostname !== ''
-	if (usable) return url
+	const servers = natsServers(urls, one)
 	// The text may hold a password: it is not repeated.
-	throw wrong('nats', 'must be a URL such as nats://127.0.0.1:4222')
+	return servers ?? wrong('nats', natsUrlNeeded)
 }
 
 function accountingOf(one: One): SrcAdapterSettings['accounting'] {
@@ -122,7 +106,7 @@ function accountingOf(one: One): SrcAdapterSettings['accounting'] {
 	const [host = '', portText = String(usualAccountingPort), ...rest] = server.split(':')
 	const port = /^\d{1,5}$/.test(portText) ? Number(portText) : 0
 	if (host === '' || port < 1 || port > 65_535 || rest.length > 0) {
-		throw wrong('radius-accounting', 'must be HOST:PORT, such as 10.0.0.1:1813')
+		wrong('radius-accounting', 'must be HOST:PORT, such as 10.0.0.1:1813')
 	}
 	const secretFile = one('radius-secret-file') ?? missing('radius-secret-file')
 	return { host, port, secretFile, nasIdentifier: one('nas-identifier') ?? 'radledger-src' }

@@ -189,7 +189,8 @@ test('a relay that is killed with the demo is not left behind', async () => {
 
 test('over several runs, every outcome names the event that opened its exchange', () => {
 	const all = events()
-	const opening = /^(AccessRequested|Accounting(Started|Updated|Stopped|TurnedOn|TurnedOff))$/
+	const opening =
+		/^(AccessRequested|DisconnectRequested|Accounting(Started|Updated|Stopped|TurnedOn|TurnedOff))$/
 	const stray = all.filter(({ stream, data: text }) => {
 		const { exchange } = JSON.parse(text)
 		if (exchange === undefined) return false

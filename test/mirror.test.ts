@@ -459,7 +459,7 @@ test('what is read back is the event that was written', async () => {
 
 test('what the shell shows of a mirror', () => {
 	assert.equal(mirrorsText([], 5), [
-		'No mirror is configured: start the relay with --eventstore to have one.',
+		'No mirror is configured: start the relay with --eventstore or --nats to have one.',
 	])
 	const mirror: MirrorState = {
 		...{ store: 'EventStoreDB', target: 'history.example.org:2113', state: 'waiting' },

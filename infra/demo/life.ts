@@ -8,6 +8,8 @@ import { attribute } from '../../domain/radius/attribute.ts'
 import { chapResponse } from '../../domain/radius/chap.ts'
 import { codeNames, codes } from '../../domain/radius/packet.ts'
 import type { AccessPoint } from './access-points.ts'
+import type { DhcpAgent, Held } from './dhcp-agent.ts'
+import type { Disconnector } from './disconnect.ts'
 import { decodeEap, decodeMd5Value, eapCodes, eapTypes, encodeEap, encodeMd5Value } from './eap.ts'
 import { eapMessageOf, octetsOf } from './message.ts'
 import {
@@ -26,6 +28,10 @@ import { fail, type Traffic } from './traffic.ts'
 
 export type Campus = {
 	readonly points: readonly AccessPoint[]
+	/** The relay agent of each access point; none where the relay serves no addresses. */
+	readonly agents: readonly DhcpAgent[]
+	/** Ends sessions as a home server may. */
+	readonly disconnector: Disconnector
 	readonly traffic: Traffic
 	/** Aborted when the demo is to end: nobody begins a further step. */
 	readonly ending: AbortSignal
@@ -33,11 +39,12 @@ export type Campus = {
 }
 
 /** A subscriber who is on, and where. */
-type Stay = { point: number; accounting: Accounting }
+type Stay = { point: number; accounting: Accounting; held: Held | undefined }
 
 const steps = [
 	'interim',
 	'reauthenticate',
+	'renew',
 	'interim',
 	'roam',
 	'interim',
@@ -115,9 +122,14 @@ async function carryOut(
 			campus.traffic.reauthentications++
 			await authenticate(campus, subscriber, stay.point, subscriber.password)
 			return stay
+		case 'renew':
+			return { ...stay, held: await renew(campus, subscriber, stay) }
 		case 'roam':
 			return await roam(campus, subscriber, stay)
 		case 'log-off':
+			if (subscriber.expelled) return await expel(campus, subscriber, stay)
+			// Most clients just go away: the end of the session gives the address back.
+			if (subscriber.method !== 'eap-md5') release(campus, subscriber, stay)
 			await account(campus, subscriber, stay, acctStatus.stop, terminateCause.userRequest)
 			return undefined
 		default:
@@ -138,9 +150,57 @@ async function logIn(
 	const accepted = await authenticate(campus, subscriber, point, subscriber.password)
 	if (accepted === undefined) return undefined
 	const session = newSession()
-	const stay = { point, accounting: newAccounting(subscriber, accepted, session, `m${session}`) }
+	const accounting = newAccounting(subscriber, accepted, session, `m${session}`)
+	const stay: Stay = { point, accounting, held: undefined }
 	await account(campus, subscriber, stay, acctStatus.start)
+	stay.held = await obtain(campus, subscriber, point)
 	return stay
+}
+
+/** The home server has the session ended; the access point has nothing more to say of it. */
+async function expel(
+	{ disconnector, traffic, ending }: Campus,
+	{ name }: Subscriber,
+	stay: Stay,
+): Promise<Stay | undefined> {
+	if (await disconnector.disconnect(stay.accounting.session)) {
+		traffic.disconnects++
+		return undefined
+	}
+	if (!ending.aborted) fail(traffic, `The session of ${name} could not be disconnected.`)
+	return stay
+}
+
+async function obtain(
+	{ agents, traffic, ending }: Campus,
+	{ mac, name }: Subscriber,
+	point: number,
+): Promise<Held | undefined> {
+	const agent = agents[point]
+	if (agent === undefined) return undefined
+	const held = await agent.obtain(mac)
+	if (held !== undefined) traffic.leases++
+	else if (!ending.aborted) fail(traffic, `DHCP: ${name} got no address.`)
+	return held
+}
+
+async function renew(
+	{ agents, traffic, ending }: Campus,
+	{ mac, name }: Subscriber,
+	{ point, held }: Stay,
+): Promise<Held | undefined> {
+	const agent = agents[point]
+	if (agent === undefined || held === undefined) return held
+	const renewed = await agent.renew(mac, held)
+	if (renewed !== undefined) traffic.renewals++
+	else if (!ending.aborted) fail(traffic, `DHCP: ${name} could not renew ${held.address}.`)
+	return renewed
+}
+
+function release({ agents, traffic }: Campus, { mac }: Subscriber, { point, held }: Stay): void {
+	if (held === undefined) return
+	agents[point]?.release(mac, held)
+	traffic.releases++
 }
 
 /** The new access point reports the subscriber before the old one notices that it is gone. */
@@ -150,7 +210,7 @@ async function roam(campus: Campus, subscriber: Subscriber, from: Stay): Promise
 	if (accepted === undefined) return from
 	const { multiSession } = from.accounting
 	const accounting = newAccounting(subscriber, accepted, newSession(), multiSession)
-	const to = { point, accounting }
+	const to = { point, accounting, held: from.held }
 	campus.traffic.roamings++
 	await account(campus, subscriber, to, acctStatus.start)
 	await account(campus, subscriber, from, acctStatus.stop, terminateCause.lostCarrier)

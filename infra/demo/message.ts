@@ -66,8 +66,11 @@ function uint32(value: number): Uint8Array {
 export function signedRequest(message: Message, key: Md5Key): Uint8Array {
 	const { bytes, length } = sized(message)
 	const at = signatureAt(bytes, length)
-	if (bytes[0] === codes.accountingRequest) signAccountingRequest(bytes, length, key, at)
-	else if (at !== -1) signAccessRequest(bytes, length, key, at)
+	const isDisconnect = bytes[0] === codes.disconnectRequest
+	// RFC 5176 §3: signed as accounting is.
+	if (isDisconnect || bytes[0] === codes.accountingRequest) {
+		signAccountingRequest(bytes, length, key, at)
+	} else if (at !== -1) signAccessRequest(bytes, length, key, at)
 	return bytes.subarray(0, length)
 }
 

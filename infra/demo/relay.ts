@@ -23,10 +23,18 @@ const stopLimitMs = 10_000
 export type RelayPlan = {
 	/** As `dataFolder` gave it. */
 	readonly data: string
-	readonly ports: { readonly authentication: number; readonly accounting: number }
+	readonly ports: {
+		readonly authentication: number
+		readonly accounting: number
+		readonly dhcp: number
+		readonly dynamic: number
+	}
 	readonly homeServer: { readonly authentication: number; readonly accounting: number }
 	readonly homeServerSecret: string
-	readonly accessPoints: readonly Pick<AccessPoint, 'address' | 'secret'>[]
+	readonly accessPoints: readonly (Pick<AccessPoint, 'address' | 'secret'> & {
+		/** UDP port at which it disconnects subscribers. */
+		readonly disconnectPort: number
+	})[]
 }
 
 export type Relay = {
@@ -67,6 +75,21 @@ function makeMissing(folder: string): void {
 	mkdirSync(folder, { mode: 0o700 })
 }
 
+/** Two pools, of which silver's is small enough for its addresses to be used again and again. */
+const dhcpLines = [
+	'service dhcp-local equal-access',
+	'ip dhcp-local pool gold-pool',
+	' network 10.77.1.0 255.255.255.0',
+	' default-router 10.77.1.1',
+	' lease 0 0 30',
+	'exit',
+	'ip dhcp-local pool silver-pool',
+	' network 10.77.2.0 255.255.255.192',
+	' default-router 10.77.2.1',
+	' lease 0 0 10',
+	'exit',
+]
+
 /** The configuration that this run begins with; the shell may change it while the relay runs. */
 function configurationText(plan: RelayPlan): string {
 	const { ports, homeServer, homeServerSecret, accessPoints } = plan
@@ -82,6 +105,16 @@ function configurationText(plan: RelayPlan): string {
 		for (const [address, secret] of secrets) lines.push(` key ${address} 255.255.255.255 ${secret}`)
 		lines.push('exit')
 	}
+	lines.push('radius dynamic-request server 127.0.0.1', ` key ${homeServerSecret}`)
+	lines.push(` udp-port ${ports.dynamic}`, ' subscriber disconnect', 'exit')
+	// Where all have one address, one of them would be asked for all: none is then.
+	if (secrets.size === accessPoints.length) {
+		for (const { address, secret, disconnectPort } of accessPoints) {
+			const port = `udp-port ${disconnectPort}`
+			lines.push(`radius relay disconnect-client ${address} key ${secret} ${port}`)
+		}
+	}
+	lines.push(...dhcpLines)
 	return `${lines.join('\n')}\n`
 }
 
@@ -90,6 +123,7 @@ export async function startRelay(plan: RelayPlan): Promise<Relay> {
 	const config = join(plan.data, configurationName)
 	writeFileSync(resolve(root, config), configurationText(plan), { mode: 0o600 })
 	const args = ['src/main.ts', 'serve', '--config', config, '--data', plan.data]
+	args.push('--dhcp-port', String(plan.ports.dhcp))
 	// A process group of its own: Ctrl-C must reach the access points first, then the relay.
 	const child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', ...args], {
 		cwd: root,
@@ -169,14 +203,20 @@ function logEntry(line: string): { id: string; level: number; msg: string } {
 	}
 }
 
-/** UDP ports of 127.0.0.1 that nobody has, all different. */
+/** UDP ports that nobody has, all different. */
 export async function freePorts(): Promise<RelayPlan['ports']> {
-	const sockets = [createSocket('udp4'), createSocket('udp4')] as const
+	const sockets = [0, 1, 2, 3].map(() => createSocket('udp4'))
 	for (const socket of sockets) {
-		socket.bind(0, '127.0.0.1')
+		// The DHCP server listens everywhere, as broadcasts reach nobody else.
+		socket.bind(0, socket === sockets[2] ? '0.0.0.0' : '127.0.0.1')
 		await once(socket, 'listening')
 	}
-	const [authentication, accounting] = sockets.map(socket => socket.address().port)
+	const [authentication, accounting, dhcp, dynamic] = sockets.map(socket => socket.address().port)
 	for (const socket of sockets) await new Promise<void>(done => socket.close(() => done()))
-	return { authentication: authentication!, accounting: accounting! }
+	return {
+		authentication: authentication!,
+		accounting: accounting!,
+		dhcp: dhcp!,
+		dynamic: dynamic!,
+	}
 }

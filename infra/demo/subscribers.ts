@@ -9,6 +9,8 @@ export type Subscriber = {
 	readonly plan: 'gold' | 'silver'
 	/** Types a wrong password first, whenever it logs in. */
 	readonly mistypes: boolean
+	/** Is disconnected by the home server instead of logging off. */
+	readonly expelled: boolean
 }
 
 const people = Array.from({ length: 50 }, (_, i): Subscriber => {
@@ -20,6 +22,7 @@ const people = Array.from({ length: 50 }, (_, i): Subscriber => {
 		method: 'eap-md5',
 		plan: i % 3 === 0 ? 'gold' : 'silver',
 		mistypes: i % 10 === 6,
+		expelled: i % 5 === 2,
 	}
 })
 
@@ -32,6 +35,7 @@ const devices = (['pap', 'chap', 'pap', 'chap'] as const).map((method, i): Subsc
 		method,
 		plan: 'silver',
 		mistypes: false,
+		expelled: false,
 	}
 })
 

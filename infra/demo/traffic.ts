@@ -17,6 +17,12 @@ export type Traffic = {
 	statusAnswers: number
 	reauthentications: number
 	roamings: number
+	/** Addresses got, kept and given back by DHCP. */
+	leases: number
+	renewals: number
+	releases: number
+	/** Sessions that the home server had ended. */
+	disconnects: number
 	/** How often each outcome was received: what the journal must have as well. */
 	readonly received: Map<string, number>
 	/** What did not go as it was to go: the first few as sentences, and how many in all. */
@@ -42,6 +48,10 @@ export function newTraffic(): Traffic {
 		statusAnswers: 0,
 		reauthentications: 0,
 		roamings: 0,
+		leases: 0,
+		renewals: 0,
+		releases: 0,
+		disconnects: 0,
 		received: new Map(),
 		failures: [],
 		failureCount: 0,
