@@ -37,7 +37,8 @@ export function upcaster(
 	return (stored, position) => {
 		const { stream, type, v, at, data } = stored
 		const version = versions.get(type)
-		if (version === v) return { position, stream, type, v, at, data } as RecordedEvent
+		if (version === v && version !== undefined)
+			return { position, stream, type, v, at, data } as RecordedEvent
 		if (version === undefined) {
 			throw new Error(
 				`Event ${position} has the unknown type ${JSON.stringify(type)}. ` +

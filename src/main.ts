@@ -14,6 +14,10 @@ const usage = `Usage: radledger COMMAND
   serve --config FILE --data DIR    run the relay
   shell --data DIR                  the JunosE shell of a running relay
   exec --data DIR "COMMAND"         one command of that shell; exit code 1 when it is refused
+  verify --data DIR                 whether the journal is what was recorded and sealed
+  prove --position P --data DIR     a proof that verify --proof checks without the journal
+  seal-key --data DIR               the public key that its checkpoints are verified with
+  checkpoint --data DIR             the newest signed checkpoint, to be kept elsewhere
   restore --from URL --data DIR     a lost relay's journal, from its EventStoreDB mirror
   replay --subscriber MAC --data DIR   what happened, and how things stood at a time
   src-adapter --rules FILE --nats URL    answers a relay's questions about address pools`
@@ -37,6 +41,22 @@ async function main(args: readonly string[]): Promise<number> {
 		case 'exec': {
 			const { exec } = await import('./exec.ts')
 			return exec(rest)
+		}
+		case 'verify': {
+			const { verify } = await import('./verify.ts')
+			return verify(rest)
+		}
+		case 'seal-key': {
+			const { sealKey } = await import('./seal-key.ts')
+			return sealKey(rest)
+		}
+		case 'checkpoint': {
+			const { checkpoint } = await import('./seal-key.ts')
+			return checkpoint(rest)
+		}
+		case 'prove': {
+			const { prove } = await import('./prove.ts')
+			return prove(rest)
 		}
 		case 'restore': {
 			const { restoreCommand, restoreUsage } = await import('./restore.ts')

@@ -5,6 +5,7 @@ import { readFileSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 import { openDhcpSystem } from '../adapters/dhcp/system.ts'
 import { openJournal } from '../adapters/journal/journal.ts'
+import { openSealer } from '../adapters/journal/sealer.ts'
 import { openTransport } from '../adapters/radius/open-transport.ts'
 import { serveShell } from '../adapters/shell/server.ts'
 import { formatIpv4, parseIpv4 } from '../domain/address.ts'
@@ -49,6 +50,8 @@ import { openViewReading, openViews } from './views.ts'
 /** How often names of upstream servers are looked up anew, and projections are saved. */
 const resolveMs = 60_000
 const saveMs = 60_000
+/** How often the sealer hears how far the journal is. */
+const sealMs = 1_000
 
 /** Runs the relay until it is told to stop; resolves to the process's exit code. */
 export async function serve(settings: ServeSettings): Promise<number> {
@@ -167,8 +170,10 @@ export async function serve(settings: ServeSettings): Promise<number> {
 		throw error
 	})
 	const snapshooter = openSnapshooter(settings.data, journal.last(), onWarning)
+	const sealer = openSealer({ folder: settings.data, keyFile: settings.sealKey, onWarning })
 	const readModels = openViews(settings.data, onWarning)
 	const timers = [
+		setInterval(() => sealer.at(journal.last()), sealMs),
 		setInterval(() => void resolveUpstreams(engine), resolveMs),
 		setInterval(() => {
 			for (const view of views) view.save()
@@ -200,6 +205,7 @@ export async function serve(settings: ServeSettings): Promise<number> {
 	await http?.close()
 	viewReading.close()
 	await snapshooter.close()
+	await sealer.close(journal.last())
 	await mirror?.close()
 	await feed?.close()
 	await readModels.close()

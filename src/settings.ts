@@ -69,6 +69,8 @@ export type ServeSettings = {
 	/** Where the DHCP server listens. */
 	readonly dhcpPort: number
 	readonly logLevel: LogLevel
+	/** The key that signs the seal's checkpoints; `seal.key` in the data folder unless told. */
+	readonly sealKey: string | undefined
 	/** What SRC's NATS servers are logged in to with; which they are, `sscc` commands say. */
 	readonly natsSecurity: NatsSecurity
 	/** Where the HTTP server listens, and the token that it demands; undefined: there is none. */
@@ -85,6 +87,7 @@ export const serveUsage = `radledger serve --config FILE --data DIR
   --dictionary FILE        a FreeRADIUS dictionary more (may be repeated)  RADLEDGER_DICTIONARY
   --watchdog-seconds N     RFC 3539's Tw, ${watchdogSecondsMinimum} to 3600 (${watchdogSeconds})                 RADLEDGER_WATCHDOG_SECONDS
   --transport NAME         auto, linux (batched system calls) or dgram     RADLEDGER_TRANSPORT
+  --seal-key FILE          the key that signs the seal (DIR/seal.key)       RADLEDGER_SEAL_KEY
   --http ADDRESS:PORT      web page and HTTP API, such as 127.0.0.1:8080   RADLEDGER_HTTP
   --http-token-file FILE   whoever asks must have the token in its first
                            line; needed unless ADDRESS is a loopback one   RADLEDGER_HTTP_TOKEN_FILE
@@ -109,6 +112,7 @@ export function serveSettings(
 		transport: { type: 'string' },
 		'dhcp-port': { type: 'string' },
 		'log-level': { type: 'string' },
+		'seal-key': { type: 'string' },
 		http: { type: 'string' },
 		'http-token-file': { type: 'string' },
 		eventstore: { type: 'string' },
@@ -142,6 +146,7 @@ export function serveSettings(
 		transport: one('transport', transport, 'auto'),
 		dhcpPort: one('dhcp-port', port, String(serverPort)),
 		logLevel: one('log-level', logLevel, 'info'),
+		sealKey: one('seal-key', t.union([text, t.undefined]), undefined),
 		natsSecurity: natsFiles(natsFile, natsTls),
 		...feedSettings(natsUrls, natsFile, natsTls),
 		http: httpSettings(

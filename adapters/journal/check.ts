@@ -1,6 +1,7 @@
 /** Checks of a journal's own rules: positions without gaps, batches that hold what they say. */
 import type { DatabaseSync } from 'node:sqlite'
 import { isLeft } from 'fp-ts/lib/Either.js'
+import type { RecordedEvent } from '../../domain/event.ts'
 import { catalogue } from '../../domain/event.ts'
 import { decodeEvents } from '../../domain/event-text.ts'
 import { JournalFailure, reason } from './failure.ts'
@@ -97,4 +98,43 @@ function batchFaults({ first, count, streams, events: text }: Batch): string[] {
 		faults.push(`The batch at position ${first}: ${reason(error)}`)
 	}
 	return faults
+}
+
+/**
+ * Whether events are filed under their streams, asked in order: gives the position of the first that
+ * is not. The hashes are no part of what is sealed, for they follow from it.
+ */
+export function openFilingCheck(folder: string): {
+	misfiled(events: readonly RecordedEvent[]): number | undefined
+	close(): void
+} {
+	const { db } = openToRead(folder)
+	const rows = db.prepare('SELECT first, count, streams FROM batch WHERE first >= ? LIMIT 256')
+	let portion: { first: number; count: number; streams: Uint8Array }[] = []
+	let at = 0
+	return {
+		misfiled(events) {
+			for (const { position, stream } of events) {
+				const hash = hashAt(position)
+				if (typeof stream !== 'string' || hash !== streamHash(stream)) return position
+			}
+			return undefined
+		},
+		close: () => db.close(),
+	}
+
+	function hashAt(position: number): number | undefined {
+		while (at < portion.length && position >= portion[at]!.first + portion[at]!.count) at++
+		if (portion[at] === undefined) {
+			portion = rows.all(position) as typeof portion
+			at = 0
+		}
+		// A part of the batch may have been asked for before: reading begins within it then.
+		const batch = portion[at]
+		if (batch === undefined || position < batch.first) return undefined
+		const begin = 4 * (position - batch.first)
+		const { buffer, byteOffset, byteLength } = batch.streams
+		if (begin + 4 > byteLength) return undefined
+		return new DataView(buffer, byteOffset + begin, 4).getUint32(0, true)
+	}
 }

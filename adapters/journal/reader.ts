@@ -117,3 +117,15 @@ function positionReading(db: DatabaseSync, candidates: Candidates): JournalReade
 		}
 	}
 }
+
+/** The stored line of one event, octet for octet; undefined where there is none. */
+export function storedLine(db: DatabaseSync, position: number): string | undefined {
+	const row = db
+		.prepare('SELECT first, events FROM batch WHERE first <= ? ORDER BY first DESC LIMIT 1')
+		.get(position) as { first: number; events: string } | undefined
+	if (row === undefined) return undefined
+	const lines = row.events.split('\n')
+	const index = position - row.first + 1
+	// Between the brackets.
+	return index < lines.length - 1 ? lines[index]!.replace(/,$/, '') : undefined
+}

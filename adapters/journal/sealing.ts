@@ -1,0 +1,238 @@
+/**
+ * Sealing: events that are on disk become leaves of the tree, and from time to time its root is
+ * signed. One transaction adds rows, tiles and checkpoint together, so that a crash leaves neither a
+ * gap nor a leaf twice: what was lost is sealed again, and no checkpoint had spoken of it.
+ */
+import { randomFillSync } from 'node:crypto'
+import { existsSync } from 'node:fs'
+import type { DatabaseSync } from 'node:sqlite'
+import { checkpointText, originOf } from '../../domain/seal/checkpoint.ts'
+import { type Frontier, growBy, newFrontier, rootOf } from '../../domain/seal/merkle.ts'
+import { signedNote, verifierKeyText } from '../../domain/seal/note.ts'
+import { utf8 } from '../../domain/seal/octets.ts'
+import { leafHashing, lineEnds, nodeHash, saltOctets, sha256 } from './commitment.ts'
+import { JournalFailure } from './failure.ts'
+import { lastPosition, openToRead } from './schema.ts'
+import { defaultKeyFile, makeSealKey, readSealKey, type SealKey } from './seal-key.ts'
+import {
+	hasSeal,
+	leafOctets,
+	newestCheckpoint,
+	openSealToWrite,
+	readFrontier,
+	tileLeaves,
+	verifierKeyIn,
+} from './seal-store.ts'
+
+export type SealingSettings = {
+	readonly folder: string
+	/** `seal.key` in the folder unless told. */
+	readonly keyFile?: string | undefined
+	/** Wall-clock milliseconds. */
+	readonly now: () => number
+}
+
+export type Sealing = {
+	/** Seals events up to `durable`, at most about `stepEvents`; tells how many. */
+	step(durable: number): number
+	/** Number of events sealed. */
+	size(): number
+	/** Signs the tree if it is time for that, or at once. */
+	checkpoint(force: boolean): boolean
+	close(): void
+}
+
+/** What one transaction seals at most. */
+export const stepEvents = 4096
+/** A checkpoint is due after so many events, or that long after the last one when there are any. */
+const eventsPerCheckpoint = 65_536
+const checkpointEveryMs = 60_000
+
+type Batch = { readonly first: number; readonly count: number; readonly text: Uint8Array }
+
+/** Opens key, seal and journal of a folder. Throws JournalFailure with a sentence. */
+export function openSealing(settings: SealingSettings): Sealing {
+	const { db: journal, id } = openToRead(settings.folder)
+	let seal: DatabaseSync | undefined
+	try {
+		const opened = openWithKey(settings, id)
+		seal = opened.seal
+		const frontier = readFrontier(seal)
+		const last = lastPosition(journal)()
+		if (frontier.size > last) {
+			throw new JournalFailure(
+				`The seal in ${settings.folder} has ${frontier.size} events and the journal ${last}: the ` +
+					'journal was put back to an older state. Nothing is sealed any more; keep the folder, ' +
+					'and ask verify what is missing.',
+			)
+		}
+		return sealing({ ...opened, journal, frontier, origin: originOf(id), now: settings.now })
+	} catch (error) {
+		seal?.close()
+		journal.close()
+		throw error
+	}
+}
+
+/** The key that has signed so far; a new one only where nothing was signed yet. */
+function openWithKey(
+	{ folder, keyFile = defaultKeyFile(folder) }: SealingSettings,
+	journalId: string,
+): { seal: DatabaseSync; key: SealKey } {
+	// Checkpoints of another tree under the same key would contradict those that somebody may have.
+	if (!hasSeal(folder) && existsSync(keyFile)) {
+		throw new JournalFailure(
+			`There is a seal's key in ${keyFile} and no seal.db in ${folder}: put seal.db back from a ` +
+				'copy; if there is none, move the key away, and a new log begins.',
+		)
+	}
+	const seal = openSealToWrite(folder, journalId)
+	try {
+		const name = originOf(journalId)
+		const known = verifierKeyIn(seal)
+		let key = readSealKey(keyFile, name)
+		if (known !== undefined && (key === undefined || verifierKeyText(key.verifier) !== known)) {
+			throw new JournalFailure(
+				`The log of ${folder} is signed with the key ${known}, and ${keyFile} ` +
+					`${key === undefined ? 'is missing' : 'has another'}: put the key back from a copy.`,
+			)
+		}
+		key ??= makeSealKey(keyFile, name)
+		seal.prepare('UPDATE log SET verifier_key = ?').run(verifierKeyText(key.verifier))
+		return { seal, key }
+	} catch (error) {
+		seal.close()
+		throw error
+	}
+}
+
+type Open = {
+	readonly journal: DatabaseSync
+	readonly seal: DatabaseSync
+	readonly key: SealKey
+	readonly frontier: Frontier
+	readonly origin: string
+	readonly now: () => number
+}
+
+function sealing({ journal, seal, key, frontier, origin, now }: Open): Sealing {
+	const batches = journal.prepare(`
+		SELECT first, count, CAST(events AS BLOB) AS text FROM batch
+		WHERE first >= (SELECT max(first) FROM batch WHERE first <= ?1) ORDER BY first
+	`)
+	const addRow = seal.prepare(
+		'INSERT INTO sealed (first, count, salts, leaves) VALUES (?, ?, ?, ?)',
+	)
+	const addTile = seal.prepare('INSERT INTO tile (number, root) VALUES (?, ?)')
+	const addCheckpoint = seal.prepare('INSERT INTO checkpoint (size, at, note) VALUES (?, ?, ?)')
+	const leafOf = leafHashing()
+	let tree = parted(frontier)
+	const newest = newestCheckpoint(seal)
+	let signedSize = newest?.size ?? 0
+	let signedAt = newest?.at ?? 0
+
+	return {
+		size: sizeOf,
+		step,
+		checkpoint,
+		close() {
+			seal.close()
+			journal.close()
+		},
+	}
+
+	function sizeOf(): number {
+		return tree.tiles.size + tree.tail.size
+	}
+
+	function step(durable: number): number {
+		const first = sizeOf() + 1
+		const count = Math.min(durable - sizeOf(), stepEvents)
+		if (count <= 0) return 0
+		const salts = randomFillSync(new Uint8Array(count * saltOctets))
+		const leaves = new Uint8Array(count * leafOctets)
+		hashInto(leaves, salts, first, count)
+		// The tree in memory moves only with the one on disk.
+		const tiles = copyOf(tree.tiles)
+		let tail = copyOf(tree.tail)
+		seal.exec('BEGIN IMMEDIATE')
+		try {
+			addRow.run(first, count, salts, leaves)
+			for (let at = 0; at < count; at++) {
+				growBy(tail, leaves.slice(at * leafOctets, (at + 1) * leafOctets), 1, nodeHash)
+				if (tail.size < tileLeaves) continue
+				const root = tail.roots[0]!
+				addTile.run(tiles.size / tileLeaves, root)
+				growBy(tiles, root, tileLeaves, nodeHash)
+				tail = newFrontier()
+			}
+			seal.exec('COMMIT')
+		} catch (error) {
+			seal.exec('ROLLBACK')
+			throw error
+		}
+		tree = { tiles, tail }
+		return count
+	}
+
+	function hashInto(leaves: Uint8Array, salts: Uint8Array, first: number, count: number): void {
+		let next = first
+		for (const row of batches.iterate(first)) {
+			const batch = row as unknown as Batch
+			const ends = lineEnds(batch.text, batch.count)
+			if (ends === undefined || batch.first > next) throw damaged(next)
+			for (let index = next - batch.first; index < batch.count; index++) {
+				if (next >= first + count) return
+				const at = next - first
+				const salt = salts.subarray(at * saltOctets, (at + 1) * saltOctets)
+				const leaf = leafOf(salt, next, batch.text, ends[2 * index]!, ends[2 * index + 1]!)
+				leaves.set(leaf, at * leafOctets)
+				next++
+			}
+		}
+		if (next < first + count) throw damaged(next)
+	}
+
+	function checkpoint(force: boolean): boolean {
+		const size = sizeOf()
+		const fresh = size - signedSize
+		if (fresh === 0) return false
+		const at = now()
+		// A clock that was set back must not keep checkpoints away.
+		const due = fresh >= eventsPerCheckpoint || Math.abs(at - signedAt) >= checkpointEveryMs
+		if (!force && !due) return false
+		const whole = { size, roots: [...tree.tiles.roots, ...tree.tail.roots] }
+		const text = checkpointText({ origin, size, root: rootOf(whole, sha256, nodeHash) })
+		const note = signedNote(text, key.verifier, key.sign(utf8(text)))
+		// On disk, with all that it speaks of, before anybody can read it.
+		seal.exec('PRAGMA synchronous = FULL')
+		addCheckpoint.run(size, at, note)
+		seal.exec('PRAGMA synchronous = NORMAL')
+		signedSize = size
+		signedAt = at
+		return true
+	}
+}
+
+/** The tree's complete tiles, and the leaves behind them, as two trees. */
+function parted({ size, roots }: Frontier): { tiles: Frontier; tail: Frontier } {
+	const inTail = size % tileLeaves
+	// A tree has a complete subtree for each binary digit of its size.
+	const tailRoots = inTail.toString(2).replaceAll('0', '').length
+	const split = roots.length - tailRoots
+	return {
+		tiles: { size: size - inTail, roots: roots.slice(0, split) },
+		tail: { size: inTail, roots: roots.slice(split) },
+	}
+}
+
+function copyOf({ size, roots }: Frontier): Frontier {
+	return { size, roots: [...roots] }
+}
+
+function damaged(position: number): JournalFailure {
+	return new JournalFailure(
+		`The journal cannot be sealed from position ${position} on: the batch there is damaged. ` +
+			'Check the folder with verify.',
+	)
+}

@@ -1,0 +1,417 @@
+/** Sealing and verifying: nothing in a data folder changes without verify naming where. */
+import { spawn } from 'node:child_process'
+import { createHash } from 'node:crypto'
+import { once } from 'node:events'
+import { cpSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
+import { test } from 'uvu'
+import * as assert from 'uvu/assert'
+import { openReader } from '../adapters/journal/reader.ts'
+import { newestCheckpoint, openSealToRead, sealedSize } from '../adapters/journal/seal-store.ts'
+import { openSealer } from '../adapters/journal/sealer.ts'
+import { openSealing } from '../adapters/journal/sealing.ts'
+import { type NewEvent, relayStream, subscriberStream } from '../domain/event.ts'
+import { record, seal, tamper, temporaryFolder, verified } from './sealed-folder.ts'
+
+const base = temporaryFolder()
+test.after(() => rmSync(base, { recursive: true, force: true }))
+
+let folders = 0
+function copyOf(folder: string): string {
+	const copy = join(base, `copy-${++folders}`)
+	cpSync(folder, copy, { recursive: true })
+	return copy
+}
+
+/** Sessions, leases and a baseline of a few subscribers. */
+function history(count: number): NewEvent[] {
+	const events: NewEvent[] = [
+		{
+			stream: relayStream('default'),
+			type: 'RelayStarted',
+			v: 1,
+			at: 1,
+			data: { release: '0', configuration: [] },
+		},
+	]
+	for (let number = 0; events.length < count; number++) {
+		const mac = `02-00-00-00-00-${(number % 40).toString(16).padStart(2, '0').toUpperCase()}`
+		const stream = subscriberStream('default', mac)
+		const at = 1000 * number
+		const answered = {
+			exchange: events.length + 1,
+			client: '192.0.2.1',
+			server: '198.51.100.1:1812',
+			roundTripUs: 900,
+		}
+		const lease = {
+			mac,
+			client: `hw:01${number}`,
+			pool: 'students',
+			address: `10.0.0.${number % 40}`,
+			leaseSeconds: 600,
+			expiresAt: at + 600_000,
+		}
+		events.push(
+			{
+				stream,
+				type: 'AccessRequested',
+				v: 1,
+				at,
+				data: {
+					client: '192.0.2.1',
+					mac,
+					wap: '0A',
+					user: `user-${number}@é`,
+					server: '198.51.100.1:1812',
+				},
+			},
+			{
+				stream,
+				type: 'AccessAccepted',
+				v: 1,
+				at,
+				data: { ...answered, mac, wap: '0A', user: `user-${number}` },
+			},
+			{ stream, type: 'LeaseGranted', v: 1, at, data: lease },
+			{
+				stream,
+				type: 'SubscriberTerminated',
+				v: 1,
+				at,
+				data: { mac, wap: '0A', cause: 'operator', since: at },
+			},
+		)
+	}
+	return events.slice(0, count)
+}
+
+/** 2,600 events: more than two tiles. Checkpoints at 1000, 2000 and 2500, so a hundred are unsealed. */
+const whole = join(base, 'whole')
+const total = 2600
+test.before(() => {
+	record(whole, history(total))
+	seal(whole, 2500, 1000)
+})
+
+test('a whole folder, live or copied, is right, and says what is not sealed', async () => {
+	const { faults, lines } = await verified(whole)
+	assert.equal(faults, [])
+	assert.match(lines.join('\n'), /2600 events from position 1 on/)
+	assert.match(lines.join('\n'), /2500 events sealed.*3 checkpoints.*of 2500 events/)
+	assert.match(lines.join('\n'), /last 100 events are not under a signed checkpoint/)
+	assert.match(lines.join('\n'), /state, relay-statistics\./)
+	assert.equal((await verified(copyOf(whole))).faults, [])
+})
+
+test("the key is its owner's alone, and another key is not taken for it", () => {
+	assert.is(statSync(join(whole, 'seal.key')).mode & 0o777, 0o600)
+	const copy = copyOf(whole)
+	rmSync(join(copy, 'seal.key'))
+	assert.throws(() => openSealing({ folder: copy, now: () => 0 }), /is missing: put the key back/)
+	const other = join(base, 'other')
+	record(other, history(3))
+	seal(other, 3)
+	writeFileSync(join(copy, 'seal.key'), readFileSync(join(other, 'seal.key')))
+	assert.throws(() => openSealing({ folder: copy, now: () => 0 }), /give each journal a key file/)
+	rmSync(join(other, 'seal.db'))
+	assert.throws(() => openSealing({ folder: other, now: () => 0 }), /put seal.db back/)
+})
+
+/** What is changed, and the first position that verify must name. */
+const tampered: readonly (readonly [
+	what: string,
+	position: number,
+	change: (folder: string) => void,
+])[] = [
+	[
+		'the text of an event',
+		1502,
+		folder => changeEvent(folder, 1502, line => line.replace('user-', 'USER-')),
+	],
+	[
+		'the time of an event',
+		7,
+		folder => changeEvent(folder, 7, line => line.replace('"at":', '"at":9')),
+	],
+	[
+		'a space between events',
+		1500,
+		folder => changeBatch(folder, 1500, text => text.replace(',\n', ', \n')),
+	],
+	[
+		'an event without its pair',
+		2,
+		folder => changeBatch(folder, 2, text => text.replace('[\n', '[\n{},\n')),
+	],
+	[
+		'an unsealed event',
+		2550,
+		folder => changeEvent(folder, 2550, line => line.replace('"mac":', '"mec":')),
+	],
+	['the order of two events', 5, folder => changeBatch(folder, 4, swapTwo)],
+	[
+		'a missing batch',
+		1495,
+		folder => tamper(folder, 'journal', 'DELETE FROM batch WHERE first = 1495'),
+	],
+	[
+		'a missing end',
+		2475,
+		folder => tamper(folder, 'journal', 'DELETE FROM batch WHERE first >= 2475'),
+	],
+	[
+		'a batch filed under another stream',
+		1495,
+		folder =>
+			tamper(
+				folder,
+				'journal',
+				'UPDATE batch SET streams = zeroblob(length(streams)) WHERE first = 1495',
+			),
+	],
+	[
+		'a batch of the unsealed ones moved',
+		2598,
+		folder => tamper(folder, 'journal', 'UPDATE batch SET first = 3000 WHERE first = 2598'),
+	],
+	[
+		'a salt',
+		1001,
+		folder =>
+			tamper(
+				folder,
+				'seal',
+				'UPDATE sealed SET salts = zeroblob(16) || substr(salts, 17) WHERE first = 1001',
+			),
+	],
+	[
+		'a leaf',
+		1001,
+		folder =>
+			tamper(
+				folder,
+				'seal',
+				'UPDATE sealed SET leaves = zeroblob(32) || substr(leaves, 33) WHERE first = 1001',
+			),
+	],
+	[
+		'missing salts',
+		1001,
+		folder => tamper(folder, 'seal', 'DELETE FROM sealed WHERE first = 1001'),
+	],
+	[
+		'a tile',
+		1025,
+		folder => tamper(folder, 'seal', 'UPDATE tile SET root = zeroblob(32) WHERE number = 1'),
+	],
+	[
+		'the text of a checkpoint',
+		2000,
+		folder =>
+			tamper(
+				folder,
+				'seal',
+				"UPDATE checkpoint SET note = replace(note, char(10) || '2000', char(10) || '2001') WHERE size = 2000",
+			),
+	],
+	[
+		'the signature of a checkpoint',
+		2000,
+		folder =>
+			tamper(
+				folder,
+				'seal',
+				"UPDATE checkpoint SET note = substr(note, 1, length(note) - 9) || 'AAAAAAA=' || char(10) WHERE size = 2000",
+			),
+	],
+	[
+		'a checkpoint put elsewhere',
+		1001,
+		folder => tamper(folder, 'seal', 'UPDATE checkpoint SET size = 1999 WHERE size = 2000'),
+	],
+	['event, salt and leaf together', 1001, forgeFrom1001],
+]
+
+for (const [what, position, change] of tampered) {
+	test(`tampering is found: ${what}`, async () => {
+		const copy = copyOf(whole)
+		change(copy)
+		const { faults, lines } = await verified(copy)
+		assert.is(faults[0]?.position, position, lines.join('\n'))
+		assert.match(lines.at(-1)!, new RegExp(`first position that is wrong is ${position}\\.$`))
+	})
+}
+
+test('tampering is found: a snapshot, whose checksum was made to fit', async () => {
+	const copy = copyOf(whole)
+	const reader = openReader(copy)
+	reader.close()
+	const file = join(copy, 'snapshots', 'relay-statistics.json')
+	const [head, body] = readFileSync(file, 'utf8').split('\n')
+	const forged = body!.slice(65).replace(/"authentication":\[(\d+)/, '"authentication":[9$1')
+	const sum = (before: string, text: string) =>
+		createHash('sha256').update(before).update(text).digest('hex')
+	const first = sum(sum('', head!), forged)
+	writeFileSync(file, `${head}\n${first} ${forged}\n${sum(first, 'end')} end\n`)
+	const { faults } = await verified(copy)
+	assert.is(faults[0]?.position, total)
+	assert.match(faults[0]!.sentence, /snapshot of relay-statistics .*routers\.0\.total/)
+})
+
+test('a checkpoint kept elsewhere finds what was sealed anew as a whole', async () => {
+	const kept = checkpointIn(whole)
+	assert.equal((await verified(whole, kept)).faults, [])
+	const copy = copyOf(whole)
+	tamper(copy, 'seal', 'DELETE FROM sealed')
+	tamper(copy, 'seal', 'DELETE FROM tile')
+	tamper(copy, 'seal', 'DELETE FROM checkpoint')
+	changeEvent(copy, 1502, line => line.replace('user-', 'USER-'))
+	rmSync(join(copy, 'snapshots'), { recursive: true })
+	seal(copy, 2550)
+	assert.equal((await verified(copy)).faults, [], 'by itself it looks right')
+	const { faults } = await verified(copy, kept)
+	assert.match(faults[0]!.sentence, /whose checkpoint you gave/)
+	const shorter = copyOf(whole)
+	tamper(shorter, 'seal', 'DELETE FROM checkpoint WHERE size > 1000')
+	tamper(shorter, 'seal', 'DELETE FROM sealed WHERE first > 1000')
+	tamper(shorter, 'seal', 'DELETE FROM tile')
+	assert.is((await verified(shorter)).faults[0], undefined)
+	assert.is((await verified(shorter, kept)).faults[0]?.position, 1001)
+})
+
+test('sealing goes on where it was, in any steps, to the same tree', async () => {
+	const copy = copyOf(whole)
+	for (const size of [2501, 2559, 2560, 2600]) seal(copy, size)
+	const { faults, lines } = await verified(copy)
+	assert.equal(faults, [])
+	assert.match(lines.join('\n'), /2600 events sealed, .* 7 checkpoints/)
+	const sealing = openSealing({ folder: copy, now: () => 0 })
+	assert.is(sealing.step(2600), 0)
+	assert.not(sealing.checkpoint(true), 'no checkpoint of the same tree again')
+	sealing.close()
+})
+
+test('a journal put back to an older state is not sealed any more', () => {
+	const copy = copyOf(whole)
+	tamper(copy, 'journal', 'DELETE FROM batch WHERE first >= 2475')
+	assert.throws(() => openSealing({ folder: copy, now: () => 0 }), /put back to an older state/)
+})
+
+test('the sealer follows a journal in its thread and signs when it ends', async () => {
+	const folder = join(base, 'followed')
+	record(folder, history(50))
+	const warnings: string[] = []
+	const sealer = openSealer({ folder, keyFile: undefined, onWarning: w => warnings.push(w) })
+	sealer.at(20)
+	await sealer.close(50)
+	assert.equal(warnings, [])
+	assert.match(checkpointIn(folder), /\n50\n/)
+	assert.equal((await verified(folder)).faults, [])
+})
+
+test('a sealer that cannot seal says why and stops nothing', async () => {
+	const folder = join(base, 'unsealable')
+	record(folder, history(5))
+	writeFileSync(join(folder, 'seal.key'), 'nonsense\n')
+	const warnings: string[] = []
+	const sealer = openSealer({ folder, keyFile: undefined, onWarning: w => warnings.push(w) })
+	await sealer.close(5)
+	assert.is(warnings.length, 1)
+	assert.match(warnings[0]!, /Nothing is sealed any more: There is a seal's key/)
+})
+
+test('killed at any moment, the sealer leaves neither a gap nor a leaf twice', async () => {
+	const folder = join(base, 'killed')
+	record(folder, history(1500))
+	const program = `
+		import { openSealing } from ${JSON.stringify(join(import.meta.dirname, '../adapters/journal/sealing.ts'))}
+		const sealing = openSealing({ folder: process.argv[1], now: () => 0 })
+		process.send('sealing')
+		while (sealing.size() < 1500) { sealing.step(sealing.size() + 7); sealing.checkpoint(true) }
+		process.send('done')
+	`
+	for (let round = 0; round < 5; round++) {
+		const child = spawn(process.execPath, ['--input-type=module', '-e', program, folder], {
+			stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
+		})
+		await once(child, 'message')
+		await new Promise(resolve => setTimeout(resolve, 3 + 11 * round))
+		child.kill('SIGKILL')
+		await once(child, 'exit')
+		const { faults } = await verified(folder)
+		assert.equal(faults, [])
+	}
+	seal(folder, 1500)
+	const { lines } = await verified(folder)
+	assert.match(lines.join('\n'), /1500 events sealed, all with the right hash/)
+})
+
+function checkpointIn(folder: string): string {
+	const reader = openReader(folder)
+	const db = openSealToRead(folder, reader.id)!
+	reader.close()
+	const { note, size } = newestCheckpoint(db)!
+	assert.ok(size <= sealedSize(db))
+	db.close()
+	return note
+}
+
+/** Rewrites the text of the batch that has the position. */
+function changeBatch(folder: string, position: number, change: (text: string) => string): void {
+	const db = new DatabaseSync(join(folder, 'journal.db'))
+	const row = db
+		.prepare('SELECT first, events FROM batch WHERE first <= ? ORDER BY first DESC LIMIT 1')
+		.get(position)!
+	const text = change(String(row['events']))
+	assert.is.not(text, row['events'])
+	db.prepare('UPDATE batch SET events = ? WHERE first = ?').run(text, row['first']!)
+	db.close()
+}
+
+function changeEvent(folder: string, position: number, change: (line: string) => string): void {
+	const db = new DatabaseSync(join(folder, 'journal.db'))
+	const { first } = db
+		.prepare('SELECT first FROM batch WHERE first <= ? ORDER BY first DESC LIMIT 1')
+		.get(position) as { first: number }
+	db.close()
+	changeBatch(folder, position, text => {
+		const lines = text.split('\n')
+		lines[position - first + 1] = change(lines[position - first + 1]!)
+		return lines.join('\n')
+	})
+}
+
+function swapTwo(text: string): string {
+	const lines = text.split('\n')
+	const [a, b] = [lines[2]!, lines[3]!]
+	lines[2] = b.endsWith(',') ? b : `${b},`
+	lines[3] = b.endsWith(',') ? a : a.slice(0, -1)
+	return lines.join('\n')
+}
+
+/** What somebody does who knows the format but not the signing key: all hashes fit but the signed ones. */
+function forgeFrom1001(folder: string): void {
+	changeEvent(folder, 1502, line => line.replace('user-', 'USER-'))
+	const notes = new DatabaseSync(join(folder, 'seal.db'))
+	const kept = notes.prepare('SELECT size, at, note FROM checkpoint').all()
+	notes.exec(
+		'DELETE FROM sealed WHERE first > 1000; DELETE FROM tile WHERE number > 0; DELETE FROM checkpoint',
+	)
+	notes.exec('DELETE FROM tile')
+	notes.close()
+	resealLast(folder)
+	const db = new DatabaseSync(join(folder, 'seal.db'))
+	db.exec('DELETE FROM checkpoint')
+	const put = db.prepare('INSERT INTO checkpoint (size, at, note) VALUES (?, ?, ?)')
+	for (const { size, at, note } of kept) put.run(size!, at!, note!)
+	db.close()
+}
+
+function resealLast(folder: string): void {
+	// The first tile ends behind the sealed thousand: the sealer makes it and the next one anew.
+	seal(folder, 2500)
+}
+
+test.run()
