@@ -157,6 +157,11 @@ function withKea(): void {
 		await until('the release is seen', 10_000, () => relay.events('LeaseReleased').length > 0)
 		assert.is(relay.events('LeaseReleased')[0]!.data['cause'], 'client')
 		await client.end('SIGTERM')
+		// What passes is counted on record once a second.
+		const passed = () => relay.events('DhcpForwarded').filter(({ data }) => data['seen'])
+		await until('the release is counted', 5000, () =>
+			passed().some(({ data }) => data['message'] === 'release'),
+		)
 		const statistics = await relay.exec('show ip dhcp-external statistics')
 		assert.match(statistics, /Leases Observed +1\n/)
 		assert.match(statistics, /Renewals Observed +1\n/)
@@ -185,8 +190,9 @@ function withKea(): void {
 
 	test('what Kea refuses is a lease no longer', async () => {
 		const log = path(folder, 'refused')
-		const client = udhcpc(log)
-		const address = await until('udhcpc has an address', 20_000, () => lastOf(log, 'bound'))
+		const client = dhclient(log)
+		const address = await until('dhclient has an address', 20_000, () => lastOf(log, 'BOUND'))
+		await client.end('SIGKILL')
 		await kea.end('SIGKILL')
 		// It forgets its leases, and has another network now.
 		const other = keaText.replaceAll('10.93.0.50', '10.93.0.100').replaceAll('.90"', '.120"')
@@ -197,16 +203,18 @@ function withKea(): void {
 			...['-c', writeConfig(other)],
 		)
 		await until('Kea serves again', 15_000, () => kea.output().includes('DHCP4_STARTED'))
-		process.kill(client.pid, 'SIGUSR1')
-		await until('udhcpc has another address', 40_000, () => {
-			const latest = lastOf(log, 'bound')
+		// It remembers its address and asks for it, by way of the relay (RFC 2131 §3.2).
+		const again = dhclient(log)
+		await until('dhclient has another address', 40_000, () => {
+			const latest = lastOf(log, 'BOUND')
 			return latest !== address ? latest : undefined
 		})
+		assert.is(relay.events('LeaseRefused').at(-1)!.data['address'], address)
 		const released = relay
 			.events('LeaseReleased')
 			.map(({ data }) => [data['address'], data['cause']])
 		assert.equal(released.at(-1), [address, 'server'])
-		await client.end('SIGTERM')
+		await again.end('SIGTERM')
 	})
 }
 
