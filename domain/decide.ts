@@ -12,6 +12,7 @@ import {
 	type UnansweredReason,
 	wapStream,
 } from './event.ts'
+import { isSrcAccounting } from './sae/logins.ts'
 import {
 	idleSessions,
 	isReauthentication,
@@ -230,7 +231,8 @@ function accountingRequest(state: State, input: InputOf<'accounting-request'>): 
 			break
 		case 'stop': {
 			events.push({ stream, type: 'AccountingStopped', v: 1, at, data })
-			const session = sessionStoppedBy(router, data)
+			const isSrc = isSrcAccounting(router.src, data)
+			const session = isSrc ? undefined : sessionStoppedBy(router, data)
 			if (session !== undefined) events.push(terminate(router, session, 'accounting-stop', at))
 			break
 		}

@@ -133,7 +133,10 @@ export function* takenAddresses({ rows }: LeaseTable, steadyAt: number): Generat
 	for (let row = 0; row < rows.used; row++) {
 		const status = rows.status[row]
 		if (status === noStatus) continue
-		if (status === bound || rows.until[row]! > steadyAt) yield rows.address[row]!
+		const until = rows.until[row]!
+		// As `isTaken` has it.
+		const kept = until > steadyAt && until > rows.changedAt[row]!
+		if (status === bound || kept) yield rows.address[row]!
 	}
 }
 

@@ -168,7 +168,9 @@ export function linkedPools(pools: Pools, first: Pool): Pool[] {
 
 /** Whether somebody has the address, so that nobody else can get it now. */
 export function isTaken(lease: Lease | undefined, steadyAt: number): boolean {
-	return lease !== undefined && (lease.status === 'bound' || lease.until > steadyAt)
+	if (lease === undefined) return false
+	// A hold that was over when it began stays so, also where the clocks have gone back a little.
+	return lease.status === 'bound' || (lease.until > steadyAt && lease.until > lease.changedAt)
 }
 
 /** Whether this client can get the address: it is free, or kept for this very client. */

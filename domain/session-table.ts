@@ -229,6 +229,15 @@ function identify(
 	session.accountingWap = data.wap === session.wap ? session.wap : sharedText(data.wap)
 }
 
+/** The session is not known by that Acct-Session-Id, which is not its access point's. */
+export function forgetAccounting(table: SessionTable, mac: string, accounting: string): void {
+	const session = table.sessions.get(mac)
+	if (session === undefined || session.accounting !== accounting) return
+	if (table.indexed) removeFrom(table.byAccounting, accounting, mac)
+	session.accounting = undefined
+	session.accountingWap = undefined
+}
+
 function enter(table: SessionTable, session: Session): void {
 	const subscribers = table.subscribersByWap.get(session.wap)
 	if (subscribers !== undefined) {

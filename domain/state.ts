@@ -6,9 +6,10 @@
 import { parseIpv4 } from './address.ts'
 import { type NewEvent, virtualRouterOf } from './event.ts'
 import { foldLease, type LeaseTable, newLeaseTable } from './lease-state.ts'
-import { foldSrc, newSrcTable, type SrcTable } from './sae/logins.ts'
+import { foldSrc, isSrcAccounting, newSrcTable, type SrcTable } from './sae/logins.ts'
 import {
 	foldSession,
+	forgetAccounting,
 	newSessionTable,
 	type SessionTable,
 	shiftIdleClocks,
@@ -70,10 +71,14 @@ export function evolve(state: State, event: NewEvent): void {
 	state.lastAt = event.at
 	switch (event.type) {
 		case 'AccessAccepted':
-		case 'AccountingStarted':
-		case 'AccountingUpdated':
 			foldSession(ownRouterState(state, virtualRouterOf(event.stream)), event)
 			return
+		case 'AccountingStarted':
+		case 'AccountingUpdated': {
+			const router = ownRouterState(state, virtualRouterOf(event.stream))
+			if (!isSrcAccounting(router.src, event.data)) foldSession(router, event)
+			return
+		}
 		case 'SubscriberTerminated': {
 			const router = ownRouterState(state, virtualRouterOf(event.stream))
 			foldSession(router, event)
@@ -106,10 +111,16 @@ export function evolve(state: State, event: NewEvent): void {
 		case 'PoolSelected':
 		case 'LeaseRefused':
 		case 'AccountingStopped':
-		case 'SrcSessionOpened':
 		case 'SrcSessionClosed':
 			foldSrc(ownRouterState(state, virtualRouterOf(event.stream)).src, event, undefined)
 			return
+		case 'SrcSessionOpened': {
+			const router = ownRouterState(state, virtualRouterOf(event.stream))
+			foldSrc(router.src, event, undefined)
+			// SRC's accounting may have come before its answer did.
+			forgetAccounting(router, event.data.mac, event.data.session)
+			return
+		}
 		case 'ClockStepped':
 			state.clockShiftMs += event.data.byMs
 			for (const router of state.routers.values()) shiftIdleClocks(router, event.data.byMs)

@@ -42,14 +42,15 @@ import type { RelayStatistics } from '../projections/statistics.ts'
 import { relayStatisticsText, upstreamStatisticsText } from '../projections/statistics-text.ts'
 import type { UpstreamStatistics } from '../projections/upstream-statistics.ts'
 import { showAccountingDomains } from './accounting-domains.ts'
-import { saveConfiguration } from './configuration-file.ts'
 import { configure } from './engine/configure.ts'
-import { type Engine, recordDurably } from './engine/engine.ts'
+import { type Engine, presentTime, recordDurably } from './engine/engine.ts'
 import { release } from './release.ts'
 
 export type Operated = {
 	readonly engine: Engine
 	readonly configurationFile: string
+	/** Puts the configuration into that file, whole or not at all; throws the file system's error. */
+	readonly save: (configuration: Configuration) => void
 	readonly relayStatistics: Following<RelayStatistics>
 	readonly upstreamStatistics: Following<UpstreamStatistics>
 	readonly pools: Following<Pools>
@@ -126,12 +127,12 @@ async function changeConfiguration(
 	next: Configuration,
 	change: Change,
 ): Promise<string | undefined> {
-	const { engine, configurationFile } = operated
+	const { engine, configurationFile, save } = operated
 	const before = engine.configuration
 	const refused = await configure(engine, next)
 	if (refused !== undefined) return refused
 	try {
-		saveConfiguration(configurationFile, next)
+		save(next)
 	} catch (error) {
 		await configure(engine, before)
 		return `The configuration file ${configurationFile} cannot be written, so nothing was changed: ${(error as Error).message}.`
@@ -142,7 +143,7 @@ async function changeConfiguration(
 			stream: relayStream(virtualRouter),
 			type: 'ConfigurationChanged',
 			v: 1,
-			at: engine.parts.clock.wall(),
+			at: presentTime(engine),
 			data: { context, command },
 		},
 	])
@@ -159,7 +160,7 @@ async function setBaseline(
 		stream: relayStream(virtualRouter),
 		type: 'BaselineSet',
 		v: 1,
-		at: engine.parts.clock.wall(),
+		at: presentTime(engine),
 		data: { scope },
 	}
 	await recordDurably(engine, [event])
@@ -176,7 +177,7 @@ async function clearBindings(
 	address: string | undefined,
 ): Promise<string | undefined> {
 	const { leases } = routerState(engine.state, virtualRouter)
-	const steadyNow = () => engine.parts.clock.wall() - engine.state.clockShiftMs
+	const steadyNow = () => presentTime(engine) - engine.state.clockShiftMs
 	const named =
 		address === undefined ? [...takenAddresses(leases, steadyNow())] : [parseIpv4(address) ?? 0]
 	const isMeant = (lease: Lease | undefined): lease is Lease =>
@@ -185,7 +186,7 @@ async function clearBindings(
 		return `Nobody has ${address}; "show ip dhcp-${server} binding" lists the addresses in use.`
 	}
 	for (let i = 0; i < named.length; i += clearedPerCommit) {
-		const at = engine.parts.clock.wall()
+		const at = presentTime(engine)
 		const events = named.slice(i, i + clearedPerCommit).flatMap((number): NewEvent[] => {
 			const lease = leaseAt(leases, number)
 			return isMeant(lease) ? [cleared(virtualRouter, lease, at)] : []
@@ -228,7 +229,7 @@ async function clearSubscriber(
 	router: string,
 	mac: string,
 ): Promise<string | undefined> {
-	const at = engine.parts.clock.wall()
+	const at = presentTime(engine)
 	const { events } = decide(engine.state, { kind: 'clear-subscriber', at, router, mac })
 	if (events.length === 0) return `${mac} has no session.`
 	await recordDurably(engine, events)

@@ -27,9 +27,16 @@ import { srcStatistics } from '../projections/src-statistics.ts'
 import { relayStatistics } from '../projections/statistics.ts'
 import { upstreamStatistics } from '../projections/upstream-statistics.ts'
 import { timed } from './commit-times.ts'
-import { loadConfiguration } from './configuration-file.ts'
+import { loadConfiguration, saveConfiguration } from './configuration-file.ts'
 import { configure, resolveUpstreams } from './engine/configure.ts'
-import { createEngine, type Engine, type EngineLog, recordDurably, turn } from './engine/engine.ts'
+import {
+	createEngine,
+	type Engine,
+	type EngineLog,
+	presentTime,
+	recordDurably,
+	turn,
+} from './engine/engine.ts'
 import { closeSrc } from './engine/src-bridge.ts'
 import { stopEngine } from './engine/stop.ts'
 import { tickMs } from './engine/timers.ts'
@@ -138,12 +145,13 @@ export async function serve(settings: ServeSettings): Promise<number> {
 			stopEngine(engine, 'another relay has its virtual router').then(over, over)
 		},
 	})
-	await recordDurably(engine, started(loaded.configuration, Date.now()))
+	await recordDurably(engine, started(loaded.configuration, presentTime(engine)))
 
 	const viewReading = openViewReading(settings.data)
 	const operated: Operated = {
 		engine,
 		configurationFile: settings.config,
+		save: configuration => saveConfiguration(settings.config, configuration),
 		relayStatistics: views[0],
 		upstreamStatistics: views[1],
 		pools: views[2],

@@ -15,6 +15,7 @@ export type ClientMessage = {
 	readonly requested?: string
 	readonly server?: string
 	readonly information?: readonly number[]
+	readonly xid?: number
 	readonly options?: readonly DhcpOption[]
 	/** Sent to the server's address instead of to everybody. */
 	readonly unicast?: boolean
@@ -41,7 +42,8 @@ export function dhcpMessage(message: ClientMessage): Uint8Array {
 	}
 	if (server !== undefined) list.push(encodeOption(options.serverIdentifier, parseIpv4(server)!))
 	const length = encodeDhcp(target, {
-		...{ op: 1, htype: 1, hops: 0, xid: 0x1234_5678, secs: 0, flags: 0, yiaddr: 0, siaddr: 0 },
+		...{ op: 1, htype: 1, hops: 0, secs: 0, flags: 0, yiaddr: 0, siaddr: 0 },
+		xid: message.xid ?? 0x1234_5678,
 		ciaddr: parseIpv4(message.ciaddr ?? '0.0.0.0')!,
 		giaddr: parseIpv4(message.giaddr ?? '0.0.0.0')!,
 		chaddr: Uint8Array.of(2, 0, 0, 0, 0, message.who ?? 1),

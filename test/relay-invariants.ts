@@ -61,24 +61,34 @@ function exchangesOf(peer: Peer): Exchange[] {
 	return peer.exchanges.filter(exchange => exchange !== undefined)
 }
 
+/** Called after every step of a simulation: it asserts what is wrong, and nothing else. */
 function assertSlots(upstream: Upstream, socket: UpstreamSocket): number {
-	const used = [...socket.purposes].filter(use => use !== purpose.free).length
-	assert.is(socket.freeCount + used, 256, 'every slot is free or used')
-	const free = new Set<number>()
-	for (let i = 0; i < socket.freeCount; i++) free.add(socket.free[(socket.freeAt + i) & 255]!)
-	assert.is(free.size, socket.freeCount, 'no slot is free twice')
+	const { purposes, exchanges, free, freeAt, freeCount } = socket
+	const isFree = new Uint8Array(256)
+	for (let i = 0; i < freeCount; i++) {
+		const slot = free[(freeAt + i) & 255]!
+		if (isFree[slot] === 1) assert.unreachable(`slot ${slot} is free twice`)
+		isFree[slot] = 1
+	}
+	let used = 0
 	let requests = 0
 	for (let slot = 0; slot < 256; slot++) {
-		const use = socket.purposes[slot]
-		const exchange = socket.exchanges[slot]
-		assert.is(free.has(slot), use === purpose.free)
-		assert.is(exchange !== undefined, use === purpose.request)
+		const use = purposes[slot]
+		const exchange = exchanges[slot]
+		if (use !== purpose.free) used++
+		if ((isFree[slot] === 1) !== (use === purpose.free)) {
+			assert.unreachable(`slot ${slot} is free, or is not: its purpose is ${use}`)
+		}
+		if ((exchange !== undefined) !== (use === purpose.request)) {
+			assert.unreachable(`slot ${slot} has an exchange, or has none: its purpose is ${use}`)
+		}
 		if (exchange === undefined) continue
 		requests++
 		assert.is(exchange.state, 'pending')
 		assert.is(exchange.slot, slot)
 		assert.ok(exchange.socket === socket && exchange.upstream === upstream)
 	}
+	assert.is(freeCount + used, 256, 'every slot is free or used')
 	return requests
 }
 

@@ -432,4 +432,40 @@ test('a session knows the SSID and the user of its request, and the user of the 
 	)
 })
 
+/** SRC has a session for the subscriber, as after a report of its address. */
+function srcOpens(relay: SimulatedRelay, session: string): void {
+	const stream = `subscriber-default.${mac}`
+	const lease = { mac, client: 'hw:02', pool: 'p', address: '10.0.0.9' }
+	const granted = { ...lease, leaseSeconds: 60, expiresAt: 60_000, src: true as const }
+	const opened = { mac, address: '10.0.0.9', since: 1, session, server: 's', authenticated: true }
+	evolve(relay.state, { stream, type: 'LeaseGranted', v: 1, at: 1, data: granted })
+	evolve(relay.state, { stream, type: 'SrcSessionOpened', v: 1, at: 1, data: opened })
+}
+
+test("SRC's RADIUS accounting neither names the access point's session nor ends it", async () => {
+	const relay = await simulatedRelay()
+	authenticate(relay, firstWap)
+	account(relay, 'start', firstWap, 'wap-1')
+	srcOpens(relay, 'SAE-1')
+	account(relay, 'start', firstWap, 'SAE-1')
+	assert.is(sessions(relay)[0]!.accounting, 'wap-1')
+	account(relay, 'stop', firstWap, 'SAE-1')
+	assert.is(sessions(relay).length, 1)
+	account(relay, 'stop', firstWap, 'wap-1')
+	assert.is(sessions(relay).length, 0)
+})
+
+test("SRC's accounting that comes before its answer is not the session's name either", async () => {
+	const relay = await simulatedRelay()
+	authenticate(relay, firstWap)
+	account(relay, 'start', firstWap, 'wap-1')
+	account(relay, 'start', firstWap, 'SAE-1')
+	srcOpens(relay, 'SAE-1')
+	assert.is(sessions(relay)[0]!.accounting, undefined)
+	account(relay, 'interim', firstWap, 'wap-1')
+	assert.is(sessions(relay)[0]!.accounting, 'wap-1')
+	account(relay, 'stop', firstWap, 'wap-1')
+	assert.is(sessions(relay).length, 0)
+})
+
 test.run()

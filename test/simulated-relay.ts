@@ -5,7 +5,10 @@
 import type { MemoryJournal } from '../adapters/journal/memory.ts'
 import { openMemoryJournal } from '../adapters/journal/memory.ts'
 import type { DatagramSocket } from '../adapters/radius/transport.ts'
-import { openSimulatedTransport } from '../adapters/radius/transport-simulated.ts'
+import {
+	openSimulatedTransport,
+	type SimulatedTransport,
+} from '../adapters/radius/transport-simulated.ts'
 import { formatIpv4, parseIpv4 } from '../domain/address.ts'
 import type { RecordedEvent } from '../domain/event.ts'
 import { parseConfiguration } from '../domain/junose/configuration-text.ts'
@@ -19,7 +22,14 @@ import { createMd5Key } from '../domain/radius/md5.ts'
 import { initialState, type State } from '../domain/state.ts'
 import { configure } from '../src/engine/configure.ts'
 import type { DhcpSystem } from '../src/engine/dhcp-service.ts'
-import { createEngine, type Engine, turn } from '../src/engine/engine.ts'
+import {
+	type Clock,
+	createEngine,
+	type Engine,
+	type EngineParts,
+	type Entropy,
+	turn,
+} from '../src/engine/engine.ts'
 import type { OpenSrc } from '../src/engine/src-bridge.ts'
 
 /** An attribute: its type and its value, text or octets. */
@@ -34,6 +44,8 @@ export type PacketOptions = {
 	readonly messageAuthenticator?: 'first' | 'last' | 'none'
 	/** First octet of the Request Authenticator, to tell requests apart. */
 	readonly nonce?: number
+	/** The whole Request Authenticator of an Access-Request. */
+	readonly authenticator?: Uint8Array
 }
 
 export const wapSecret = 'wap-secret'
@@ -81,6 +93,7 @@ function assemble(options: PacketOptions): { bytes: Uint8Array; signatureAt: num
 	bytes[3] = bytes.length & 255
 	bytes.fill(0x5a, 4, 20)
 	bytes[4] = options.nonce ?? 0
+	if (options.authenticator !== undefined) bytes.set(options.authenticator, 4)
 	bytes.set(parts, 20)
 	return { bytes, signatureAt }
 }
@@ -202,9 +215,48 @@ export function configurationOf(text: string) {
 	return parsed.configuration
 }
 
+/** A clock that a test turns: time passes, and the wall clock can be set besides. */
+export type HandTurnedClock = Clock & {
+	advance(ms: number): void
+	set(byMs: number): void
+}
+
+function handTurnedClock(): HandTurnedClock {
+	let monotonic = 1000
+	let skew = 0
+	const epoch = 1_800_000_000_000
+	return {
+		wall: () => epoch + monotonic + skew,
+		monotonic: () => monotonic,
+		advance(ms) {
+			monotonic += ms
+		},
+		set(byMs) {
+			skew += byMs
+		},
+	}
+}
+
+function fixedEntropy(): Entropy {
+	let seed = 1
+	return {
+		fill: bytes => {
+			for (let i = 0; i < bytes.length; i++) {
+				seed = (seed * 75 + 74) % 65_537
+				bytes[i] = seed & 255
+			}
+		},
+		random: () => 0.5,
+	}
+}
+
 export async function simulatedRelay(
 	text: string = oneServer + relayServers,
 	options: {
+		readonly transport?: SimulatedTransport
+		readonly clock?: HandTurnedClock
+		readonly entropy?: Entropy
+		readonly committed?: EngineParts['committed']
 		readonly journal?: MemoryJournal
 		readonly state?: State
 		readonly watchdogSeconds?: number
@@ -214,35 +266,24 @@ export async function simulatedRelay(
 		readonly openSrc?: OpenSrc
 	} = {},
 ): Promise<SimulatedRelay> {
-	const transport = openSimulatedTransport()
+	const transport = options.transport ?? openSimulatedTransport()
 	const journal = options.journal ?? openMemoryJournal()
-	let monotonic = 1000
-	let skew = 0
-	const epoch = 1_800_000_000_000
-	let seed = 1
+	const clock = options.clock ?? handTurnedClock()
 	const failures: Error[] = []
 	const warnings: string[] = []
 	const engine = createEngine(
 		{
 			transport,
 			journal,
-			clock: { wall: () => epoch + monotonic + skew, monotonic: () => monotonic },
-			entropy: {
-				fill: bytes => {
-					for (let i = 0; i < bytes.length; i++) {
-						seed = (seed * 75 + 74) % 65_537
-						bytes[i] = seed & 255
-					}
-				},
-				random: () => 0.5,
-			},
+			clock,
+			entropy: options.entropy ?? fixedEntropy(),
 			log: {
 				info() {},
 				warn: (_id, _fields, message) => warnings.push(message),
 				fatal() {},
 			},
 			resolve: options.resolve ?? (async () => []),
-			committed() {},
+			committed: options.committed ?? (() => {}),
 			failed: error => failures.push(error),
 			watchdogSeconds: options.watchdogSeconds ?? 30,
 			hidden: builtInHidden,
@@ -270,7 +311,10 @@ export async function simulatedRelay(
 		for (;;) {
 			const waitUs = turn(engine, transport.ready())
 			if (waitUs === undefined) break
-			monotonic += waitUs / 1000
+			const before = clock.monotonic()
+			clock.advance(waitUs / 1000)
+			// However little that is, time passes: a sum of large and small may be the large one.
+			if (waitUs > 0 && clock.monotonic() === before) clock.advance(0.001)
 		}
 		return takeSent()
 	}
@@ -283,9 +327,7 @@ export async function simulatedRelay(
 		transport,
 		configure: configureFrom,
 		turn: oneTurn,
-		setClock(byMs) {
-			skew += byMs
-		},
+		setClock: clock.set,
 		fromWap(bytes, { address = wapAddress, port = 5000, to } = {}) {
 			const toPort = to ?? (bytes[0] === 4 ? 1813 : 1812)
 			const socket = transport.sockets.get(toPort)
@@ -302,8 +344,8 @@ export async function simulatedRelay(
 		},
 		pass(ms) {
 			const left: Left[] = []
-			for (const end = monotonic + ms; monotonic < end; ) {
-				monotonic = Math.min(end, monotonic + 50)
+			for (const end = clock.monotonic() + ms; clock.monotonic() < end; ) {
+				clock.advance(Math.min(end - clock.monotonic(), 50))
 				left.push(...oneTurn())
 			}
 			return left

@@ -5,10 +5,11 @@ import type { Journal, Snapshots } from '../../domain/journal.ts'
 import { JournalFailure } from './failure.ts'
 
 /**
- * What happens to an append: `lost` throws and nothing is written; `unacknowledged` writes and then
- * throws, as when the disk reports an error for what it has kept after all.
+ * What happens to an append: `lost` throws and nothing is written; `torn` throws with a part of the
+ * batch written, which the next start finds and cuts off; `unacknowledged` writes and then throws, as
+ * when the disk reports an error for what it has kept after all.
  */
-export type AppendFault = 'lost' | 'unacknowledged'
+export type AppendFault = 'lost' | 'torn' | 'unacknowledged'
 
 export type MemorySettings = {
 	readonly id?: string
@@ -19,14 +20,14 @@ export type MemorySettings = {
 export type MemoryJournal = Journal &
 	Snapshots & {
 		/** The journal as the next process finds it: same id, events and snapshots, no failure. */
-		restart(): MemoryJournal
+		restart(settings?: Pick<MemorySettings, 'appendFault'>): MemoryJournal
 		/** Deletes every snapshot. */
 		forgetSnapshots(): void
 	}
 
 /** Contents are kept as the text that a disk would have, so nothing is shared with the caller. */
 type Contents = {
-	readonly batches: { readonly first: number; readonly text: string }[]
+	readonly batches: { readonly first: number; readonly text: string; readonly whole: boolean }[]
 	readonly snapshots: Map<string, { version: number; position: number; texts: string[] }>
 	last: number
 }
@@ -60,9 +61,10 @@ function openContents(contents: Contents, settings: MemorySettings): MemoryJourn
 			const texts = Array.from(pieces, piece => JSON.stringify(piece))
 			contents.snapshots.set(name, { version, position, texts })
 		},
-		restart() {
+		restart(more = {}) {
 			open = false
-			return openContents(contents, { id })
+			if (contents.batches.at(-1)?.whole === false) contents.batches.pop()
+			return openContents(contents, { id, ...more })
 		},
 		forgetSnapshots: () => contents.snapshots.clear(),
 		close() {
@@ -77,8 +79,11 @@ function openContents(contents: Contents, settings: MemorySettings): MemoryJourn
 		if (events.length === 0) return first
 		appends++
 		const fault = settings.appendFault?.(appends)
-		if (fault !== 'lost') {
-			contents.batches.push({ first, text: encodeEvents(events) })
+		if (fault === 'torn') {
+			const text = encodeEvents(events)
+			contents.batches.push({ first, text: text.slice(0, text.length >> 1), whole: false })
+		} else if (fault !== 'lost') {
+			contents.batches.push({ first, text: encodeEvents(events), whole: true })
 			contents.last += events.length
 		}
 		if (fault === undefined) return first
@@ -93,8 +98,8 @@ function readBatches({ batches }: Contents, from: number, limit: number): Record
 	const start = Math.max(from, 1)
 	const found: RecordedEvent[] = []
 	for (let index = holder(batches, start); index < batches.length; index++) {
-		const { first, text } = batches[index]!
-		if (found.length >= limit) break
+		const { first, text, whole } = batches[index]!
+		if (found.length >= limit || !whole) break
 		for (const event of decodeEvents(text, first)) if (event.position >= start) found.push(event)
 	}
 	return found

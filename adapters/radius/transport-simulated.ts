@@ -53,10 +53,14 @@ export type SimulatedTransport = Transport & {
 const loopback = 0x7f000001
 const firstFreePort = 40_000
 
-export function openSimulatedTransport(): SimulatedTransport {
+/** `left` is told of every datagram at the moment in which it leaves; what it throws ends the flush. */
+export function openSimulatedTransport(
+	left: (datagram: SentDatagram) => void = () => {},
+): SimulatedTransport {
 	const sent: SentDatagram[] = []
 	const sockets = new Map<number, DatagramSocket>()
 	const arrived = new Map<DatagramSocket, Arrived[]>()
+	const peers = new Map<DatagramSocket, { address: number; port: number }>()
 	const refusals = new Map<DatagramSocket, number>()
 	const overflows = new Map<DatagramSocket, number>()
 	const received: Received = {
@@ -109,7 +113,9 @@ export function openSimulatedTransport(): SimulatedTransport {
 			flush() {
 				// Taken from memory only now, as the real ones do: whoever changes it before is found out.
 				for (const { memory, offset, length, ...to } of queued.splice(0)) {
-					sent.push({ socket, ...to, bytes: memory.bytes.slice(offset, offset + length) })
+					const datagram = { socket, ...to, bytes: memory.bytes.slice(offset, offset + length) }
+					sent.push(datagram)
+					left(datagram)
 				}
 			},
 			takeRefused() {
@@ -127,10 +133,12 @@ export function openSimulatedTransport(): SimulatedTransport {
 				queued.length = 0
 				sockets.delete(port)
 				arrived.delete(socket)
+				peers.delete(socket)
 			},
 		}
 		sockets.set(port, socket)
 		arrived.set(socket, [])
+		if (peer !== undefined) peers.set(socket, peer)
 		return socket
 	}
 
@@ -150,6 +158,9 @@ export function openSimulatedTransport(): SimulatedTransport {
 			return open(source === 0 ? loopback : source, nextPort++, { address, port })
 		},
 		deliver(socket, address, port, bytes, arrival = unknownArrival) {
+			const peer = peers.get(socket)
+			// A connected socket hears nobody else.
+			if (peer !== undefined && (peer.address !== address || peer.port !== port)) return
 			arrived.get(socket)?.push({ address, port, bytes: bytes.slice(), arrival })
 		},
 		ready: () => [...arrived].filter(([, waiting]) => waiting.length > 0).map(([s]) => s),

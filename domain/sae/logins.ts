@@ -143,6 +143,19 @@ export function foldSrc(table: SrcTable, event: SrcEvent, session: Session | und
 	}
 }
 
+/**
+ * Whether an accounting record is SRC's own, of the session that it has for the subscriber: where
+ * SRC writes RADIUS accounting through this relay, its records say nothing of the access point's
+ * session.
+ */
+export function isSrcAccounting(
+	table: SrcTable,
+	{ mac, session }: Pick<EventData<'AccountingStarted'>, 'mac' | 'session'>,
+): boolean {
+	if (session === undefined || table.subscribers.size === 0) return false
+	return table.subscribers.get(mac)?.login?.session === session
+}
+
 function subscriberOf(table: SrcTable, mac: string): SrcSubscriber {
 	const known = table.subscribers.get(mac)
 	if (known !== undefined) return known
@@ -241,7 +254,7 @@ const terminateCauses: Readonly<Record<number, CloseCause>> = {
 
 function stopped(table: SrcTable, data: EventData<'AccountingStopped'>): void {
 	const login = table.subscribers.get(data.mac)?.login
-	if (login === undefined) return
+	if (login === undefined || isSrcAccounting(table, data)) return
 	// It only counts where this very Stop ends the session: the next event then says so.
 	login.stop = data.terminateCause === undefined ? undefined : terminateCauses[data.terminateCause]
 }

@@ -46,7 +46,7 @@ import {
 	takeDhcpDiscards,
 	takeForwarded,
 } from './dhcp-service.ts'
-import { beginTurn, type Engine, endTurn, queueAnswer, record, touchListener } from './engine.ts'
+import { type Engine, endTurn, presentTime, queueAnswer, record, touchListener } from './engine.ts'
 
 /** Requests that are remembered until their answers come, and how long (RFC 2131 §4.1: 64 s at most). */
 const awaitedLimit = 65_536
@@ -335,7 +335,7 @@ export function watchPassing(engine: Engine): void {
 	let began = false
 	dhcp.watch = parts.dhcp.watch(
 		datagram => {
-			if (!began) beginTurn(engine)
+			if (!began) presentTime(engine)
 			began = true
 			receivePassing(engine, datagram)
 		},

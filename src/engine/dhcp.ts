@@ -48,9 +48,9 @@ import {
 	takeDhcpDiscards,
 } from './dhcp-service.ts'
 import {
-	beginTurn,
 	type Engine,
 	endTurnSoon,
+	presentTime,
 	queueAnswer,
 	record,
 	touchListener,
@@ -308,7 +308,7 @@ async function askFirst(
 function resume(engine: Engine, service: DhcpService, again: () => Asked): void {
 	const { listener, services } = engine.dhcp
 	if (engine.stopped || listener === undefined || services.get(service.router) !== service) return
-	beginTurn(engine)
+	presentTime(engine)
 	answer(engine, listener, service, again())
 	endTurnSoon(engine)
 }

@@ -224,7 +224,7 @@ export function createEngine(
  */
 export function turn(engine: Engine, ready: readonly DatagramSocket[]): number | undefined {
 	if (engine.stopped) return undefined
-	beginTurn(engine)
+	presentTime(engine)
 	let received = 0
 	for (let i = 0; i < ready.length; i++) received += receive(engine, ready[i]!)
 	if (engine.now >= engine.nextTickAt) tick(engine)
@@ -234,10 +234,18 @@ export function turn(engine: Engine, ready: readonly DatagramSocket[]): number |
 	return waitUs
 }
 
-/** Before anything is decided: a clock that was set must not look like time that has passed. */
-export function beginTurn(engine: Engine): void {
+/**
+ * Reads the clocks, and tells the wall clock's milliseconds. Whatever decides or records outside of a
+ * turn begins with it: a clock that was set must not look like time that has passed.
+ */
+export function presentTime(engine: Engine): number {
 	engine.at = engine.parts.clock.wall()
 	engine.now = engine.parts.clock.monotonic()
+	compareClocks(engine)
+	return engine.at
+}
+
+function compareClocks(engine: Engine): void {
 	const { anchor, at, now } = engine
 	const step = clockStepped(at - anchor.wall - (now - anchor.monotonic), at)
 	if (step === undefined) return

@@ -27,7 +27,7 @@ import { loginKey, type SrcDebt, type SrcLogin } from '../../domain/sae/logins.t
 import type { Session } from '../../domain/session-table.ts'
 import { routerState } from '../../domain/state.ts'
 import type { Asked } from './dhcp-service.ts'
-import { type Engine, record } from './engine.ts'
+import { type Engine, presentTime, record } from './engine.ts'
 
 /** Opens the SRC client of a virtual router, or says why it cannot be. */
 export type OpenSrc = (
@@ -81,7 +81,7 @@ export async function newBridge(
 	let bridge: SrcBridge | undefined
 	const client = await openSrc(router, settings, info => {
 		if (bridge === undefined || engine.src.get(router) !== bridge) return
-		readClocks(engine)
+		presentTime(engine)
 		noteServer(engine, bridge, info)
 	})
 	if ('refused' in client) return client
@@ -99,11 +99,6 @@ export async function newBridge(
 		missed: new Map(),
 	}
 	return bridge
-}
-
-function readClocks(engine: Engine): void {
-	engine.at = engine.parts.clock.wall()
-	engine.now = engine.parts.clock.monotonic()
 }
 
 /** Records who is asked from now on. */
@@ -199,7 +194,7 @@ async function tellLogin(
 	const outcome = await client.address(addressReport(router, login)).catch(failed)
 	bridge.telling.delete(key)
 	if (engine.stopped) return
-	readClocks(engine)
+	presentTime(engine)
 	if ('failure' in outcome) {
 		if (outcome.failure === 'refused') refuseLogin(engine, bridge, key, outcome.why)
 		else pause(engine, bridge)
@@ -232,7 +227,7 @@ async function tellEnd(
 	const outcome = await client.delete(addressDeletion(router, debt)).catch(failed)
 	bridge.telling.delete(key)
 	if (engine.stopped) return
-	readClocks(engine)
+	presentTime(engine)
 	const refused = 'failure' in outcome && outcome.failure === 'refused'
 	if ('failure' in outcome && !refused) {
 		pause(engine, bridge)

@@ -1,7 +1,7 @@
 /** The end of a run: whatever was counted or is in flight is on record before the process goes. */
 import { type NewEvent, relayStream } from '../../domain/event.ts'
 import { releaseAll } from './configure.ts'
-import { type Engine, recordDurably } from './engine.ts'
+import { type Engine, presentTime, recordDurably } from './engine.ts'
 import { tick } from './timers.ts'
 
 /** Gives up what is in flight and records the end; rejects when the journal fails. */
@@ -10,8 +10,7 @@ export async function stopEngine(engine: Engine, reason: string): Promise<void> 
 		if (engine.failure !== undefined) throw engine.failure
 		return
 	}
-	engine.at = engine.parts.clock.wall()
-	engine.now = engine.parts.clock.monotonic()
+	presentTime(engine)
 	// What is gathered for up to a second, discarded requests above all, is recorded now.
 	engine.nextSecondAt = engine.now
 	tick(engine)

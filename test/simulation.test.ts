@@ -1,0 +1,60 @@
+/**
+ * The whole relay in a simulated world: fixed seeds, then fresh ones for as long as there is time. What
+ * is checked stands in `test/simulation/`. A failure prints the command that replays it.
+ */
+import { test } from 'uvu'
+import * as assert from 'uvu/assert'
+import { fresh, verdict } from './simulation/main.ts'
+import { simulate } from './simulation/simulate.ts'
+
+/** Seeds that have found something once, or reach what others seldom do. */
+const fixedSeeds = [3, 17, 27]
+const steps = 4000
+const counts: Record<string, number> = {}
+/** Fresh seeds are tried for so long; `SIMULATION_SECONDS` says another time. */
+const seconds = Number(process.env['SIMULATION_SECONDS'] ?? 30)
+
+for (const seed of fixedSeeds) {
+	test(`seed ${seed}: every rule holds`, async () => {
+		const outcome = await simulate({ seed, steps })
+		assert.is(outcome.broken, undefined, verdict(outcome, steps))
+		for (const [what, often] of Object.entries(outcome.counts)) {
+			counts[what] = (counts[what] ?? 0) + often
+		}
+	})
+}
+
+test('these runs meet what they are there for', () => {
+	const wanted = [
+		...['told 2', 'told 3', 'told 5', 'told 11', 'told 41', 'told 42', 'told nak'],
+		...['told DHCPOFFER', 'told DHCPACK', 'bound', 'releases', 'roams', 'ClockStepped'],
+		...['LeaseExpired', 'LeaseDeclined', 'LeaseRefused', 'SubscriberTerminated', 'UpstreamChanged'],
+		...['crash between datagrams', 'orderly stops', 'snapshot', 'suspension', 'commands'],
+		...['AccessUnanswered', 'AccountingUnanswered', 'AccountingTurnedOn', 'AnswersRepeated'],
+	]
+	assert.equal(
+		wanted.filter(what => counts[what] === undefined),
+		[],
+	)
+})
+
+test('the same seed gives the same run, bit for bit, and another one another', async () => {
+	const runs = [await simulate({ seed: 1, steps: 1500 }), await simulate({ seed: 1, steps: 1500 })]
+	assert.is(runs[0]!.broken, undefined)
+	assert.equal(runs[0], runs[1])
+	const other = await simulate({ seed: 2, steps: 1500 })
+	assert.is.not(other.hash, runs[0]!.hash)
+})
+
+test('fresh seeds: every rule holds', async () => {
+	const until = performance.now() + seconds * 1000
+	let runs = 0
+	for (let seed = fresh(); performance.now() < until; seed++) {
+		const outcome = await simulate({ seed, steps })
+		assert.is(outcome.broken, undefined, verdict(outcome, steps))
+		if (runs++ === 0) console.log(`fresh seeds from ${seed} on`)
+	}
+	console.log(`${runs} fresh seeds of ${steps} steps`)
+})
+
+test.run()

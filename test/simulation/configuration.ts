@@ -1,0 +1,143 @@
+/** The configurations that a simulated operator switches between: one text, and what varies in it. */
+import type { Chance } from './chance.ts'
+
+export type Variant = {
+	readonly secondServer: boolean
+	readonly roundRobin: boolean
+	readonly disconnectClients: boolean
+	readonly dynamicRequests: boolean
+	readonly ping: boolean
+	readonly excluded: boolean
+	readonly shortLeases: boolean
+	readonly gracePeriod: boolean
+	readonly link: boolean
+	readonly branch: boolean
+	readonly branchDhcp: boolean
+	readonly limit: boolean
+	readonly standaloneAuthenticate: boolean
+}
+
+export const firstVariant: Variant = {
+	secondServer: true,
+	roundRobin: false,
+	disconnectClients: true,
+	dynamicRequests: true,
+	ping: false,
+	excluded: false,
+	shortLeases: true,
+	gracePeriod: true,
+	link: true,
+	branch: true,
+	branchDhcp: true,
+	limit: false,
+	standaloneAuthenticate: false,
+}
+
+/** The same but for one thing. */
+export function variedVariant(variant: Variant, chance: Chance): Variant {
+	const name = chance.pick(Object.keys(variant) as (keyof Variant)[])
+	return { ...variant, [name]: !variant[name] }
+}
+
+export const secrets = {
+	wap: 'wap-secret',
+	home: 'home-secret',
+	server: 'server-secret',
+	port: 'port-secret',
+} as const
+export const places = {
+	homes: ['192.0.2.1', '192.0.2.2'],
+	server: '192.0.2.9',
+	relay: '10.0.0.1',
+	relayOnBranch: '10.1.0.1',
+	relayAgent: '10.2.0.1',
+	branchHome: '192.0.2.3',
+} as const
+/** Interfaces of the relay's machine, by index. */
+export const links = { campus: 2, branch: 3 } as const
+export const idleTimeoutSeconds = 900
+
+export function configurationText(variant: Variant): string {
+	return [campus(variant), variant.branch ? branch(variant) : ''].join('\n')
+}
+
+function servers(service: string, addresses: readonly string[]): string {
+	return addresses
+		.map(
+			address =>
+				`radius ${service} server ${address}\n key ${secrets.home}\n timeout 2\n retransmit 1\nexit`,
+		)
+		.join('\n')
+}
+
+function relayServers(network: string, ports: readonly [number, number]): string {
+	return ['authentication', 'accounting']
+		.map(
+			(service, i) =>
+				`radius relay ${service} server\n key ${network} ${secrets.wap}\n udp-port ${ports[i]}\nexit`,
+		)
+		.join('\n')
+}
+
+function campus(variant: Variant): string {
+	const homes = variant.secondServer ? places.homes : places.homes.slice(0, 1)
+	const lease = variant.shortLeases ? 'lease 0 0 1' : 'lease 0 0 10'
+	const lines = [
+		servers('authentication', homes),
+		servers('accounting', homes),
+		`radius algorithm ${variant.roundRobin ? 'round-robin' : 'direct'}`,
+		relayServers('10.9.0.0 255.255.255.0', [1812, 1813]),
+		`radius relay idle-timeout ${idleTimeoutSeconds}`,
+		...(variant.disconnectClients
+			? [`radius relay disconnect-client 10.9.0.1 key ${secrets.port}`]
+			: []),
+		...(variant.dynamicRequests ? [dynamicServer] : []),
+		`service dhcp-local ${variant.standaloneAuthenticate ? 'standalone authenticate' : 'equal-access'}`,
+		'ip dhcp-local interface eth0',
+		...(variant.ping ? ['ip dhcp-local ping'] : []),
+		...(variant.excluded ? ['ip dhcp-local excluded-address 10.0.0.4 10.0.0.6'] : []),
+		...(variant.limit ? ['ip dhcp-local limit 5'] : []),
+		'ip dhcp-local pool near',
+		' network 10.0.0.0 255.255.255.240',
+		` ${lease}`,
+		' reserve 10.0.0.9 02-00-00-00-00-02',
+		...(variant.gracePeriod ? [' grace-period 20'] : []),
+		...(variant.link ? [' link overflow'] : []),
+		'exit',
+		'ip dhcp-local pool overflow',
+		' network 10.3.0.0 255.255.255.248',
+		` ${lease}`,
+		'exit',
+		'ip dhcp-local pool far',
+		' network 10.2.0.0 255.255.255.248',
+		' default-router 10.2.0.1',
+		` ${lease}`,
+		'exit',
+	]
+	return lines.join('\n')
+}
+
+const dynamicServer = `radius dynamic-request server ${places.server}
+ key ${secrets.server}
+ subscriber disconnect
+ authorization change
+exit`
+
+function branch(variant: Variant): string {
+	const lines = [
+		'virtual-router branch',
+		servers('authentication', [places.branchHome]),
+		servers('accounting', [places.branchHome]),
+		relayServers('10.9.1.0 255.255.255.0', [11812, 11813]),
+		`radius relay idle-timeout ${idleTimeoutSeconds}`,
+		...(variant.branchDhcp ? ['service dhcp-local standalone'] : []),
+		'ip dhcp-local interface eth1',
+		...(variant.ping ? ['ip dhcp-local ping'] : []),
+		'ip dhcp-local pool branch',
+		' network 10.1.0.0 255.255.255.248',
+		variant.shortLeases ? ' lease 0 0 0 45' : ' lease 0 0 5',
+		...(variant.gracePeriod ? [' grace-period 30'] : []),
+		'exit',
+	]
+	return lines.join('\n')
+}

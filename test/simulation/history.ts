@@ -1,0 +1,326 @@
+/**
+ * What the journal must say. Two states are folded beside the relay's: `durable` from what is on disk,
+ * and `ahead` from that and what waits to be written. The relay's own must be the same as `ahead`
+ * after every step, and as `durable` after every start. Each event is judged by the state before it.
+ */
+import { parseIpv4 } from '../../domain/address.ts'
+import { type NewEvent, type RecordedEvent, virtualRouterOf } from '../../domain/event.ts'
+import { decodeEvents, encodeEvents } from '../../domain/event-text.ts'
+import {
+	addressesEndingIn,
+	everyLease,
+	type LeaseTable,
+	leaseAt,
+	leasesOfMac,
+} from '../../domain/lease-state.ts'
+import { isTaken } from '../../domain/pool.ts'
+import {
+	evolve,
+	initialState,
+	type RouterState,
+	routerState,
+	type State,
+} from '../../domain/state.ts'
+import { idleTimeoutSeconds } from './configuration.ts'
+import { leaseEnded, leaseGranted } from './holders.ts'
+import type { Running } from './relay.ts'
+import { breaks, count, type World } from './world.ts'
+
+export type History = {
+	durable: State
+	ahead: State
+	aheadText: string
+	/** Positions of the events that opened an exchange, by what identifies the request. */
+	readonly opened: Map<string, number[]>
+	/** Types of the events that ended an exchange, by the position of the one that opened it. */
+	readonly outcomes: Map<number, RecordedEvent['type']>
+	/** Refusals and answers that were recorded, for those whose datagrams say nothing more. */
+	readonly refusals: Map<string, number>
+	/** Steady time of the latest event, and the truth when it was read. */
+	steadyAt: number
+	truthAt: number
+	/** Position of the latest offer and grant of an address to a MAC. */
+	readonly leased: Map<string, number>
+	/** Position of the first event of the latest commit. */
+	batchFrom: number
+	/** Truth of the last recorded accounting of each subscriber. */
+	readonly heardAt: Map<string, number>
+}
+
+export function createHistory(): History {
+	return {
+		durable: initialState(),
+		ahead: initialState(),
+		aheadText: '',
+		opened: new Map(),
+		outcomes: new Map(),
+		refusals: new Map(),
+		leased: new Map(),
+		steadyAt: 0,
+		truthAt: 0,
+		batchFrom: 0,
+		heardAt: new Map(),
+	}
+}
+
+/** Reads what has got onto the disk. */
+export function readJournal(world: World): void {
+	const { history, disk } = world
+	if (history.durable.position < disk.journal.last()) {
+		history.batchFrom = history.durable.position + 1
+	}
+	while (history.durable.position < disk.journal.last()) {
+		const events = disk.journal.read(history.durable.position + 1, 4096)
+		for (const event of events) {
+			judge(world, event)
+			evolve(history.durable, event)
+			judgeSteadyTime(world, event)
+		}
+	}
+}
+
+/** Clocks may differ by a second without that being recorded; a turn may come late by a few. */
+const steadyToleranceMs = 8000
+
+/** Steady time goes on with the truth or stands still, whatever becomes of the wall clock. */
+function judgeSteadyTime(world: World, event: RecordedEvent): void {
+	const { history, clock } = world
+	const steadyAt = event.at - history.durable.clockShiftMs
+	const truthAt = clock.truth()
+	const passedMs = steadyAt - history.steadyAt
+	const longest = truthAt - history.truthAt + steadyToleranceMs
+	if (event.position > 1 && (passedMs < -1100 || passedMs > longest)) {
+		breaks(world, `Steady time went on by ${passedMs} ms with ${event.type} at ${event.position}.`)
+	}
+	history.steadyAt = steadyAt
+	history.truthAt = truthAt
+}
+
+/** A state was recovered at a start: it must be what the journal says. */
+export function recovered(world: World, state: State): void {
+	readJournal(world)
+	const { history } = world
+	const found = canonical(state)
+	const wanted = canonical(history.durable)
+	if (found !== wanted) {
+		breaks(world, `A start recovered another state.\nrecovered ${found}\njournal   ${wanted}`)
+	}
+	// What had been decided and was not written is forgotten.
+	history.ahead = structuredClone(history.durable)
+	history.aheadText = ''
+}
+
+/** The relay's state must be what its events make of it. */
+export function judgeState(world: World, { relay }: Running): void {
+	const { history, disk } = world
+	const { engine } = relay
+	readJournal(world)
+	const last = disk.journal.last()
+	const { ahead } = history
+	const from = ahead.position
+	if (from < last) foldInto(ahead, disk.journal.read(from + 1, last - from))
+	const waiting = engine.batch.slice(ahead.position - last)
+	if (waiting.length > 0) foldInto(ahead, decodeEvents(encodeEvents(waiting), ahead.position + 1))
+	if (ahead.position !== from || history.aheadText === '') history.aheadText = canonical(ahead)
+	const live = canonical(engine.state)
+	if (live !== history.aheadText) {
+		breaks(
+			world,
+			`The state is not what its events make.\nstate  ${live}\nevents ${history.aheadText}`,
+		)
+	}
+	if (engine.batch.length === 0 && ahead.position !== from) {
+		const durable = canonical(history.durable)
+		if (durable !== history.aheadText) {
+			breaks(world, `The journal has something else.\nstate   ${live}\njournal ${durable}`)
+		}
+	}
+}
+
+function foldInto(state: State, events: readonly NewEvent[]): void {
+	for (const event of events) evolve(state, event)
+}
+
+/** All of a state, indexes included, as text; what has no order is put into one. */
+export function canonical(state: State): string {
+	const routers = [...state.routers.values()].map(router => ({
+		...router,
+		sessions: [...router.sessions.values()],
+		subscribersByWap: sorted(router.subscribersByWap, macs => [...macs].sort()),
+		accessPoints: sorted(router.accessPoints, one => one),
+		byAccounting: sorted(router.byAccounting, macs => [...macs].sort().join()),
+		byMultiSession: sorted(router.byMultiSession, macs => [...macs].sort().join()),
+		messageAuthenticatorSeen: [...router.messageAuthenticatorSeen].sort(),
+		leases: leasesText(router.leases),
+	}))
+	return JSON.stringify({ ...state, routers })
+}
+
+function sorted<K, V, T>(map: ReadonlyMap<K, V>, value: (of: V) => T): [K, T][] {
+	return [...map].map(([key, of]): [K, T] => [key, value(of)]).sort(([a], [b]) => (a < b ? -1 : 1))
+}
+
+function leasesText(table: LeaseTable) {
+	const leases = [...everyLease(table)].sort((a, b) => a.address - b.address)
+	const macs = [...new Set(leases.map(({ mac }) => mac))].sort()
+	const slices = [...table.deadlines.keys()].sort()
+	return {
+		leases,
+		byAddress: leases.map(({ address }) => leaseAt(table, address)?.mac),
+		byMac: macs.map(mac =>
+			leasesOfMac(table, mac)
+				.map(({ address }) => address)
+				.sort(),
+		),
+		deadlines: slices.map(slice => [slice, addressesEndingIn(table, slice).sort()]),
+		boundOn: sorted(table.boundOn, clients => clients),
+		boundIn: sorted(table.boundIn, bound => bound),
+		warned: [...table.warned].sort(),
+	}
+}
+
+/** What a station's request is known by in events: NAS-Port is another in each request. */
+export function stationKey(data: { readonly nasPort?: number }): string {
+	return `port ${data.nasPort}`
+}
+
+function judge(world: World, event: RecordedEvent): void {
+	const { history } = world
+	const router = routerState(history.durable, virtualRouterOf(event.stream))
+	count(world, event.type)
+	switch (event.type) {
+		case 'AccessRequested':
+			opens(history, stationKey(event.data), event.position)
+			return
+		case 'AccountingStarted':
+		case 'AccountingUpdated':
+		case 'AccountingStopped':
+			opens(history, stationKey(event.data), event.position)
+			// The Stop of an access point that was left behind is no sign of life.
+			if (event.type === 'AccountingStopped') return
+			history.heardAt.set(`${router.name} ${event.data.mac}`, world.clock.truth())
+			return
+		case 'AccountingTurnedOn':
+		case 'AccountingTurnedOff':
+			opens(history, `session ${event.data.session}`, event.position)
+			return
+		case 'AccessAccepted':
+			if (!router.sessions.has(event.data.mac)) {
+				const name = virtualRouterOf(event.stream)
+				history.heardAt.set(`${name} ${event.data.mac}`, world.clock.truth())
+			}
+			ends(world, event)
+			return
+		case 'AccessRejected':
+		case 'AccessChallenged':
+		case 'AccessUnanswered':
+		case 'AccountingAnswered':
+		case 'AccountingUnanswered':
+			ends(world, event)
+			return
+		case 'DisconnectRequested':
+			opens(history, `dynamic ${event.data.session}`, event.position)
+			return
+		case 'DisconnectAnswered':
+			ends(world, event)
+			tally(history, `dynamic ${event.data.request} ${event.data.accepted}`)
+			return
+		case 'LeaseRefused':
+			if (event.data.silent === undefined) tally(history, `nak ${event.data.mac}`)
+			return
+		case 'SubscriberTerminated':
+			judgeEnd(world, router, event)
+			return
+		case 'LeaseOffered':
+		case 'LeaseGranted':
+		case 'LeaseRenewed':
+			judgeHolder(world, router, event)
+			history.leased.set(`${event.type} ${event.data.mac} ${event.data.address}`, event.position)
+			if (event.type !== 'LeaseOffered') leaseGranted(world, router.name, event)
+			return
+		case 'LeaseReleased':
+		case 'LeaseExpired':
+		case 'LeaseDeclined':
+			judgeGivenUp(world, router, event)
+			leaseEnded(world, event)
+			return
+		default:
+			return
+	}
+}
+
+function opens(history: History, key: string, position: number): void {
+	const positions = history.opened.get(key)
+	if (positions === undefined) history.opened.set(key, [position])
+	else positions.push(position)
+}
+
+function tally({ refusals }: History, key: string): void {
+	refusals.set(key, (refusals.get(key) ?? 0) + 1)
+}
+
+/** An exchange ends once, and only one that was opened. */
+function ends(world: World, event: RecordedEvent & { data: { exchange: number } }): void {
+	const { outcomes } = world.history
+	const { exchange } = event.data
+	const before = outcomes.get(exchange)
+	if (before !== undefined) {
+		breaks(world, `Exchange ${exchange} ended twice: ${before}, then ${event.type}.`)
+	}
+	if (exchange >= event.position || exchange < 1) {
+		breaks(world, `${event.type} at ${event.position} ends exchange ${exchange}.`)
+	}
+	outcomes.set(exchange, event.type)
+}
+
+type Terminated = Extract<RecordedEvent, { type: 'SubscriberTerminated' }>
+
+function judgeEnd(world: World, router: RouterState, { data, position }: Terminated): void {
+	const session = router.sessions.get(data.mac)
+	if (session === undefined) {
+		breaks(world, `The session of ${data.mac} ended at ${position}, but there was none.`)
+		return
+	}
+	if (data.cause !== 'idle-timeout') return
+	const heardAt = world.history.heardAt.get(`${router.name} ${data.mac}`) ?? 0
+	const silentMs = world.clock.truth() - heardAt
+	// What clocks may differ without being found out, and what lies between an event and its commit.
+	if (silentMs < idleTimeoutSeconds * 1000 - 5000) {
+		breaks(world, `The session of ${data.mac} ended as idle after ${silentMs} ms.`)
+	}
+}
+
+type Leased = Extract<RecordedEvent, { type: 'LeaseOffered' | 'LeaseGranted' | 'LeaseRenewed' }>
+
+/** Nobody is given what somebody else has. */
+function judgeHolder(world: World, router: RouterState, event: Leased): void {
+	const { mac, address } = event.data
+	const lease = leaseAt(router.leases, parseIpv4(address)!)
+	const steadyAt = event.at - world.history.durable.clockShiftMs
+	if (lease === undefined || !isTaken(lease, steadyAt)) return
+	if (lease.status === 'declined') breaks(world, `${event.type}: ${address} was declined.`)
+	else if (lease.mac !== mac)
+		breaks(world, `${event.type}: ${lease.mac} has ${address}, not ${mac}.`)
+}
+
+type GivenUp = Extract<RecordedEvent, { type: 'LeaseReleased' | 'LeaseExpired' | 'LeaseDeclined' }>
+
+function judgeGivenUp(world: World, router: RouterState, event: GivenUp): void {
+	const { mac, address } = event.data
+	const lease = leaseAt(router.leases, parseIpv4(address)!)
+	if (event.type === 'LeaseDeclined' && event.data.ping === true) return
+	const cleared = event.type === 'LeaseReleased' && event.data.cause === 'operator'
+	if (lease?.mac === mac || (cleared && lease?.status === 'declined')) return
+	breaks(world, `${event.type}: ${address} is not ${mac}'s but ${lease?.mac ?? 'nobody'}'s.`)
+}
+
+/** Those whose session has ended have no address that was leased for it. */
+export function judgeEnded(world: World, state: State): void {
+	for (const { leases, sessions } of state.routers.values()) {
+		for (const lease of everyLease(leases)) {
+			const live = lease.status === 'bound' || lease.status === 'offered'
+			if (!live || !lease.forSession || sessions.has(lease.mac)) continue
+			breaks(world, `${lease.mac} has no session but an address (${lease.status}).`)
+		}
+	}
+}

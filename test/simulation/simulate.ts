@@ -1,0 +1,124 @@
+/** Runs a world, step by step, and checks after each of them what must always hold. */
+import { assertInvariants } from '../relay-invariants.ts'
+import { openAccessPoints } from './access-points.ts'
+import { places } from './configuration.ts'
+import { openDynamicServer } from './dynamic-server.ts'
+import { judgeEnded, judgeState } from './history.ts'
+import { judgeUse } from './holders.ts'
+import { openHomeServers } from './home-servers.ts'
+import { openHosts } from './hosts.ts'
+import { openMischief } from './mischief.ts'
+import type { Datagram } from './network.ts'
+import { arrives, bury, settle, startRelay } from './relay.ts'
+import { judgeLongRest, judgeRest } from './rest.ts'
+import { openSubscribers } from './subscribers.ts'
+import { breaks, createWorld, ip, type World } from './world.ts'
+
+export type Outcome = {
+	readonly seed: number
+	/** Steps taken until the end, or until a rule was broken. */
+	readonly steps: number
+	/** Which rule, in a sentence; undefined: none. */
+	readonly broken: string | undefined
+	readonly hash: string
+	readonly counts: Readonly<Record<string, number>>
+	/** Milliseconds of simulated time. */
+	readonly simulatedMs: number
+}
+
+export type SimulationSettings = {
+	readonly seed: number
+	readonly steps: number
+	/** Is given a line for everything that happens. */
+	readonly print?: (line: string) => void
+}
+
+const minute = 60_000
+
+export async function simulate(
+	{ seed, steps, print }: SimulationSettings,
+	world = createWorld(seed, print),
+): Promise<Outcome> {
+	open(world)
+	let taken = 0
+	const run = async (until: () => boolean) => {
+		while (world.broken === undefined && !until() && (await step(world))) taken++
+	}
+	await run(() => taken >= steps)
+	await quieten(world)
+	const restAt = world.clock.truth() + 5 * minute
+	await run(() => world.clock.truth() >= restAt)
+	if (world.broken === undefined) judgeRest(world)
+	world.idle = true
+	const endAt = world.clock.truth() + 40 * minute
+	await run(() => world.clock.truth() >= endAt)
+	if (world.broken === undefined) judgeLongRest(world)
+	return {
+		seed,
+		steps: taken,
+		broken: world.broken,
+		hash: world.trace.hash(),
+		counts: world.counts,
+		simulatedMs: world.clock.truth(),
+	}
+}
+
+function open(world: World): void {
+	const { network } = world
+	for (const own of [places.relay, places.relayOnBranch]) {
+		network.hosts.set(ip(own), datagram => arrives(world, datagram))
+	}
+	openHomeServers(world)
+	openAccessPoints(world)
+	openDynamicServer(world)
+	openHosts(world)
+	for (const [link, hears] of [...network.links]) {
+		const both = (datagram: Datagram) =>
+			datagram.toPort === 67 ? arrives(world, datagram) : hears(datagram)
+		network.links.set(link, both)
+	}
+	openSubscribers(world)
+	openMischief(world)
+	settle(world, startRelay(world))
+}
+
+/** Everybody stops beginning things, the network calms down, and the relay gets going again. */
+async function quieten(world: World): Promise<void> {
+	world.quiet = true
+	world.network.calm = true
+	for (const server of world.homeServers) server.mode = 'answers'
+}
+
+/** One step: what is due next happens, and then everything is looked at. False: nothing is due. */
+async function step(world: World): Promise<boolean> {
+	const next = world.agenda.take()
+	if (next === undefined) return false
+	world.clock.advanceTo(next.at)
+	world.trace.note(`${next.at} ${next.what}`)
+	try {
+		next.work()
+		await settled(world)
+		check(world)
+	} catch (error) {
+		breaks(world, error instanceof Error ? `${error.stack}` : String(error))
+	}
+	bury(world)
+	return true
+}
+
+/** Work that waits for nothing but itself is done within the step. */
+async function settled(world: World): Promise<void> {
+	for (let i = 0; i < 10 || (world.unsettled > 0 && i < 10_000); i++) await Promise.resolve()
+	if (world.unsettled > 0) breaks(world, 'Work of the relay does not come to its end.')
+}
+
+function check(world: World): void {
+	const { running } = world
+	judgeUse(world)
+	if (running === undefined) return
+	const { relay, alive } = running
+	if (!alive || relay.failures.length > 0) return
+	judgeState(world, running)
+	assertInvariants(relay)
+	judgeEnded(world, relay.state)
+}
