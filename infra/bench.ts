@@ -11,7 +11,7 @@ import { parseArgs } from 'node:util'
 import { measureDhcp } from './bench/dhcp.ts'
 import { installPackages } from './bench/install.ts'
 import { measureJournal } from './bench/journal-rates.ts'
-import { buildRadload, type Load, type Measurement, measure } from './bench/load.ts'
+import { buildGenerator, type Load, type Measurement, measure } from './bench/load.ts'
 import { openWorkplace, type Workplace } from './bench/processes.ts'
 import {
 	emptyLogs,
@@ -139,7 +139,7 @@ function note(text: string): void {
 async function prepare(workplace: Workplace, options: Options): Promise<Bench> {
 	const missing = installPackages()
 	if (missing !== '') note(missing)
-	const radload = await buildRadload(buildFolder)
+	const radload = await buildGenerator(buildFolder, 'radload')
 	const sinks = await startSinks(workplace, radload)
 	const relays: Relay[] = []
 	for (const relay of await startRelays(workplace, sinks, options.relays)) {

@@ -164,7 +164,7 @@ test('what perfdhcp counts', () => {
 
 const question = { name: 'pool questions, NATS', questions: 9, p50Us: 1, p999Us: 9000 }
 const million = {
-	...{ subscribers: 1_000_000, rebuildSeconds: 60, restartSeconds: 20 },
+	...{ subscribers: 1_000_000, rebuildSeconds: 60, restartSeconds: 20, restartCpuSeconds: 8 },
 	...{ readyBytes: 2 ** 30, peakBytes: 1.5 * 2 ** 30 },
 }
 
@@ -194,14 +194,19 @@ test('the report has a table for each part that was measured, and none for what 
 	const empty = report({ ...nothingMeasured, ...rest })
 	assert.not.match(empty, 'CPU us/exchange')
 	const questions = [{ ...question, p99Us: 1500, failed: 0 }]
-	const samples = [dhcp('kea', 0, 1000, 999.6, 300.4), dhcp('radledger', 0, 1000, 1000, 99)]
+	const samples = [
+		dhcp('kea', 0, 0, 5000, 200),
+		dhcp('kea', 0, 1000, 999.6, 300.4),
+		dhcp('radledger', 0, 1000, 1000, 99),
+	]
 	const whole = report({ ...nothingMeasured, ...rest, dhcp: samples, questions, scale: million })
 	const lines = whole.split('\n').map(line => line.replace(/ +/g, ' '))
 	for (const line of [
-		'| 1,000 | radledger, everything durable | 1,000 | 99 | 0 |',
-		'| 1,000 | Kea, memfile | 1,000 | 300 | 0 |',
+		'| 1,000/s | radledger, everything durable | 1,000 | 99 | 0 |',
+		'| 1,000/s | Kea, memfile | 1,000 | 300 | 0 |',
+		'| 64 clients at once | Kea, memfile | 5,000 | 200 | 0 |',
 		'| pool questions, NATS | 9 | 0.00 | 1.50 | 9.00 | 0 |',
-		'| Start from a snapshot | 20.0 s |',
+		'| Start from a snapshot | 20.0 s (8.0 s CPU) |',
 		'| Start from the whole journal | 60.0 s |',
 	]) {
 		assert.ok(lines.includes(line), `${line} in ${whole}`)

@@ -1,7 +1,7 @@
 /** The tables of a run, as Markdown that reads well in a terminal too, and their place in the README. */
 import { readFileSync, writeFileSync } from 'node:fs'
 import { cpus, release, totalmem } from 'node:os'
-import { type DhcpSample, dhcpServers, offeredRates } from './dhcp.ts'
+import { clientsAtOnce, type DhcpSample, dhcpServers, offeredRates } from './dhcp.ts'
 import type { JournalFigures } from './journal.ts'
 import { relayNames, relayTitles } from './relays.ts'
 import {
@@ -142,10 +142,11 @@ function dhcpTable(samples: readonly DhcpSample[]): string {
 			const done = median(own.map(one => one.exchangesPerSecond))
 			const cpuUs = median(own.map(one => one.cpuUsPerExchange)).toFixed(0)
 			const lost = own.reduce((sum, one) => sum + one.lost, 0)
-			return [[thousands(offered), dhcpTitles[server], thousands(done), cpuUs, thousands(lost)]]
+			const load = offered === 0 ? `${clientsAtOnce} clients at once` : `${thousands(offered)}/s`
+			return [[load, dhcpTitles[server], thousands(done), cpuUs, thousands(lost)]]
 		}),
 	)
-	return table(['DHCP begun/s', 'Server', 'exchanges/s', 'CPU us/exchange', 'lost'], rows, 2)
+	return table(['DHCP load', 'Server', 'exchanges/s', 'CPU us/exchange', 'lost'], rows, 2)
 }
 
 function questionTable(rates: readonly QuestionRates[]): string {
@@ -163,7 +164,10 @@ function scaleTable(scale: ScaleFigures): string {
 		[
 			['Memory of the process, once it serves', gib(scale.readyBytes)],
 			['Most of it, from the start until read models are at work', gib(scale.peakBytes)],
-			['Start from a snapshot', `${scale.restartSeconds.toFixed(1)} s`],
+			[
+				'Start from a snapshot',
+				`${scale.restartSeconds.toFixed(1)} s (${scale.restartCpuSeconds.toFixed(1)} s CPU)`,
+			],
 			['Start from the whole journal', `${scale.rebuildSeconds.toFixed(1)} s`],
 		],
 	)
