@@ -37,9 +37,11 @@ import {
 } from './bench/results.ts'
 import { measureScale } from './bench/scale.ts'
 import { measureSrcQuestions } from './bench/src-questions.ts'
+import { measureViewRates } from './bench/view-rates.ts'
+import { viewEvents } from './bench/views.ts'
 
 /** What is measured beside the relays. */
-const partNames = ['dhcp', 'src', 'scale', 'journal'] as const
+const partNames = ['dhcp', 'src', 'scale', 'journal', 'views'] as const
 type Part = (typeof partNames)[number]
 
 type Options = {
@@ -51,6 +53,7 @@ type Options = {
 	readonly cases: readonly Case[]
 	readonly parts: ReadonlySet<Part>
 	readonly subscribers: number
+	readonly viewEvents: number
 	readonly writeReadme: boolean
 }
 
@@ -74,6 +77,7 @@ question to SRC costs, what a million sessions take, and the journal by itself.
   --rounds N          rounds at the windows, of which medians are taken (6)
   --only NAME         only this relay or part; may be given several times
   --subscribers N     live sessions of the part scale (1000000)
+  --view-events N     events of the part views (10000000)
   --write-readme      puts the tables into README.md
 
 Relays: ${relayNames.join(', ')}
@@ -99,6 +103,7 @@ function readOptions(): Options | 'help' {
 			rounds: { type: 'string', default: '6' },
 			only: { type: 'string', multiple: true, default: [] },
 			subscribers: { type: 'string', default: `${scaleSubscribers}` },
+			'view-events': { type: 'string', default: `${viewEvents}` },
 			'write-readme': { type: 'boolean', default: false },
 			help: { type: 'boolean', default: false },
 		},
@@ -122,6 +127,7 @@ function readOptions(): Options | 'help' {
 		cases: chosenCases.length > 0 ? chosenCases : onlyParts ? [] : allCases,
 		parts: new Set(values.only.length === 0 ? partNames : chosenParts),
 		subscribers: Math.round(readNumber('--subscribers', values.subscribers, 1, 1_048_573)),
+		viewEvents: Math.round(readNumber('--view-events', values['view-events'], 1_000, 100_000_000)),
 		writeReadme: values['write-readme'],
 	}
 }
@@ -256,6 +262,9 @@ async function measureParts(workplace: Workplace, options: Options) {
 		questions: parts.has('src') ? await questionRates(options) : [],
 		scale: parts.has('scale') ? await measureScale(workplace, subscribers, note) : undefined,
 		journal: parts.has('journal') ? await measureJournal(workplace.folder, note) : undefined,
+		views: parts.has('views')
+			? await measureViewRates(workplace.folder, options.viewEvents, note)
+			: undefined,
 	}
 }
 

@@ -45,10 +45,13 @@ import { showAccountingDomains } from './accounting-domains.ts'
 import { configure } from './engine/configure.ts'
 import { type Engine, presentTime, recordDurably } from './engine/engine.ts'
 import { release } from './release.ts'
+import { showAt } from './show-at.ts'
 
 export type Operated = {
 	readonly engine: Engine
 	readonly configurationFile: string
+	/** The data folder, where the past is looked up; a simulation has none. */
+	readonly folder?: string
 	/** Puts the configuration into that file, whole or not at all; throws the file system's error. */
 	readonly save: (configuration: Configuration) => void
 	readonly relayStatistics: Following<RelayStatistics>
@@ -87,6 +90,14 @@ export function openOperator(operated: Operated): Operator {
 			return undefined
 		},
 		async show(virtualRouter, what) {
+			if (
+				(what.kind === 'subscribers' || what.kind === 'relay-statistics') &&
+				what.at !== undefined
+			) {
+				const { engine, folder } = operated
+				if (folder === undefined) return ['% There is no data folder to look the past up in.']
+				return showAt(folder, virtualRouter, { ...what, at: what.at }, engine.parts.clock.wall())
+			}
 			if (isOfState(what)) {
 				// The live state is ahead of the disk by the batch that waits to be written: what is shown
 				// is on disk once that is.

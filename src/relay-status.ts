@@ -53,7 +53,13 @@ export function liveRelay({ operated, operator, commitTimes }: StatusSettings): 
 	}
 }
 
-function statisticsOf(operated: Operated, query: StatisticsQuery) {
+/** What the statistics that a relay's history gives are folded into. */
+export type FoldedStatistics = Pick<
+	Operated,
+	'relayStatistics' | 'upstreamStatistics' | 'dhcpStatistics' | 'dynamicRequestStatistics'
+>
+
+export function statisticsOf(operated: FoldedStatistics, query: StatisticsQuery) {
 	switch (query.of) {
 		case 'relay':
 			return relayStatisticsRows(operated.relayStatistics.state(), query)

@@ -109,7 +109,6 @@ export async function serve(settings: ServeSettings): Promise<number> {
 				moveHorizon(horizon, first + events.length - 1)
 				const recorded = withPositions(first, events)
 				for (const view of views) view.committed(first, recorded)
-				mirror?.committed(first + events.length - 1)
 			},
 			failed(error) {
 				const sentence = `${error.message} Nothing is answered any more.`
@@ -137,7 +136,7 @@ export async function serve(settings: ServeSettings): Promise<number> {
 	mirror = mirroring?.openEventStoreMirror({
 		url: settings.eventStore!,
 		folder: settings.data,
-		position: journal.last(),
+		horizon,
 		log,
 		intruder(sentence) {
 			log.fatal('second-relay', { folder: settings.data }, `The relay stops. ${sentence}`)
@@ -151,6 +150,7 @@ export async function serve(settings: ServeSettings): Promise<number> {
 	const operated: Operated = {
 		engine,
 		configurationFile: settings.config,
+		folder: settings.data,
 		save: configuration => saveConfiguration(settings.config, configuration),
 		relayStatistics: views[0],
 		upstreamStatistics: views[1],

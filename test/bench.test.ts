@@ -18,6 +18,7 @@ import {
 	targets,
 	windowCases,
 } from '../infra/bench/results.ts'
+import { measureViews } from '../infra/bench/views.ts'
 
 const window64 = windowCases[0]!
 const steady = steadyCases[0]!
@@ -38,7 +39,14 @@ function reached(samples: readonly Sample[], text: string): boolean | undefined 
 }
 
 const nothingMeasured: Measured = {
-	...{ samples: [], journal: undefined, dhcp: [], questions: [], scale: undefined },
+	...{
+		samples: [],
+		journal: undefined,
+		dhcp: [],
+		questions: [],
+		scale: undefined,
+		views: undefined,
+	},
 }
 
 function reachedBy(measured: Partial<Measured>, text: string): boolean | undefined {
@@ -227,6 +235,35 @@ test('the table goes between the markers, and nowhere else', () => {
 	} finally {
 		rmSync(folder, { recursive: true })
 	}
+})
+
+test('the read models are measured, and what is found is a history', () => {
+	const folder = mkdtempSync(join(tmpdir(), 'radledger-bench-'))
+	const { events, follow, history } = measureViews(folder, 6400)
+	rmSync(folder, { recursive: true })
+	assert.is(events, 6400)
+	assert.ok(follow.eventsPerSecond > 0 && follow.cpuUsPerEvent > 0)
+	for (const { events: found, p50 } of Object.values(history)) assert.ok(found >= 3 && p50 > 0)
+	const of = { events: 40, p50: 6, p99: 9 }
+	const views = {
+		events,
+		follow: { eventsPerSecond: 60_000, cpuUsPerEvent: 9 },
+		size: 0.5,
+		history: { subscriber: of, user: of, address: of },
+	}
+	const found = targets({ ...nothingMeasured, views }).filter(({ text }) =>
+		/^Read models|^History/.test(text),
+	)
+	assert.equal(
+		found.map(({ measured, reached: is }) => [measured, is]),
+		[
+			['60,000', true],
+			['6 ms (p99 9 ms)', false],
+		],
+	)
+	const at = Date.UTC(2027, 0, 5)
+	const text = report({ ...nothingMeasured, views, rounds: 1, peers: [], at })
+	assert.match(text, /\| History of an address, 40 events +\| p50 6 ms, p99 9 ms/)
 })
 
 test.run()

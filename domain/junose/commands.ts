@@ -30,6 +30,7 @@ import {
 	prefixed,
 } from './command.ts'
 import {
+	atTime,
 	baseline,
 	changeRouter,
 	delta,
@@ -582,6 +583,7 @@ const showCommands: readonly Command[] = [
 			statistics,
 			optional(parameter('client', unicastAddress, 'Address of one RADIUS relay client')),
 			optional(delta),
+			atTime,
 		],
 		run: (_, bindings) => {
 			const what = {
@@ -589,6 +591,7 @@ const showCommands: readonly Command[] = [
 				...(bindings.service === undefined ? {} : { service: bindings.service }),
 				...(bindings.client === undefined ? {} : { client: bindings.client }),
 				delta: bindings.delta !== undefined,
+				...(bindings.at === undefined ? {} : { at: bindings.at }),
 			} as const
 			return { kind: 'show', what }
 		},

@@ -12,6 +12,8 @@ export type Show =
 			/** Address of one client as dotted text. */
 			readonly client?: string
 			readonly delta: boolean
+			/** As they were at a time, as it was typed; undefined: now. */
+			readonly at?: string
 	  }
 	| { readonly kind: 'udp-checksum' }
 	| { readonly kind: 'mirrors' }
@@ -27,8 +29,8 @@ export type Show =
 	| { readonly kind: 'dhcp-pools'; readonly pool?: string }
 	| { readonly kind: 'dhcp-statistics'; readonly server: DhcpServerKind; readonly delta: boolean }
 	| { readonly kind: 'dynamic-request-statistics'; readonly delta: boolean }
-	/** `mac` in normal form; every subscriber where it is left out. */
-	| { readonly kind: 'subscribers'; readonly mac?: string }
+	/** `mac` in normal form; every subscriber where it is left out. `at`: a time, as it was typed. */
+	| { readonly kind: 'subscribers'; readonly mac?: string; readonly at?: string }
 	| { readonly kind: 'sscc-info' }
 	| { readonly kind: 'sscc-statistics' }
 	/** The two accounting domains of a subscriber, or where they differ. */

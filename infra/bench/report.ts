@@ -21,6 +21,7 @@ import {
 } from './results.ts'
 import type { ScaleFigures } from './scale.ts'
 import type { QuestionRates } from './src-questions.ts'
+import type { ViewFigures } from './views.ts'
 
 export type Run = Measured & {
 	readonly rounds: number
@@ -41,6 +42,7 @@ export function report(run: Run): string {
 	if (run.questions.length > 0) parts.push(questionTable(run.questions))
 	if (run.scale !== undefined) parts.push(scaleTable(run.scale))
 	if (run.journal !== undefined) parts.push(journalTable(run.journal))
+	if (run.views !== undefined) parts.push(viewTable(run.views))
 	parts.push(conditions(run))
 	return parts.filter(part => part !== '').join('\n\n')
 }
@@ -125,6 +127,26 @@ function journalTable({ appends, latency, replay, stream, eventBytes }: JournalF
 				`p50 ${latency.p50} ms, p99 ${latency.p99} ms, p99.9 ${latency.p999} ms`,
 			],
 			[`Reading a stream of ${stream.events} events`, `${stream.p50} ms`],
+		],
+	)
+}
+
+function viewTable({ events, follow, size, history }: ViewFigures): string {
+	const kinds = ['subscriber', 'user', 'address'] as const
+	return table(
+		[`Read models of ${thousands(events)} events`, ''],
+		[
+			[
+				'Followed',
+				`${thousands(follow.eventsPerSecond)}/s (${follow.cpuUsPerEvent} us CPU each), ${size} x the journal's size`,
+			],
+			...kinds.map(kind => {
+				const { events: count, p50, p99 } = history[kind]
+				return [
+					`History of ${kind === 'address' ? 'an' : 'a'} ${kind}, ${count} events`,
+					`p50 ${p50} ms, p99 ${p99} ms`,
+				]
+			}),
 		],
 	)
 }

@@ -5,6 +5,7 @@ import type { Measurement } from './load.ts'
 import type { Kind, RelayName } from './relays.ts'
 import type { ScaleFigures } from './scale.ts'
 import type { QuestionRates } from './src-questions.ts'
+import { type ViewFigures, viewEvents } from './views.ts'
 
 /** `none`: the load generator and the home server alone, which is what the machine can do. */
 export type Subject = RelayName | 'none'
@@ -43,6 +44,7 @@ export type Measured = {
 	readonly dhcp: readonly DhcpSample[]
 	readonly questions: readonly QuestionRates[]
 	readonly scale: ScaleFigures | undefined
+	readonly views: ViewFigures | undefined
 }
 
 export type Target = {
@@ -92,7 +94,7 @@ export function pairedRatios(
 }
 
 /** Every target, in the order in which they are printed, with what came of it. */
-export function targets({ samples, journal, dhcp, questions, scale }: Measured): Target[] {
+export function targets({ samples, journal, dhcp, questions, scale, views }: Measured): Target[] {
 	return [
 		...windowCases.flatMap(of => [
 			ratioTarget(samples, of, 'cpuUsPerRequest', 'radsecproxy', 'at most', 0.8),
@@ -111,6 +113,7 @@ export function targets({ samples, journal, dhcp, questions, scale }: Measured):
 		dhcpTarget(dhcp, 'cpuUsPerExchange', 'at most', 0.5),
 		questionTarget(questions),
 		...scaleTargets(scale),
+		...viewTargets(views),
 	]
 }
 
@@ -234,6 +237,20 @@ function journalTarget(name: string, limit: number, rate: number | undefined): T
 	const text = `${name} at least ${thousands(limit)}`
 	if (rate === undefined) return { text, measured: 'not measured', reached: undefined }
 	return { text, measured: thousands(rate), reached: rate >= limit }
+}
+
+function viewTargets(views: ViewFigures | undefined): Target[] {
+	const limitMs = 5
+	const text = `History of a subscriber among ${thousands(views?.events ?? viewEvents)} events: under ${limitMs} ms`
+	const { p50, p99 } = views?.history.subscriber ?? { p50: undefined, p99: undefined }
+	const lookup: Target =
+		p50 === undefined
+			? { text, measured: 'not measured', reached: undefined }
+			: { text, measured: `${p50} ms (p99 ${p99} ms)`, reached: p50 < limitMs }
+	return [
+		journalTarget('Read models: events/s followed', 50_000, views?.follow.eventsPerSecond),
+		lookup,
+	]
 }
 
 export function caseTitle(of: Case): string {

@@ -1,5 +1,5 @@
 /** Folds events into the rows of the read models: each event's part in every table. */
-import type { RecordedEvent } from '../../domain/event.ts'
+import { catalogue, type RecordedEvent } from '../../domain/event.ts'
 import { shadowPool } from '../../domain/lease-state.ts'
 import type { ViewChanges, ViewLookup } from '../../domain/view.ts'
 import { accounted, srcSessionClosed, srcSessionOpened } from './accounting.ts'
@@ -154,10 +154,10 @@ function foldSubscriberEvent(folding: Folding, of: Subscriber, event: RecordedEv
 	}
 }
 
-/** What is gathered and counted tells nothing by itself; everything else has a row. */
+/** What is gathered and counted tells nothing by itself, and nothing about persons is kept here. */
 function foldRelayEvent(folding: Folding, event: RecordedEvent): void {
 	const { position, at, stream, type, data } = event
-	if ('count' in data || 'exchange' in data) return
+	if ('count' in data || 'exchange' in data || catalogue[type].personal.length > 0) return
 	insert(folding, relayEvent, {
 		id: position,
 		virtual_router: folding.virtualRouterOf(stream),
