@@ -223,6 +223,7 @@ export async function serve(settings: ServeSettings): Promise<number> {
 		saveState(journal, state)
 	}
 	transport.close()
+	engine.dhcp.watch?.close()
 	dhcp?.close()
 	journal.close()
 	return code
@@ -289,7 +290,8 @@ function readiness(engine: Engine, settings: ServeSettings, reason: string) {
 	}
 	if (engine.dhcp.listener !== undefined) {
 		const { address, port } = engine.dhcp.listener.socket
-		listening.push(`dhcp-local ${formatIpv4(address)}:${port}`)
+		const kind = engine.dhcp.services.size > 0 ? 'dhcp-local' : 'dhcp-external'
+		listening.push(`${kind} ${formatIpv4(address)}:${port}`)
 	}
 	const { config, data } = settings
 	return { release, config, data, position: engine.state.position, listening, transport: reason }
