@@ -663,7 +663,8 @@ export function dueLeases(
 	const end = sliceOf(steadyAt - expiryMarginMs)
 	// Looking for the first one costs as much as there are slices: less than a walk through empty ones.
 	const far = end - from > deadlines.size + 1
-	let slice = far ? Math.max(from, firstSlice(router.leases, from) ?? end) : from
+	// Not beyond the end: what is leased next may be over before the first deadline of now.
+	let slice = far ? Math.min(end, firstSlice(router.leases, from) ?? end) : from
 	for (; slice < end && expired.length < limit; slice++) {
 		for (const address of addressesEndingIn(router.leases, slice)) {
 			const lease = leaseAt(router.leases, address)!

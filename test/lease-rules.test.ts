@@ -567,6 +567,24 @@ for (const service of ['standalone', 'equal-access'] as const) {
 	})
 }
 
+test('a long lease does not keep a shorter one, that comes after it, from its end', () => {
+	const long = pool('long', '10.0.0.0', { leaseSeconds: 86_400 })
+	const short = pool('short', '10.0.1.0', { leaseSeconds: 60 })
+	const server = createLeaseServer(local('standalone', long, short))
+	const there = { giaddr: ip('10.0.1.6'), link: ip('10.0.1.6') }
+	const offered = told(discover(server, alice)).slice('offer '.length)
+	select(server, alice, offered)
+	// Nothing is due for so long that the empty slices are passed over.
+	server.pass(600_000)
+	select(server, bob, told(discover(server, bob, there)).slice('offer '.length), there)
+	server.pass(70_000)
+	server.pass(1000)
+	assert.equal(
+		server.events.filter(({ type }) => type === 'LeaseExpired').map(({ stream }) => stream),
+		[`subscriber-default.${bob}`],
+	)
+})
+
 function deadlinesOf(leases: LeaseTable): unknown {
 	const slices = [...leases.deadlines.keys()].sort((a, b) => a - b)
 	return slices.map(slice => [slice, addressesEndingIn(leases, slice).sort((a, b) => a - b)])

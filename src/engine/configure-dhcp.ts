@@ -72,11 +72,13 @@ function serve(engine: Engine, name: string, settings: DhcpService['settings']):
 		return
 	}
 	const { leases } = routerState(engine.state, name)
+	const now = sliceOf(engine.at - engine.state.clockShiftMs)
 	const made: DhcpService = {
 		router: name,
 		settings,
 		pools: { byName: new Map(), byNetwork: [], excluded: [] },
-		nextSlice: firstSlice(leases, 0) ?? sliceOf(engine.at - engine.state.clockShiftMs),
+		// What is over already comes first; what is leased from now on may be over before all others.
+		nextSlice: Math.min(now, firstSlice(leases, 0) ?? now),
 		discards: new Map(),
 		pinging: new Set(),
 		waiting: new Set(),
