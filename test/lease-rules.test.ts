@@ -585,6 +585,25 @@ test('a long lease does not keep a shorter one, that comes after it, from its en
 	)
 })
 
+test('a request from before the client took another address takes that one from nobody', () => {
+	const server = createLeaseServer(standalone)
+	const there = { giaddr: ip('10.0.1.6'), link: ip('10.0.1.6') }
+	discover(server, alice, there)
+	server.pass(10)
+	discover(server, alice)
+	server.pass(10)
+	assert.is(told(select(server, alice, '10.0.0.2')), 'ack 10.0.0.2')
+	server.pass(500)
+	// Doubled on its way, or late: the client has gone on.
+	assert.is(select(server, alice, '10.0.1.1', there).discard, 'late')
+	// A new offer can be accepted: the client has really moved.
+	server.pass(500)
+	discover(server, alice, there)
+	server.pass(10)
+	assert.is(told(select(server, alice, '10.0.1.1', there)), 'ack 10.0.1.1')
+	assert.equal(types(server.events).slice(-2), ['LeaseReleased', 'LeaseGranted'])
+})
+
 function deadlinesOf(leases: LeaseTable): unknown {
 	const slices = [...leases.deadlines.keys()].sort((a, b) => a - b)
 	return slices.map(slice => [slice, addressesEndingIn(leases, slice).sort((a, b) => a - b)])

@@ -25,6 +25,7 @@ import { links, places } from './configuration.ts'
 import { faults } from './disk.ts'
 import { recovered } from './history.ts'
 import { broadcast, type Datagram, send } from './network.ts'
+import { openSrcFor } from './src-servers.ts'
 import { judgeTold } from './told.ts'
 import { after, breaks, count, ip, type World } from './world.ts'
 
@@ -94,6 +95,7 @@ export async function startRelay(world: World): Promise<void> {
 			const recorded = withPositions(first, events)
 			for (const view of views) view.committed(first, recorded)
 		},
+		openSrc: openSrcFor(world, running),
 		dhcp: { interfaces, ping: address => ping(world, running, address) },
 		answerCacheOctets: 1 << 16,
 	})
