@@ -105,6 +105,17 @@ export type DhcpLocal = {
 	readonly interfaces: readonly string[]
 }
 
+/** `service dhcp-external`: clients get their addresses from other servers, which the relay watches. */
+export type DhcpExternal = {
+	readonly enabled: boolean
+	/** `ip dhcp-external server-address A`: each is sent every request. */
+	readonly servers: readonly string[]
+	/** `ip dhcp-external interface NAME`: interfaces with clients; none named: every one. */
+	readonly interfaces: readonly string[]
+	/** `ip dhcp-external trust-all`: option 82 may come from equipment that is no relay agent. */
+	readonly trustAll: boolean
+}
+
 /** `sscc ...`: the policy system that selects pools and is told of addresses. */
 export type SrcSettings = {
 	readonly enabled: boolean
@@ -131,6 +142,7 @@ export type VirtualRouter = {
 	readonly dynamicRequest: readonly DynamicRequestServer[]
 	readonly disconnectClients: readonly DisconnectClient[]
 	readonly dhcpLocal: DhcpLocal
+	readonly dhcpExternal: DhcpExternal
 	readonly src: SrcSettings
 }
 
@@ -209,6 +221,7 @@ export function newVirtualRouter(name: string): VirtualRouter {
 		dynamicRequest: [],
 		disconnectClients: [],
 		dhcpLocal: { pools: [], excluded: [], ping: false, interfaces: [] },
+		dhcpExternal: { enabled: false, servers: [], interfaces: [], trustAll: false },
 		src: { enabled: false, servers: {}, retrySeconds: retryTimer.usual },
 	}
 }

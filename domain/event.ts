@@ -436,12 +436,45 @@ export const catalogue = {
 			optional({ ping: t.literal(true) }),
 		]),
 	},
+	/**
+	 * The external DHCP server gave or extended a lease, as its DHCPACK said: the shadow of that lease.
+	 * No pool of this relay's has the address.
+	 */
+	LeaseObserved: {
+		version: 1,
+		personal: ['mac', 'address', 'client'],
+		data: t.intersection([
+			t.type({
+				mac: t.string,
+				client: t.string,
+				address: t.string,
+				/** 0: infinite. */
+				leaseSeconds: t.number,
+				/** 0: never. */
+				expiresAt: t.number,
+				/** Server Identifier [54], else where the DHCPACK came from. */
+				server: t.string,
+			}),
+			optional({
+				interface: t.string,
+				giaddr: t.string,
+				hostname: t.string,
+				/** The subscriber has a live session, with which the lease ends. */
+				session: t.literal(true),
+				/** The client had the address already. */
+				renewed: t.literal(true),
+				/** SRC is on, and is told of the address. */
+				src: t.literal(true),
+			}),
+		]),
+	},
 	LeaseReleased: {
 		version: 1,
 		personal: ['mac', 'address', 'client'],
 		data: t.type({
 			mac: t.string,
 			client: t.string,
+			/** Empty for the shadow of an external server's lease. */
 			pool: t.string,
 			address: t.string,
 			cause: t.union([
@@ -450,8 +483,12 @@ export const catalogue = {
 				/** The session ended. */
 				t.literal('session'),
 				t.literal('operator'),
-				/** The client took another address. */
+				/** The client took another address, or has it on another interface now. */
 				t.literal('moved'),
+				/** The external server refused it to the client, or gave it to somebody else. */
+				t.literal('server'),
+				/** The client of an external server found somebody else at the address. */
+				t.literal('declined'),
 			]),
 			/** Held back until then for its last holder (grace period); milliseconds. */
 			heldUntil: t.number,
@@ -482,7 +519,23 @@ export const catalogue = {
 	DhcpDiscarded: {
 		version: 1,
 		personal: [],
-		data: t.type({ message: t.string, reason: t.string, count: t.number }),
+		data: t.intersection([
+			t.type({ message: t.string, reason: t.string, count: t.number }),
+			/** It was on its way between a client and the external server. */
+			optional({ external: t.literal(true) }),
+		]),
+	},
+	/**
+	 * DHCP messages between clients and the external server, gathered by message: passed on, or, where
+	 * `seen`, routed past the relay.
+	 */
+	DhcpForwarded: {
+		version: 1,
+		personal: [],
+		data: t.intersection([
+			t.type({ message: t.string, count: t.number }),
+			optional({ seen: t.literal(true) }),
+		]),
 	},
 	/** SRC began a session for a subscriber who took an address. */
 	SrcSessionOpened: {
@@ -573,6 +626,7 @@ export const catalogue = {
 				t.literal('radius'),
 				t.literal('radius dynamic-request'),
 				t.literal('ip dhcp-local'),
+				t.literal('ip dhcp-external'),
 			]),
 		}),
 	},

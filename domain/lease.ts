@@ -663,7 +663,7 @@ function inform(context: LeaseContext, request: DhcpRequest): LeaseDecision {
  * ended. Offers and holds that are over need no event: `lapsed` are the addresses to take note of.
  */
 export function dueLeases(
-	context: LeaseContext,
+	context: Pick<LeaseContext, 'name' | 'router' | 'at' | 'steadyAt' | 'pools'>,
 	from: number,
 	limit: number,
 ): { readonly expired: NewEvent[]; readonly lapsed: number[]; readonly next: number } {

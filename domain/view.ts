@@ -11,7 +11,6 @@ export type Column<T extends Cell = Cell> = {
 	readonly nullable: boolean
 	/** Never changes once the row is there: an update leaves it, and its indexes, alone. */
 	readonly fixed: boolean
-	/** Identifies a person: erasure makes the row go. */
 	readonly doc: string
 	/** Only for the type checker. */
 	readonly of?: T
@@ -56,7 +55,7 @@ export type ViewSchema = {
 /** Rows of the last commit. What has been folded since then is not among them. */
 export type ViewLookup = (name: string, ...parameters: readonly Cell[]) => Row[]
 
-/** What a commit writes: new rows, rows that have changed, and whose rows are to go. */
+/** What a commit writes: new rows, and rows that have changed. */
 export type ViewChanges = {
 	readonly inserted: ReadonlyMap<Table, Iterable<Row>>
 	readonly updated: ReadonlyMap<Table, Iterable<Row>>

@@ -9,9 +9,10 @@ import { existsSync, statfsSync } from 'node:fs'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { measureDhcp } from './bench/dhcp.ts'
+import { measureHttp } from './bench/http.ts'
 import { installPackages } from './bench/install.ts'
 import { measureJournal } from './bench/journal-rates.ts'
-import { buildRadload, type Load, type Measurement, measure } from './bench/load.ts'
+import { buildGenerator, type Load, type Measurement, measure } from './bench/load.ts'
 import { openWorkplace, type Workplace } from './bench/processes.ts'
 import {
 	emptyLogs,
@@ -37,9 +38,11 @@ import {
 } from './bench/results.ts'
 import { measureScale } from './bench/scale.ts'
 import { measureSrcQuestions } from './bench/src-questions.ts'
+import { measureViewRates } from './bench/view-rates.ts'
+import { viewEvents } from './bench/views.ts'
 
 /** What is measured beside the relays. */
-const partNames = ['dhcp', 'src', 'scale', 'journal'] as const
+const partNames = ['dhcp', 'src', 'scale', 'http', 'journal', 'views'] as const
 type Part = (typeof partNames)[number]
 
 type Options = {
@@ -51,6 +54,7 @@ type Options = {
 	readonly cases: readonly Case[]
 	readonly parts: ReadonlySet<Part>
 	readonly subscribers: number
+	readonly viewEvents: number
 	readonly writeReadme: boolean
 }
 
@@ -67,13 +71,14 @@ const buildFolder = join(infra, 'bench/build')
 const readme = join(infra, '../README.md')
 
 const help = `Measures radledger, radsecproxy and FreeRADIUS side by side; as a DHCP server beside Kea; what a
-question to SRC costs, what a million sessions take, and the journal by itself.
+question to SRC costs, what a million sessions take, what analysts cost, and the journal by itself.
 
   --seconds N         measured seconds of each run at a window (0.8)
   --steady-seconds N  measured seconds of each run at the steady rate (10)
   --rounds N          rounds at the windows, of which medians are taken (6)
   --only NAME         only this relay or part; may be given several times
   --subscribers N     live sessions of the part scale (1000000)
+  --view-events N     events of the part views (10000000)
   --write-readme      puts the tables into README.md
 
 Relays: ${relayNames.join(', ')}
@@ -99,6 +104,7 @@ function readOptions(): Options | 'help' {
 			rounds: { type: 'string', default: '6' },
 			only: { type: 'string', multiple: true, default: [] },
 			subscribers: { type: 'string', default: `${scaleSubscribers}` },
+			'view-events': { type: 'string', default: `${viewEvents}` },
 			'write-readme': { type: 'boolean', default: false },
 			help: { type: 'boolean', default: false },
 		},
@@ -122,6 +128,7 @@ function readOptions(): Options | 'help' {
 		cases: chosenCases.length > 0 ? chosenCases : onlyParts ? [] : allCases,
 		parts: new Set(values.only.length === 0 ? partNames : chosenParts),
 		subscribers: Math.round(readNumber('--subscribers', values.subscribers, 1, 1_048_573)),
+		viewEvents: Math.round(readNumber('--view-events', values['view-events'], 1_000, 100_000_000)),
 		writeReadme: values['write-readme'],
 	}
 }
@@ -139,7 +146,7 @@ function note(text: string): void {
 async function prepare(workplace: Workplace, options: Options): Promise<Bench> {
 	const missing = installPackages()
 	if (missing !== '') note(missing)
-	const radload = await buildRadload(buildFolder)
+	const radload = await buildGenerator(buildFolder, 'radload')
 	const sinks = await startSinks(workplace, radload)
 	const relays: Relay[] = []
 	for (const relay of await startRelays(workplace, sinks, options.relays)) {
@@ -255,8 +262,18 @@ async function measureParts(workplace: Workplace, options: Options) {
 		dhcp: parts.has('dhcp') ? await dhcpSamples(rounds) : [],
 		questions: parts.has('src') ? await questionRates(options) : [],
 		scale: parts.has('scale') ? await measureScale(workplace, subscribers, note) : undefined,
+		http: parts.has('http') ? await httpRounds(workplace, options) : [],
 		journal: parts.has('journal') ? await measureJournal(workplace.folder, note) : undefined,
+		views: parts.has('views')
+			? await measureViewRates(workplace.folder, options.viewEvents, note)
+			: undefined,
 	}
+}
+
+async function httpRounds(workplace: Workplace, { rounds, seconds }: Options) {
+	const radload = await buildGenerator(buildFolder, 'radload')
+	const sinks = await startSinks(workplace, radload)
+	return measureHttp({ workplace, radload, sinks, rounds, seconds: Math.max(seconds, 2), note })
 }
 
 async function dhcpSamples(rounds: number) {

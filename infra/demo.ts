@@ -17,10 +17,25 @@ import {
 	openDisconnectPort,
 } from './demo/disconnect.ts'
 import { startHomeServer } from './demo/home-server.ts'
-import { catchUp, type JournalView, newJournalView, whoIsWhere } from './demo/journal-view.ts'
+import {
+	catchUp,
+	type JournalView,
+	newJournalView,
+	usedAgain,
+	whoIsWhere,
+} from './demo/journal-view.ts'
 import { runCampus } from './demo/life.ts'
-import { DemoError, dataFolder, freePorts, type Relay, root, startRelay } from './demo/relay.ts'
+import {
+	DemoError,
+	dataFolder,
+	freePorts,
+	type Relay,
+	type RelayPlan,
+	root,
+	startRelay,
+} from './demo/relay.ts'
 import { intervalMs, openScreen, type Sight, summary } from './demo/screen.ts'
+import { type SrcSystem, startSrcSystem } from './demo/src-system.ts'
 import { subscribers } from './demo/subscribers.ts'
 import { fail, missingOutcomes, newTraffic, type Traffic } from './demo/traffic.ts'
 
@@ -78,8 +93,10 @@ async function demo(options: Options, ending: AbortController): Promise<number> 
 	const agents: DhcpAgent[] = []
 	const disconnectPorts: DisconnectPort[] = []
 	let disconnector: Disconnector | undefined
+	let src: SrcSystem | undefined
 	let relay: Relay | undefined
 	try {
+		src = await startSrcSystem()
 		const ports = await freePorts()
 		for (const plan of plans) disconnectPorts.push(await openDisconnectPort(plan))
 		const accessPoints = plans.map((plan, i) => ({
@@ -87,7 +104,10 @@ async function demo(options: Options, ending: AbortController): Promise<number> 
 			disconnectPort: disconnectPorts[i]!.port,
 		}))
 		disconnector = await openDisconnector(ports.dynamic, homeServerSecret)
-		relay = await startRelay({ data, ports, homeServer, homeServerSecret, accessPoints })
+		relay = await startRelay({
+			...{ data, ports, homeServer, homeServerSecret, accessPoints },
+			src: src.lines,
+		})
 		for (const plan of plans) {
 			points.push(await openAccessPoint(plan, ports, traffic))
 			agents.push(await openDhcpAgent(plan, ports.dhcp, traffic))
@@ -108,7 +128,7 @@ async function demo(options: Options, ending: AbortController): Promise<number> 
 				firstPosition,
 				startedAt,
 			}
-			for (const text of introduction(data, ports, running)) console.log(text)
+			for (const text of introduction(data, ports, src, running)) console.log(text)
 			return await run(running, options, ending)
 		} finally {
 			reader.close()
@@ -118,6 +138,7 @@ async function demo(options: Options, ending: AbortController): Promise<number> 
 		for (const each of [...points, ...agents, ...disconnectPorts]) each.close()
 		disconnector?.close()
 		await relay?.stop()
+		await src?.close()
 		homeServer.close()
 	}
 }
@@ -176,6 +197,7 @@ function look({ points, traffic, reader, view, firstPosition, startedAt }: Runni
 		traffic,
 		position: view.state.position,
 		events: view.events,
+		addresses: { ...view, usedAgain: usedAgain(view) },
 		places: points.map(({ name, mac }) => ({ name, subscribers: names.get(mac) ?? [] })),
 	}
 }
@@ -196,7 +218,8 @@ function conclude(running: Running): number {
 
 function introduction(
 	data: string,
-	ports: { readonly authentication: number; readonly accounting: number },
+	ports: RelayPlan['ports'],
+	src: SrcSystem,
 	{ points, firstPosition }: Running,
 ): string[] {
 	const folder = shellWord(data)
@@ -204,13 +227,16 @@ function introduction(
 	const past = firstPosition > 1 ? `continued from position ${firstPosition}` : 'new'
 	return [
 		`The relay listens on 127.0.0.1, UDP ports ${ports.authentication} and ${ports.accounting}, between ${points.length} access points`,
-		`with ${subscribers.length} subscribers and a home server.`,
+		`with ${subscribers.length} subscribers and a home server; addresses by DHCP, port ${ports.dhcp}.`,
+		`${src.title}.`,
+		`Its HTTP API: http://127.0.0.1:${ports.http}/`,
 		'',
 		"Its shell, from another terminal in this checkout's folder:",
 		`  ${radledger} shell --data ${folder}`,
 		'or one command at a time:',
 		`  ${radledger} exec --data ${folder} "show radius relay statistics"`,
-		`  ${radledger} exec --data ${folder} "show radius servers"`,
+		`  ${radledger} exec --data ${folder} "show radius relay accounting-domains"`,
+		`  ${radledger} exec --data ${folder} "show ip dhcp-local binding"`,
 		`Its journal is ${data}/journal.db (${past}; delete the folder to begin anew):`,
 		`  sqlite3 ${folder}/journal.db "SELECT type, count(*) FROM event GROUP BY type"`,
 		'',

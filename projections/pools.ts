@@ -129,6 +129,8 @@ function foldPools(state: Pools, event: RecordedEvent): Pools {
 		case 'AnswersRepeated':
 		case 'ResponsesDiscarded':
 		case 'DhcpDiscarded':
+		case 'DhcpForwarded':
+		case 'LeaseObserved':
 			break
 		default:
 			event satisfies never

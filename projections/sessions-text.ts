@@ -40,6 +40,47 @@ export function subscribersText(state: Sessions, virtualRouter: string): string[
 	return lines
 }
 
+/** A session as it was at some time. `until`: when it ended afterwards; undefined: it lives still. */
+export type PastSession = {
+	readonly mac: string
+	readonly user: string | undefined
+	readonly wap: string
+	readonly ssid: string | undefined
+	readonly since: number
+	readonly until: number | undefined
+	readonly accounting: string | undefined
+}
+
+/** Lines of `show subscribers at`: those who were on the network at that time, `count` in all. */
+export function subscribersAtText(
+	sessions: readonly PastSession[],
+	count: number,
+	at: number,
+): string[] {
+	const title = `Subscribers at ${routerDate(at)}`
+	if (sessions.length === 0) return [...heading(title), 'No subscriber was on the network.']
+	const heads = header.map(head => (head === 'Last Heard' ? 'Until' : head))
+	const lines = fitting(table(title, heads, sessions.map(pastRow)))
+	const missing = count - (lines.length - headLength)
+	lines.push('', `Subscribers: ${count}`)
+	if (missing > 0) {
+		lines.push(`${missing} of them are not listed; "show subscribers mac M at" shows any one.`)
+	}
+	return lines
+}
+
+function pastRow(session: PastSession): string[] {
+	return [
+		session.mac,
+		cut(session.user, widths.user),
+		session.wap,
+		cut(session.ssid, widths.ssid),
+		shortDate(session.since),
+		session.until === undefined ? '' : shortDate(session.until),
+		cut(session.accounting, widths.accounting),
+	]
+}
+
 /** Title, its rule, headings and theirs. */
 const headLength = 4
 

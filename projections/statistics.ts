@@ -395,6 +395,8 @@ function foldRelayStatistics(state: RelayStatistics, event: RecordedEvent): Rela
 		case 'LeaseExpired':
 		case 'PoolWarningChanged':
 		case 'DhcpDiscarded':
+		case 'DhcpForwarded':
+		case 'LeaseObserved':
 		case 'ClockStepped':
 			break
 		default:

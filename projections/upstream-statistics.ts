@@ -464,6 +464,8 @@ function foldUpstreamStatistics(
 		case 'LeaseExpired':
 		case 'PoolWarningChanged':
 		case 'DhcpDiscarded':
+		case 'DhcpForwarded':
+		case 'LeaseObserved':
 		case 'ClockStepped':
 			break
 		default:

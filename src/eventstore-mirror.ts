@@ -12,11 +12,10 @@ import { openTarget, targetName } from '../adapters/eventstoredb/target.ts'
 import { openReader } from '../adapters/journal/reader.ts'
 import type { MirrorState } from '../domain/mirror.ts'
 import type { EngineLog } from './engine/engine.ts'
+import { type Horizon, newestOnDisk } from './horizon.ts'
 
 export type EventStoreMirror = {
 	state(): MirrorState
-	/** Told that the journal is on disk up to this position. */
-	committed(position: number): void
 	/** Ships what is on disk, as far as a few seconds go, and ends. */
 	close(): Promise<void>
 }
@@ -24,9 +23,9 @@ export type EventStoreMirror = {
 export type EventStoreMirrorSettings = {
 	/** A connection string of EventStoreDB, which may hold a password. */
 	readonly url: string
-	/** The data folder, and the position up to which its journal is on disk. */
+	/** The data folder, and how far its journal is on disk. */
 	readonly folder: string
-	readonly position: number
+	readonly horizon: Horizon
 	readonly log: EngineLog
 	/** This relay has no right to its streams, and found out before it wrote anything to them. */
 	readonly intruder: (sentence: string) => void
@@ -46,7 +45,7 @@ type Thread = {
 	readonly eventStore: string
 	readonly folder: string
 	readonly run: string
-	readonly durable: BigInt64Array
+	readonly horizon: Horizon
 }
 
 /** Throws TargetFailure where `url` is no connection string. */
@@ -55,9 +54,7 @@ export function checkAddress(url: string): void {
 }
 
 export function openEventStoreMirror(settings: EventStoreMirrorSettings): EventStoreMirror {
-	const { url, folder, log, intruder } = settings
-	const durable = new BigInt64Array(new SharedArrayBuffer(8))
-	Atomics.store(durable, 0, BigInt(settings.position))
+	const { url, folder, horizon, log, intruder } = settings
 	const target = targetName(url)
 	let state: MirrorState = {
 		...{ store: 'EventStoreDB', target, state: 'connecting', reason: '' },
@@ -65,12 +62,11 @@ export function openEventStoreMirror(settings: EventStoreMirrorSettings): EventS
 	}
 	let closing = false
 	let restart: NodeJS.Timeout | undefined
-	const data: Thread = { eventStore: url, folder, run: randomUUID(), durable }
+	const data: Thread = { eventStore: url, folder, run: randomUUID(), horizon }
 	let worker = launch()
 
 	return {
 		state: () => state,
-		committed: position => void Atomics.store(durable, 0, BigInt(position)),
 		async close() {
 			closing = true
 			clearTimeout(restart)
@@ -133,7 +129,7 @@ export function openEventStoreMirror(settings: EventStoreMirrorSettings): EventS
 
 if (!isMainThread && typeof workerData?.eventStore === 'string') mirrorThread(workerData as Thread)
 
-function mirrorThread({ eventStore, folder, run, durable }: Thread): void {
+function mirrorThread({ eventStore, folder, run, horizon }: Thread): void {
 	const port = parentPort!
 	const tell = (told: Told) => port.postMessage(told)
 	try {
@@ -151,7 +147,7 @@ function mirrorThread({ eventStore, folder, run, durable }: Thread): void {
 	const mirror = openMirror({
 		source: {
 			journal: reader.id,
-			durable: () => Number(Atomics.load(durable, 0)),
+			durable: newestOnDisk(reader, horizon),
 			read: reader.readStored,
 		},
 		target: openTarget(eventStore, deadlineMs),

@@ -19,7 +19,10 @@ const usage = `Usage: radledger COMMAND
   seal-key --data DIR               the public key that its checkpoints are verified with
   checkpoint --data DIR             the newest signed checkpoint, to be kept elsewhere
   restore --from URL --data DIR     a lost relay's journal, from its EventStoreDB mirror
+  erase-mirror --subscriber MAC --from URL --data DIR    an erasure, in EventStoreDB too
+  serve-views --from URL --data DIR    the read side of a fleet of relays, from EventStoreDB
   replay --subscriber MAC --data DIR   what happened, and how things stood at a time
+  export --data DIR --format F --out FILE    events as NDJSON, CSV or Parquet
   src-adapter --rules FILE --nats URL    answers a relay's questions about address pools`
 
 async function main(args: readonly string[]): Promise<number> {
@@ -66,9 +69,29 @@ async function main(args: readonly string[]): Promise<number> {
 			}
 			return restoreCommand(rest)
 		}
+		case 'erase-mirror': {
+			const { eraseMirrorCommand, eraseMirrorUsage } = await import('./erase-mirror.ts')
+			if (rest.includes('--help')) {
+				console.log(eraseMirrorUsage)
+				return 0
+			}
+			return eraseMirrorCommand(rest)
+		}
+		case 'serve-views': {
+			const { serveViewsCommand, serveViewsUsage } = await import('./serve-views.ts')
+			if (rest.includes('--help')) {
+				console.log(serveViewsUsage)
+				return 0
+			}
+			return serveViewsCommand(rest)
+		}
 		case 'replay': {
 			const { replay } = await import('./replay.ts')
 			return replay(rest)
+		}
+		case 'export': {
+			const { exportJournal } = await import('./export.ts')
+			return exportJournal(rest)
 		}
 		case 'src-adapter': {
 			const { srcAdapter } = await import('./src-adapter.ts')

@@ -5,14 +5,31 @@ import { formatIpv4, parseIpv4 } from '../domain/address.ts'
 import type { Configuration, DhcpLocal, DhcpPool, VirtualRouter } from '../domain/configuration.ts'
 import { decide } from '../domain/decide.ts'
 import { type NewEvent, relayStream, subscriberStream } from '../domain/event.ts'
-import type { BaselineScope, Change, Operator, Show } from '../domain/junose/operator.ts'
+import type {
+	BaselineScope,
+	Change,
+	DhcpServerKind,
+	Operator,
+	Show,
+} from '../domain/junose/operator.ts'
 import { upstreamServersTable } from '../domain/junose/tables.ts'
-import { type Lease, leaseAt, newLeaseTable, takenAddresses } from '../domain/lease-state.ts'
+import {
+	type Lease,
+	leaseAt,
+	newLeaseTable,
+	shadowPool,
+	takenAddresses,
+} from '../domain/lease-state.ts'
 import { type MirrorState, mirrorsText } from '../domain/mirror.ts'
 import { createPools, isTaken } from '../domain/pool.ts'
 import { routerState } from '../domain/state.ts'
 import type { DhcpStatistics } from '../projections/dhcp-statistics.ts'
-import { bindingsText, dhcpStatisticsText, poolsText } from '../projections/dhcp-text.ts'
+import {
+	bindingsText,
+	dhcpExternalStatisticsText,
+	dhcpStatisticsText,
+	poolsText,
+} from '../projections/dhcp-text.ts'
 import type { DynamicRequestStatistics } from '../projections/dynamic-request-statistics.ts'
 import { dynamicRequestStatisticsText } from '../projections/dynamic-request-text.ts'
 import type { Following } from '../projections/follow.ts'
@@ -28,10 +45,13 @@ import { showAccountingDomains } from './accounting-domains.ts'
 import { configure } from './engine/configure.ts'
 import { type Engine, presentTime, recordDurably } from './engine/engine.ts'
 import { release } from './release.ts'
+import { showAt } from './show-at.ts'
 
 export type Operated = {
 	readonly engine: Engine
 	readonly configurationFile: string
+	/** The data folder, where the past is looked up; a simulation has none. */
+	readonly folder?: string
 	/** Puts the configuration into that file, whole or not at all; throws the file system's error. */
 	readonly save: (configuration: Configuration) => void
 	readonly relayStatistics: Following<RelayStatistics>
@@ -59,8 +79,8 @@ export function openOperator(operated: Operated): Operator {
 			return done
 		},
 		baseline: (virtualRouter, scope) => orSentence(setBaseline(operated, virtualRouter, scope)),
-		clearBindings: (virtualRouter, address) =>
-			orSentence(clearBindings(operated, virtualRouter, address)),
+		clearBindings: (virtualRouter, server, address) =>
+			orSentence(clearBindings(operated, virtualRouter, server, address)),
 		clearSubscriber: (virtualRouter, mac) =>
 			orSentence(clearSubscriber(operated, virtualRouter, mac)),
 		async restartSrc(virtualRouter) {
@@ -70,6 +90,14 @@ export function openOperator(operated: Operated): Operator {
 			return undefined
 		},
 		async show(virtualRouter, what) {
+			if (
+				(what.kind === 'subscribers' || what.kind === 'relay-statistics') &&
+				what.at !== undefined
+			) {
+				const { engine, folder } = operated
+				if (folder === undefined) return ['% There is no data folder to look the past up in.']
+				return showAt(folder, virtualRouter, { ...what, at: what.at }, engine.parts.clock.wall())
+			}
 			if (isOfState(what)) {
 				// The live state is ahead of the disk by the batch that waits to be written: what is shown
 				// is on disk once that is.
@@ -156,22 +184,23 @@ const clearedPerCommit = 1024
 async function clearBindings(
 	{ engine }: Operated,
 	virtualRouter: string,
+	server: DhcpServerKind,
 	address: string | undefined,
 ): Promise<string | undefined> {
 	const { leases } = routerState(engine.state, virtualRouter)
 	const steadyNow = () => presentTime(engine) - engine.state.clockShiftMs
 	const named =
 		address === undefined ? [...takenAddresses(leases, steadyNow())] : [parseIpv4(address) ?? 0]
-	if (address !== undefined && !isTaken(leaseAt(leases, named[0]!), steadyNow())) {
-		return `Nobody has ${address}; "show ip dhcp-local binding" lists the addresses in use.`
+	const isMeant = (lease: Lease | undefined): lease is Lease =>
+		isTaken(lease, steadyNow()) && (lease?.pool === shadowPool) === (server === 'external')
+	if (address !== undefined && !isMeant(leaseAt(leases, named[0]!))) {
+		return `Nobody has ${address}; "show ip dhcp-${server} binding" lists the addresses in use.`
 	}
 	for (let i = 0; i < named.length; i += clearedPerCommit) {
 		const at = presentTime(engine)
 		const events = named.slice(i, i + clearedPerCommit).flatMap((number): NewEvent[] => {
 			const lease = leaseAt(leases, number)
-			return lease !== undefined && isTaken(lease, steadyNow())
-				? [cleared(virtualRouter, lease, at)]
-				: []
+			return isMeant(lease) ? [cleared(virtualRouter, lease, at)] : []
 		})
 		if (events.length > 0) await recordDurably(engine, events)
 	}
@@ -247,8 +276,8 @@ function show(operated: Operated, virtualRouter: string, what: AtOnce): readonly
 				delta: what.delta,
 			})
 		case 'dhcp-bindings': {
-			const { address, mac } = what
-			const query = { virtualRouter, address, mac, now: engine.parts.clock.wall() }
+			const { server, address, mac } = what
+			const query = { virtualRouter, server, address, mac, now: engine.parts.clock.wall() }
 			return bindingsText(engine.state, query)
 		}
 		case 'dhcp-pools':
@@ -259,11 +288,14 @@ function show(operated: Operated, virtualRouter: string, what: AtOnce): readonly
 				pool: what.pool,
 				now: engine.parts.clock.wall(),
 			})
-		case 'dhcp-statistics':
-			return dhcpStatisticsText(operated.dhcpStatistics.state(), {
+		case 'dhcp-statistics': {
+			const external = what.server === 'external'
+			const statisticsText = external ? dhcpExternalStatisticsText : dhcpStatisticsText
+			return statisticsText(operated.dhcpStatistics.state(), {
 				virtualRouter,
 				delta: what.delta,
 			})
+		}
 		case 'dynamic-request-statistics': {
 			const { dynamicRequestStatistics } = operated
 			return dynamicRequestStatisticsText(dynamicRequestStatistics.state(), settings, what.delta)

@@ -53,7 +53,13 @@ export function liveRelay({ operated, operator, commitTimes }: StatusSettings): 
 	}
 }
 
-function statisticsOf(operated: Operated, query: StatisticsQuery) {
+/** What the statistics that a relay's history gives are folded into. */
+export type FoldedStatistics = Pick<
+	Operated,
+	'relayStatistics' | 'upstreamStatistics' | 'dhcpStatistics' | 'dynamicRequestStatistics'
+>
+
+export function statisticsOf(operated: FoldedStatistics, query: StatisticsQuery) {
 	switch (query.of) {
 		case 'relay':
 			return relayStatisticsRows(operated.relayStatistics.state(), query)
@@ -85,12 +91,27 @@ function relayStatus(operated: Operated, commits: CommitTimes): RelayStatus {
 			relays: services.filter(service => (relay[service]?.clients.length ?? 0) > 0),
 		})),
 		upstreams: upstreamsOf(engine),
-		peers: operated.mirrors().map(mirrorStatus),
+		peers: [...srcStatus(engine), ...operated.mirrors().map(mirrorStatus)],
 		pools: poolsOf(operated),
 		commits,
 		queues: queuesOf(engine),
-		integrity: null,
 	}
+}
+
+function srcStatus(engine: Engine): PeerStatus[] {
+	return [...engine.src].map(([virtualRouter, { client }]) => {
+		const { state, server } = client.info()
+		const connected = state === 'connected'
+		return {
+			kind: 'src',
+			virtualRouter,
+			name: server ?? '',
+			state,
+			position: null,
+			trouble: connected ? null : 'No SRC server answers: pools are chosen without SRC.',
+			figures: { ...client.statistics() },
+		}
+	})
 }
 
 function mirrorStatus(mirror: MirrorState): PeerStatus {

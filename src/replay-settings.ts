@@ -13,12 +13,12 @@ export type ReplaySettings = {
 	readonly wantsEvents: boolean
 	readonly json: boolean
 	readonly limit: number
-} & ({ readonly data: string } | { readonly export: string })
+} & ({ readonly data: string } | { readonly export: string } | { readonly eventStore: string })
 
 export const limitDefault = 10_000
 const limitMax = 1_000_000
 
-export const replayUsage = `radledger replay WHOM [WHEN] [--data DIR | --export FILE]
+export const replayUsage = `radledger replay WHOM [WHEN] [--data DIR | --export FILE | --eventstore URL]
   --subscriber MAC       the history of a subscriber
   --user NAME            ... of a user, on whatever device
   --address IP           ... of an address: who held it
@@ -30,6 +30,7 @@ export const replayUsage = `radledger replay WHOM [WHEN] [--data DIR | --export 
   --json                 for programs
   --data DIR             the data folder of a relay, or a copy of one         RADLEDGER_DATA
   --export FILE          instead: what "radledger export --format ndjson" wrote
+  --eventstore URL       instead: the EventStoreDB that mirrors it, read as a whole
   T is ${pointInTimeForms}.`
 
 const options = {
@@ -45,6 +46,7 @@ const options = {
 	json: { type: 'boolean' },
 	data: { type: 'string' },
 	export: { type: 'string' },
+	eventstore: { type: 'string' },
 } as const
 
 export function replaySettings(
@@ -76,10 +78,21 @@ export function replaySettings(
 		wantsEvents: at === undefined || from !== undefined || to !== undefined,
 		json: flags['json'] === true,
 		limit: readLimit(flags['limit']),
-		...(flags['export'] === undefined
-			? { data: dataFolder(flags['data'], environment) }
-			: { export: String(flags['export']) }),
+		...readPlace(flags, environment),
 	}
+}
+
+function readPlace(
+	flags: Readonly<Record<string, unknown>>,
+	environment: Readonly<Record<string, string | undefined>>,
+) {
+	const named = ['data', 'export', 'eventstore'].filter(name => flags[name] !== undefined)
+	if (named.length > 1) {
+		throw new UsageError(`Name one of --data, --export and --eventstore.\n${replayUsage}`)
+	}
+	if (flags['export'] !== undefined) return { export: String(flags['export']) }
+	if (flags['eventstore'] !== undefined) return { eventStore: String(flags['eventstore']) }
+	return { data: dataFolder(flags['data'], environment) }
 }
 
 /** A value such as `-2h` would else be taken for an option. */

@@ -34,8 +34,7 @@ export async function replay(args: readonly string[]): Promise<number> {
 		return 0
 	}
 	const settings = replaySettings(args, process.env, Date.now())
-	const source =
-		'export' in settings ? openExportSource(settings.export) : openFolderSource(settings.data)
+	const source = await openSource(settings)
 	try {
 		const replayed = answer(source, settings, sentence => console.error(sentence))
 		print(settings.json ? [json(settings, replayed)] : text(settings, replayed))
@@ -43,6 +42,14 @@ export async function replay(args: readonly string[]): Promise<number> {
 	} finally {
 		source.close()
 	}
+}
+
+async function openSource(settings: ReplaySettings): Promise<HistorySource> {
+	if ('data' in settings) return openFolderSource(settings.data)
+	if ('export' in settings) return openExportSource(settings.export)
+	const { openEventStoreSource } = await import('./eventstore-source.ts')
+	const note = (line: string) => console.error(line)
+	return openEventStoreSource(settings.eventStore, settings.question.virtualRouter, note)
 }
 
 /** Lines go out together: a reader that closes early (`| head`) is no error. */

@@ -109,7 +109,6 @@ export async function serve(settings: ServeSettings): Promise<number> {
 				moveHorizon(horizon, first + events.length - 1)
 				const recorded = withPositions(first, events)
 				for (const view of views) view.committed(first, recorded)
-				mirror?.committed(first + events.length - 1)
 			},
 			failed(error) {
 				const sentence = `${error.message} Nothing is answered any more.`
@@ -137,7 +136,7 @@ export async function serve(settings: ServeSettings): Promise<number> {
 	mirror = mirroring?.openEventStoreMirror({
 		url: settings.eventStore!,
 		folder: settings.data,
-		position: journal.last(),
+		horizon,
 		log,
 		intruder(sentence) {
 			log.fatal('second-relay', { folder: settings.data }, `The relay stops. ${sentence}`)
@@ -151,6 +150,7 @@ export async function serve(settings: ServeSettings): Promise<number> {
 	const operated: Operated = {
 		engine,
 		configurationFile: settings.config,
+		folder: settings.data,
 		save: configuration => saveConfiguration(settings.config, configuration),
 		relayStatistics: views[0],
 		upstreamStatistics: views[1],
@@ -172,7 +172,9 @@ export async function serve(settings: ServeSettings): Promise<number> {
 		commitTimes: timing.times,
 	}).catch(async error => {
 		await stopEngine(engine, 'the HTTP server cannot listen')
-		await shell.close()
+		await closeSrc(engine)
+		await Promise.all([shell.close(), mirror?.close(), feed?.close()])
+		viewReading.close()
 		transport.close()
 		journal.close()
 		throw error
@@ -223,6 +225,7 @@ export async function serve(settings: ServeSettings): Promise<number> {
 		saveState(journal, state)
 	}
 	transport.close()
+	engine.dhcp.watch?.close()
 	dhcp?.close()
 	journal.close()
 	return code
@@ -289,7 +292,8 @@ function readiness(engine: Engine, settings: ServeSettings, reason: string) {
 	}
 	if (engine.dhcp.listener !== undefined) {
 		const { address, port } = engine.dhcp.listener.socket
-		listening.push(`dhcp-local ${formatIpv4(address)}:${port}`)
+		const kind = engine.dhcp.services.size > 0 ? 'dhcp-local' : 'dhcp-external'
+		listening.push(`${kind} ${formatIpv4(address)}:${port}`)
 	}
 	const { config, data } = settings
 	return { release, config, data, position: engine.state.position, listening, transport: reason }

@@ -7,7 +7,7 @@ import type { RecordedEvent } from '../domain/event.ts'
 import type { JournalReader } from '../domain/journal.ts'
 import type { Row, Table, ViewChanges } from '../domain/view.ts'
 import { type RelayStatistics, relayStatistics } from '../projections/statistics.ts'
-import { foldViews, type ViewFolding } from '../projections/views/fold.ts'
+import { foldViews } from '../projections/views/fold.ts'
 import { statisticsSnapshot } from '../projections/views/network-tables.ts'
 import { viewSchema } from '../projections/views/schema.ts'
 
@@ -15,7 +15,7 @@ import { viewSchema } from '../projections/views/schema.ts'
 const eventsPerCommit = 16_384
 const eventsPerReading = 4_096
 /** The relay's statistics are saved at multiples of this position: a second of folding. */
-export const eventsPerSnapshot = 2 ** 19
+const eventsPerSnapshot = 2 ** 19
 
 export type ViewFollower = {
 	/** Folds and commits what comes next, a bounded number of events; tells how many: 0, none. */
@@ -29,14 +29,16 @@ export type ViewFollowerSettings = {
 	/** The database; `:memory:` for one that nobody else reads. */
 	readonly file: string
 	readonly onWarning: (sentence: string) => void
-	/** Fewer events than usual in a commit, for tests. */
+	/** Fewer events than usual in a commit, and between snapshots, for tests. */
 	readonly eventsPerCommit?: number
+	readonly eventsPerSnapshot?: number
 }
 
 /** Opens the read models and goes on from their checkpoint. Throws ViewFailure with a sentence. */
 export function openViewFollower(settings: ViewFollowerSettings): ViewFollower {
 	const { reader, file, onWarning } = settings
 	const perCommit = settings.eventsPerCommit ?? eventsPerCommit
+	const perSnapshot = settings.eventsPerSnapshot ?? eventsPerSnapshot
 	let store = open()
 	let folding = foldViews(store.lookup)
 	let statistics = statisticsAt(store, reader, store.position())
@@ -51,7 +53,9 @@ export function openViewFollower(settings: ViewFollowerSettings): ViewFollower {
 			waiting ??= folded()
 			if (waiting === undefined) return 0
 			const { position, at, count } = waiting
-			store.commit(withSnapshot(folding, statistics, position, at), position, at)
+			const changes = folding.changes()
+			const isDue = position % perSnapshot === 0
+			store.commit(isDue ? withSnapshot(changes, statistics, position, at) : changes, position, at)
 			folding.committed()
 			waiting = undefined
 			return count
@@ -92,10 +96,7 @@ export function openViewFollower(settings: ViewFollowerSettings): ViewFollower {
 	function foldNext(): typeof waiting {
 		const begin = store.position()
 		// A commit ends where a snapshot is due: where it is does not depend on how events arrived.
-		const end = Math.min(
-			begin + perCommit,
-			(Math.floor(begin / eventsPerSnapshot) + 1) * eventsPerSnapshot,
-		)
+		const end = Math.min(begin + perCommit, (Math.floor(begin / perSnapshot) + 1) * perSnapshot)
 		let position = begin
 		let at = 0
 		while (position < end) {
@@ -123,13 +124,11 @@ export function openViewFollower(settings: ViewFollowerSettings): ViewFollower {
 }
 
 function withSnapshot(
-	folding: ViewFolding,
+	changes: ViewChanges,
 	statistics: RelayStatistics,
 	position: number,
 	at: number,
 ): ViewChanges {
-	const changes = folding.changes()
-	if (position % eventsPerSnapshot !== 0) return changes
 	const row = {
 		id: position,
 		at,

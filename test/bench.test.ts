@@ -18,6 +18,7 @@ import {
 	targets,
 	windowCases,
 } from '../infra/bench/results.ts'
+import { measureViews } from '../infra/bench/views.ts'
 
 const window64 = windowCases[0]!
 const steady = steadyCases[0]!
@@ -38,7 +39,15 @@ function reached(samples: readonly Sample[], text: string): boolean | undefined 
 }
 
 const nothingMeasured: Measured = {
-	...{ samples: [], journal: undefined, dhcp: [], questions: [], scale: undefined },
+	...{
+		samples: [],
+		journal: undefined,
+		dhcp: [],
+		questions: [],
+		scale: undefined,
+		http: [],
+		views: undefined,
+	},
 }
 
 function reachedBy(measured: Partial<Measured>, text: string): boolean | undefined {
@@ -164,7 +173,7 @@ test('what perfdhcp counts', () => {
 
 const question = { name: 'pool questions, NATS', questions: 9, p50Us: 1, p999Us: 9000 }
 const million = {
-	...{ subscribers: 1_000_000, rebuildSeconds: 60, restartSeconds: 20 },
+	...{ subscribers: 1_000_000, rebuildSeconds: 60, restartSeconds: 20, restartCpuSeconds: 8 },
 	...{ readyBytes: 2 ** 30, peakBytes: 1.5 * 2 ** 30 },
 }
 
@@ -194,14 +203,19 @@ test('the report has a table for each part that was measured, and none for what 
 	const empty = report({ ...nothingMeasured, ...rest })
 	assert.not.match(empty, 'CPU us/exchange')
 	const questions = [{ ...question, p99Us: 1500, failed: 0 }]
-	const samples = [dhcp('kea', 0, 1000, 999.6, 300.4), dhcp('radledger', 0, 1000, 1000, 99)]
+	const samples = [
+		dhcp('kea', 0, 0, 5000, 200),
+		dhcp('kea', 0, 1000, 999.6, 300.4),
+		dhcp('radledger', 0, 1000, 1000, 99),
+	]
 	const whole = report({ ...nothingMeasured, ...rest, dhcp: samples, questions, scale: million })
 	const lines = whole.split('\n').map(line => line.replace(/ +/g, ' '))
 	for (const line of [
-		'| 1,000 | radledger, everything durable | 1,000 | 99 | 0 |',
-		'| 1,000 | Kea, memfile | 1,000 | 300 | 0 |',
+		'| 1,000/s | radledger, everything durable | 1,000 | 99 | 0 |',
+		'| 1,000/s | Kea, memfile | 1,000 | 300 | 0 |',
+		'| 64 clients at once | Kea, memfile | 5,000 | 200 | 0 |',
 		'| pool questions, NATS | 9 | 0.00 | 1.50 | 9.00 | 0 |',
-		'| Start from a snapshot | 20.0 s |',
+		'| Start from a snapshot | 20.0 s (8.0 s CPU) |',
 		'| Start from the whole journal | 60.0 s |',
 	]) {
 		assert.ok(lines.includes(line), `${line} in ${whole}`)
@@ -222,6 +236,47 @@ test('the table goes between the markers, and nowhere else', () => {
 	} finally {
 		rmSync(folder, { recursive: true })
 	}
+})
+
+test('analysts are compared with the run beside them', () => {
+	const round = (asked: number, without: number) => ({
+		asked: sample('radledger', 0, { requestsPerSecond: asked }).measurement,
+		without: sample('radledger', 0, { requestsPerSecond: without }).measurement,
+		...{ answersPerSecond: 100, failed: 0 },
+	})
+	const text = 'EAP, window 64, HTTP API at full load'
+	assert.is(reachedBy({ http: [] }, text), undefined)
+	assert.is(reachedBy({ http: [round(96, 100), round(190, 200), round(99, 100)] }, text), true)
+	assert.is(reachedBy({ http: [round(94, 100)] }, text), false)
+})
+
+test('the read models are measured, and what is found is a history', () => {
+	const folder = mkdtempSync(join(tmpdir(), 'radledger-bench-'))
+	const { events, follow, history } = measureViews(folder, 6400)
+	rmSync(folder, { recursive: true })
+	assert.is(events, 6400)
+	assert.ok(follow.eventsPerSecond > 0 && follow.cpuUsPerEvent > 0)
+	for (const { events: found, p50 } of Object.values(history)) assert.ok(found >= 3 && p50 > 0)
+	const of = { events: 40, p50: 6, p99: 9 }
+	const views = {
+		events,
+		follow: { eventsPerSecond: 60_000, cpuUsPerEvent: 9 },
+		size: 0.5,
+		history: { subscriber: of, user: of, address: of },
+	}
+	const found = targets({ ...nothingMeasured, views }).filter(({ text }) =>
+		/^Read models|^History/.test(text),
+	)
+	assert.equal(
+		found.map(({ measured, reached: is }) => [measured, is]),
+		[
+			['60,000', true],
+			['6 ms (p99 9 ms)', false],
+		],
+	)
+	const at = Date.UTC(2027, 0, 5)
+	const text = report({ ...nothingMeasured, views, rounds: 1, peers: [], at })
+	assert.match(text, /\| History of an address, 40 events +\| p50 6 ms, p99 9 ms/)
 })
 
 test.run()

@@ -69,7 +69,7 @@ test('a command right after a step does not take the step for time', async () =>
 		viewReader: () => undefined,
 		startedAt: 0,
 	})
-	assert.is(await operator.clearBindings('default', '10.0.0.2'), undefined)
+	assert.is(await operator.clearBindings('default', 'local', '10.0.0.2'), undefined)
 	assert.is(ofType(relay, 'ClockStepped').length, 1)
 	assertSteady(relay, 2000)
 	// What was cleared is free at once, and not in a day.

@@ -81,7 +81,7 @@ function relayIsGone(): boolean {
 let firstRun: Row[] = []
 
 test('ends by itself with a summary, exit code 0 and no process left behind', async () => {
-	const { code, output } = await demo(['--seconds', '4', '--data', data])
+	const { code, output } = await demo(['--seconds', '6', '--data', data])
 	assert.is(code, 0, output)
 	const [, requests, answers] = output.match(/: ([\d,]+) requests, ([\d,]+) answers, mean/) ?? []
 	assert.ok(Number(requests?.replaceAll(',', '')) > 150, output)
@@ -123,6 +123,38 @@ test('what happened is in the journal', () => {
 	for (const type of ['AccessUnanswered', 'AccountingUnanswered', 'RequestsDiscarded']) {
 		assert.is(of(type).length, 0, type)
 	}
+})
+
+test('subscribers had addresses from pools that SRC chose, and used them one after the other', () => {
+	const of = (type: string) =>
+		firstRun.filter(event => event.type === type).map(event => JSON.parse(event.data))
+	const chosen = of('PoolSelected')
+	const pools = new Set(chosen.map(({ by, pool }) => `${by} ${pool}`))
+	for (const pool of ['gold-pool', 'silver-pool', 'things-pool']) {
+		assert.ok(pools.has(`src ${pool}`), `${[...pools]}`)
+	}
+	// No address had two holders: it is granted only after it was given back.
+	const holder = new Map<string, string>()
+	const again = new Set<string>()
+	const past = new Set<string>()
+	for (const { type, data: text } of firstRun) {
+		const { address, mac } = JSON.parse(text)
+		if (type === 'LeaseGranted') {
+			assert.is(holder.get(address) ?? mac, mac)
+			if (past.has(address)) again.add(address)
+			holder.set(address, mac)
+			past.add(address)
+		} else if (type === 'LeaseReleased' || type === 'LeaseExpired') holder.delete(address)
+	}
+	assert.ok(again.size > 0, 'no address was used again')
+	assert.is(holder.size, 0, 'the access points were turned off')
+	const disconnected = of('SubscriberTerminated').filter(({ cause }) => cause === 'disconnect')
+	assert.ok(disconnected.length > 0)
+	const opened = of('SrcSessionOpened').map(({ session }) => session)
+	const closed = of('SrcSessionClosed').map(({ session }) => session)
+	assert.ok(opened.length > 50)
+	// What SRC was not told of before the end, it is told of by the next run.
+	assert.ok(closed.length > 0 && closed.every(session => opened.includes(session)))
 })
 
 test('no secret and no password is in any event', () => {

@@ -5,7 +5,7 @@ import * as assert from 'uvu/assert'
 import { openMemoryJournal } from '../adapters/journal/memory.ts'
 import { hideSalted, hideUserPassword } from '../domain/radius/hidden.ts'
 import { configure } from '../src/engine/configure.ts'
-import { recordDurably, turn } from '../src/engine/engine.ts'
+import { queueAnswer, recordDurably, turn } from '../src/engine/engine.ts'
 import type { Peer } from '../src/engine/exchange.ts'
 import {
 	assertAnswers,
@@ -119,6 +119,30 @@ test('answers wait while datagrams come, and leave together when none does', asy
 	}
 	assert.equal(once(), { waits: false, answers: [0, 1, 2] })
 	assert.is(relay.journal.last(), 6)
+})
+
+test('answers that may wait longer keep commits apart, until one that may not joins them', async () => {
+	const { relay, clock, arrive, once } = await withWaiting(1)
+	const { engine, journal } = relay
+	const patient = { socket: { flush() {} } as never, touched: false }
+	const wait = () => {
+		once()
+		const last = journal.last()
+		engine.committedAt = clock.now
+		queueAnswer(engine, patient, 2)
+		clock.now += 1
+		assert.is(once().waits, true, 'another commit was a millisecond ago')
+		assert.is(journal.last(), last)
+	}
+	wait()
+	clock.now += 1
+	assert.is(once().waits, false, 'and now it was two')
+	wait()
+	arrive(0)
+	once()
+	assert.is(once().waits, false)
+	assert.ok(journal.last() > 0)
+	assert.is(engine.answersQueued, 0)
 })
 
 test('while they wait, forwards leave', async () => {

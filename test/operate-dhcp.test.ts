@@ -39,6 +39,7 @@ async function running(text: string) {
 	const operator = openOperator({
 		engine,
 		configurationFile: '/nowhere',
+		folder: '/nowhere',
 		save() {},
 		relayStatistics: following(relayStatistics),
 		upstreamStatistics: following(upstreamStatistics),

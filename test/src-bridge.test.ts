@@ -4,6 +4,7 @@ import * as assert from 'uvu/assert'
 import { openMemoryJournal } from '../adapters/journal/memory.ts'
 import { encodeOption, optionOf, options } from '../domain/dhcp/option.ts'
 import { optionCodes, readFileName, readOption, readServerName } from '../domain/dhcp/packet.ts'
+import { loginKey } from '../domain/sae/logins.ts'
 import { stateFromPieces, statePieces } from '../domain/state-snapshot.ts'
 import { stopEngine } from '../src/engine/stop.ts'
 import { recoverState } from '../src/recover.ts'
@@ -648,10 +649,10 @@ test('too many ends that are owed: the oldest are given up, on record', async ()
 	login(relay)
 	await joined(relay)
 	const table = relay.state.routers.get('default')!.src
-	const [login1] = [...table.subscribers.values()].map(each => each.login!)
+	const [login1] = [...table.subscribers.values()].map(each => each.logins[0]!)
 	for (let n = 0; n <= 100_000; n++) {
 		const owed = { ...login1!, mac: `02-00-00-01-${n}`, since: n }
-		table.debts.set(`${owed.mac} ${n}`, { login: owed, cause: 'User-Request', endedAt: n })
+		table.debts.set(loginKey(owed), { login: owed, cause: 'User-Request', endedAt: n })
 	}
 	relay.pass(1050)
 	const given = ofType(relay, 'SrcSessionClosed').map(({ data }) => [data.since, data.unanswered])

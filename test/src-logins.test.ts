@@ -82,8 +82,8 @@ function given(...events: readonly NewEvent[]): { state: State; src: SrcTable } 
 test('given a decision and an address that was taken, then its report says what SRC decided', () => {
 	const decision = { user: 'alice@example.org', serviceBundle: 'gold' }
 	const { src } = given(accepted(), requested(), decided(decision), granted(begin + 7))
-	assert.equal([...src.unreported], [mac])
-	assert.equal(addressReport('default', src.subscribers.get(mac)!.login!), {
+	assert.equal([...src.unreported.keys()], [`${mac} 10.2.0.1 ${begin + 7}`])
+	assert.equal(addressReport('default', src.subscribers.get(mac)!.logins[0]!), {
 		macAddress: mac,
 		virtualRouterName: 'default',
 		ipAddress: '10.2.0.1',
@@ -110,7 +110,7 @@ test('a lease of a relay where SRC was off is none of its business', () => {
 test('a renewal changes nothing; a refused question and a failed one take the decision back', () => {
 	const begun = [accepted(), requested(), decided({ leaseSeconds: 60 }), granted()]
 	const { src } = given(...begun, event('LeaseRenewed', lease(), { at: begin + 300_000 }))
-	assert.is(src.subscribers.get(mac)!.login!.since, begin)
+	assert.is(src.subscribers.get(mac)!.logins[0]!.since, begin)
 	const refused = event('LeaseRefused', { mac, client, reason: 'src-refused', request: 9 })
 	assert.is(given(...begun, refused).src.subscribers.get(mac)!.decision, undefined)
 	assert.is(given(...begun, decided(undefined)).src.subscribers.get(mac)!.decision, undefined)
@@ -170,18 +170,34 @@ test('the wrong address, and an end of somebody else, end nothing', () => {
 	assert.is(given(accepted(), granted(), other).src.debts.size, 0)
 })
 
-test('an address that follows another one without an end of it ends it all the same', () => {
-	const { src } = given(accepted(), granted(), opened(), granted(begin + 60_000, '10.2.0.2'))
-	const [debt] = [...src.debts.values()]
-	assert.equal([debt!.login.address, debt!.cause], ['10.2.0.1', 'User-Request'])
-	assert.is(src.subscribers.get(mac)!.login!.address, '10.2.0.2')
+test('a MAC with two addresses has two logins, each with its own end', () => {
+	const second = granted(begin, '10.2.0.2')
+	const { src, state } = given(accepted(), granted(), second, opened())
+	const addresses = () => src.subscribers.get(mac)!.logins.map(({ address }) => address)
+	assert.equal(addresses(), ['10.2.0.1', '10.2.0.2'])
+	assert.equal(
+		[...src.unreported.values()].map(({ address }) => address),
+		['10.2.0.2'],
+	)
+	for (const address of ['10.2.0.1', '10.2.0.2', '10.2.0.1']) {
+		evolve(state, event('LeaseRenewed', lease(address), { at: begin + 9 }))
+	}
+	assert.is(src.debts.size, 0, 'renewals by turns end nothing')
+	evolve(state, released('client'))
+	assert.equal(addresses(), ['10.2.0.2'])
+	assert.equal(
+		[...src.debts.values()].map(({ login }) => login.address),
+		['10.2.0.1'],
+	)
+	evolve(state, terminated('operator'))
+	assert.is(src.subscribers.get(mac)!.logins[0]!.cause, 'Admin-Reset')
 })
 
 test('an answer that comes after the end is kept for the deletion; one to nothing changes nothing', () => {
 	const { src } = given(accepted(), granted(), released('client'), opened())
 	assert.is([...src.debts.values()][0]!.login.session, 'SAE-1')
 	const strange = given(accepted(), granted(), opened(begin + 1)).src
-	assert.is(strange.subscribers.get(mac)!.login!.session, undefined)
+	assert.is(strange.subscribers.get(mac)!.logins[0]!.session, undefined)
 	assert.is(strange.unreported.size, 1)
 })
 

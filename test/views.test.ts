@@ -12,6 +12,7 @@ import { viewsFile } from '../adapters/views/database.ts'
 import { openViewReader } from '../adapters/views/reader.ts'
 import { openViewStore } from '../adapters/views/store.ts'
 import type { NewEvent } from '../domain/event.ts'
+import { relayStatistics } from '../projections/statistics.ts'
 import { viewSchema } from '../projections/views/schema.ts'
 import { openViewFollower } from '../src/view-follower.ts'
 import { allRows, ask, followed, journalOf, lifeEvents } from './view-database.ts'
@@ -141,6 +142,32 @@ test('a commit that fails writes nothing and is made the next time', () => {
 	store.commit({ inserted: new Map(), updated: new Map() }, 5, 1)
 	store.close()
 	assert.equal(ask(file, 'SELECT position FROM checkpoint'), [{ position: 5 }])
+})
+
+test('the statistics are saved at fixed positions, whatever happened in between', () => {
+	const file = newFile()
+	for (let position = 0; position < events.length; ) {
+		const follower = openViewFollower({
+			reader: journal,
+			file,
+			onWarning: assert.unreachable,
+			eventsPerCommit: 700,
+			eventsPerSnapshot: 1000,
+		})
+		follower.step()
+		position = follower.position()
+		follower.close()
+	}
+	let state = relayStatistics.initial()
+	const expected: object[] = []
+	for (const event of journal.read(1, events.length)) {
+		state = relayStatistics.fold(state, event)
+		if (event.position % 1000 === 0) {
+			expected.push({ id: event.position, at: event.at, state: JSON.stringify(state) })
+		}
+	}
+	assert.is(expected.length, 3)
+	assert.equal(ask(file, 'SELECT id, at, state FROM statistics_snapshot ORDER BY id'), expected)
 })
 
 test('a gap in the journal is told, and nothing is written', () => {

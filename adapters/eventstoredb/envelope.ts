@@ -30,7 +30,7 @@ export const streamPrefixes = ['subscriber-', 'wap-', 'relay-'] as const
  * The event's id: RFC 9562 §5.5 (UUIDv5) with the journal's id as name space and the position as
  * name. The same event always gets the same id, so that sending it again does no harm.
  */
-export function eventId(journal: string, position: number): string {
+export function eventId(journal: string, position: number | string): string {
 	const space = Buffer.from(journal.replaceAll('-', ''), 'hex')
 	const digest = hash('sha1', Buffer.concat([space, Buffer.from(String(position))]), 'buffer')
 	digest[6] = (digest[6]! & 0x0f) | 0x50

@@ -80,9 +80,8 @@ export function compareWithOwn(own: OwnJournal, stream: string, found: Mirrored)
 		)
 	}
 	const [event] = own.read(position, 1)
-	if (event !== undefined && event.stream === stream && event.type === type && event.at === at) {
-		return
-	}
+	// Not the stream: here it may have a pseudonym in the MAC's place, after an erasure.
+	if (event !== undefined && event.type === type && event.at === at) return
 	throw new MirrorStop(
 		'copied-journal',
 		`Event ${position} in ${stream} is another one in EventStoreDB than in this journal, which has the same id ${own.journal}: two relays run with copies of one data folder. Stop one of them, and rebuild the journal of the other with "radledger restore".`,

@@ -7,8 +7,9 @@
 import type { MirrorState } from '../../domain/mirror.ts'
 import type { PlacedEvent } from '../../domain/upcast.ts'
 import { openCheckpoint } from './checkpoint.ts'
-import { proposalOf } from './envelope.ts'
 import { compareWithOwn, type Finding, MirrorStop, newestOf } from './findings.ts'
+import { openRevisions } from './revisions.ts'
+import { openShipping } from './shipping.ts'
 import { type Target, TargetFailure } from './target.ts'
 
 export type MirrorSource = {
@@ -65,41 +66,32 @@ export type Mirror = {
 	readonly ended: Promise<void>
 }
 
-/** Consecutive events of one stream: one append, of at most so many events. */
+/** One append has at most so many events. */
 const runEventsMax = 64
 const chunkEvents = 512
-const lookupsAtOnce = 32
 const closingMs = 2_000
-
-type Run = { readonly last: number; readonly events: number; done: boolean }
+/** Streams that are warned of by name. */
+const warnedMax = 100
 
 export function openMirror(parts: MirrorParts): Mirror {
 	const { source, target, warn = () => {} } = parts
 	const limits = { ...mirrorLimits, ...parts.limits }
 	let state: MirrorState = {
-		store: 'EventStoreDB',
-		target: target.name,
-		state: 'connecting',
-		position: 0,
-		events: 0,
-		reconnects: 0,
-		reason: '',
+		...{ store: 'EventStoreDB', target: target.name, state: 'connecting', reason: '' },
+		...{ position: 0, events: 0, reconnects: 0 },
 	}
-	let closing = false
-	let closeBy = Number.POSITIVE_INFINITY
+	let closeBy: number | undefined
 	let stopped: MirrorStop | undefined
 	let wake = () => {}
 	const checkpoint = openCheckpoint({ source, target, run: parts.run })
-	/** Revisions that no event tells: of streams that are there and have nothing to read. */
 	const unreadable = new Map<string, bigint>()
-	const warned = new Set<string>()
+	const foreign = warnings(warn)
 	const ended = run()
 
 	return {
 		state: () => state,
 		stopped: () => stopped,
 		async close() {
-			closing = true
 			closeBy = performance.now() + closingMs
 			wake()
 			await ended
@@ -114,7 +106,7 @@ export function openMirror(parts: MirrorParts): Mirror {
 
 	async function run(): Promise<void> {
 		let pauseMs = limits.firstPauseMs
-		while (!closing && stopped === undefined) {
+		while (closeBy === undefined && stopped === undefined) {
 			const before = state.events
 			try {
 				await session()
@@ -123,7 +115,7 @@ export function openMirror(parts: MirrorParts): Mirror {
 				else update({ state: 'waiting', reason: sentence(error) })
 				await target.reset()
 			}
-			if (closing || stopped !== undefined) break
+			if (closeBy !== undefined || stopped !== undefined) break
 			if (state.events > before) pauseMs = limits.firstPauseMs
 			// Not all relays of a fleet at the same moment.
 			await pause(pauseMs * (0.75 + Math.random() / 2))
@@ -133,7 +125,7 @@ export function openMirror(parts: MirrorParts): Mirror {
 		if (stopped !== undefined) update({ state: 'stopped', reason: stopped.message })
 	}
 
-	/** Until `close` or `wake`, at most `ms`. */
+	/** At most `ms`, or until something happens. */
 	function pause(ms: number): Promise<void> {
 		return new Promise(resolve => {
 			const timer = setTimeout(resolve, ms)
@@ -146,144 +138,58 @@ export function openMirror(parts: MirrorParts): Mirror {
 
 	/** From one connection to its end: returns when closing, throws when something failed. */
 	async function session(): Promise<void> {
-		const known = new Map<string, Finding>()
-		const pending: Run[] = []
-		let inFlight = 0
-		let failing = false
-		let failure: { readonly error: unknown } | undefined
 		const resumed = await checkpoint.resume()
-		// Then subscribers' streams need not be looked for, unless the relay's own say otherwise.
-		let isNew = resumed === undefined
+		const isNew = resumed === undefined
+		const streamsMax = limits.streams
+		const revisions = openRevisions({ source, target, isNew, streamsMax, unreadable, foreign })
+		const shipping = openShipping({
+			journal: source.journal,
+			target,
+			revisions,
+			windowEvents: limits.windowEvents,
+			moved: (position, events) => update({ position, events: state.events + events }),
+			stirred: () => wake(),
+			explain,
+		})
 		let next = (resumed ?? 0) + 1
 		let savedAt = performance.now()
 		update({ position: next - 1, state: 'catching up', reason: '' })
 
-		while (failure === undefined) {
+		while (!shipping.failed()) {
+			if (isDue(savedAt)) {
+				await checkpoint.save(state.position)
+				savedAt = performance.now()
+			}
 			const events = readDurable(next)
 			if (events.length === 0) {
-				if (closing) break
-				if (checkpointIsDue()) await saveCheckpoint()
-				if (pending.length === 0 && state.state !== 'following') update({ state: 'following' })
+				if (closeBy !== undefined) break
+				if (shipping.isEmpty() && state.state !== 'following') update({ state: 'following' })
 				await pause(limits.idleMs)
 				continue
 			}
 			// What is left when the server is slow waits for the next start.
-			if (performance.now() > closeBy) break
-			if (known.size > limits.streams) await forgetStreams()
-			await lookUp(events)
-			for (const run of runsOf(events)) await ship(run)
+			if (closeBy !== undefined && performance.now() > closeBy) break
+			if (revisions.isFull()) {
+				await shipping.drained()
+				revisions.forget()
+			}
+			await revisions.lookUp(events)
+			for (const run of runsOf(events)) await shipping.ship(run)
 			next = events.at(-1)!.position + 1
-			if (checkpointIsDue()) await saveCheckpoint()
 		}
-		await settled(() => pending.length === 0)
-		if (state.position > checkpoint.position()) await saveCheckpoint()
+		await shipping.drained()
+		if (state.position > checkpoint.position()) await checkpoint.save(state.position)
+	}
 
-		function readDurable(from: number): readonly PlacedEvent[] {
-			const room = source.durable() - from + 1
-			if (room <= 0) return []
-			return source.read(from, Math.min(room, chunkEvents)).slice(0, Math.min(room, chunkEvents))
-		}
+	function readDurable(from: number): readonly PlacedEvent[] {
+		const wanted = Math.min(source.durable() - from + 1, chunkEvents)
+		return wanted <= 0 ? [] : source.read(from, wanted).slice(0, wanted)
+	}
 
-		/** A stream's revision is what the newest append in flight will make it: none may be in flight. */
-		async function forgetStreams(): Promise<void> {
-			await settled(() => pending.length === 0)
-			known.clear()
-			isNew = false
-		}
-
-		/** What the target has of the streams that are to be written and have not been seen yet. */
-		async function lookUp(events: readonly PlacedEvent[]): Promise<void> {
-			const unknown = [...new Set(events.map(({ stream }) => stream))].filter(s => !known.has(s))
-			const isSubscriber = (stream: string) => stream.startsWith('subscriber-')
-			await lookUpAll(unknown.filter(stream => !isSubscriber(stream)))
-			const subscribers = unknown.filter(isSubscriber)
-			if (isNew) for (const stream of subscribers) known.set(stream, { revision: -1n })
-			else await lookUpAll(subscribers)
-		}
-
-		async function lookUpAll(missing: readonly string[]): Promise<void> {
-			for (let i = 0; i < missing.length; i += lookupsAtOnce) {
-				const some = missing.slice(i, i + lookupsAtOnce)
-				const found = await Promise.all(some.map(stream => newestOf(target, stream)))
-				for (const [index, finding] of found.entries()) learn(some[index]!, finding)
-			}
-		}
-
-		function learn(stream: string, finding: Finding): void {
-			if (finding.revision >= 0n) isNew = false
-			if (finding.newest !== undefined) compareWithOwn(source, stream, finding.newest)
-			else if (finding.revision >= 0n) warnOnce(stream)
-			const revision = finding.revision < 0n ? unreadable.get(stream) : undefined
-			known.set(stream, revision === undefined ? finding : { ...finding, revision })
-		}
-
-		async function ship(events: readonly PlacedEvent[]): Promise<void> {
-			const stream = events[0]!.stream
-			const there = known.get(stream)!
-			const done = there.newest?.event.position ?? 0
-			const fresh = events.filter(({ position }) => position > done)
-			const run: Run = {
-				last: events.at(-1)!.position,
-				events: fresh.length,
-				done: fresh.length === 0,
-			}
-			// The first event in a virtual router's stream claims it: nothing else goes out before.
-			const isClaim = there.revision < 0n && stream.startsWith('relay-')
-			await settled(() => (isClaim ? inFlight === 0 : inFlight < limits.windowEvents))
-			pending.push(run)
-			if (fresh.length > 0) append(stream, there, fresh, run)
-			else advance()
-			if (isClaim) await settled(() => inFlight === 0)
-		}
-
-		function append(stream: string, there: Finding, events: readonly PlacedEvent[], run: Run) {
-			const { journal } = source
-			inFlight += events.length
-			const proposals = events.map(event => proposalOf(journal, event))
-			const sent = target.append(stream, there.revision, proposals)
-			const newest = { journal, event: events.at(-1)! }
-			known.set(stream, { revision: there.revision + BigInt(events.length), newest })
-			sent.then(
-				() => {
-					if (failure !== undefined) return
-					inFlight -= events.length
-					run.done = true
-					state = { ...state, events: state.events + events.length }
-					advance()
-				},
-				async error => {
-					// The first one is the cause, and what follows in the same stream its consequence.
-					if (failing) return
-					failing = true
-					failure = { error: await explain(error, stream, there) }
-					wake()
-				},
-			)
-		}
-
-		/** The copy is complete up to the last run before which every other one is done. */
-		function advance(): void {
-			let position = state.position
-			while (pending[0]?.done) position = pending.shift()!.last
-			if (position !== state.position) update({ position })
-			wake()
-		}
-
-		async function settled(isSo: () => boolean): Promise<void> {
-			while (failure === undefined && !isSo()) await new Promise<void>(resolve => (wake = resolve))
-			if (failure !== undefined) throw failure.error
-		}
-
-		function checkpointIsDue(): boolean {
-			const behind = state.position - checkpoint.position()
-			if (behind >= limits.checkpointEvents) return true
-			return behind > 0 && performance.now() - savedAt >= limits.checkpointMs
-		}
-
-		async function saveCheckpoint(): Promise<void> {
-			await checkpoint.save(state.position)
-			savedAt = performance.now()
-		}
+	function isDue(savedAt: number): boolean {
+		const behind = state.position - checkpoint.position()
+		if (behind >= limits.checkpointEvents) return true
+		return behind > 0 && performance.now() - savedAt >= limits.checkpointMs
 	}
 
 	/** A wrong revision is either an earlier attempt of this mirror or another writer: look. */
@@ -292,11 +198,10 @@ export function openMirror(parts: MirrorParts): Mirror {
 		if (error.kind === 'deleted') return MirrorStop.tombstone(stream, target.name)
 		if (error.kind !== 'wrong-revision') return error
 		try {
-			const finding = await newestOf(target, stream)
-			if (finding.newest !== undefined) compareWithOwn(source, stream, finding.newest)
-			if (finding.revision < 0n && error.actual !== undefined && error.actual > there.revision) {
-				unreadable.set(stream, error.actual)
-			}
+			const { revision, newest } = await newestOf(target, stream)
+			if (newest !== undefined) compareWithOwn(source, stream, newest)
+			const { actual = -1n } = error
+			if (revision < 0n && actual > there.revision) unreadable.set(stream, actual)
 			return new TargetFailure(
 				'away',
 				`${stream} was written to meanwhile: the mirror looks again.`,
@@ -305,12 +210,15 @@ export function openMirror(parts: MirrorParts): Mirror {
 			return problem
 		}
 	}
+}
 
-	function warnOnce(stream: string): void {
-		if (warned.has(stream) || warned.size >= 100) return
+function warnings(warn: (sentence: string) => void): (stream: string) => void {
+	const warned = new Set<string>()
+	return stream => {
+		if (warned.has(stream) || warned.size >= warnedMax) return
 		warned.add(stream)
 		warn(
-			`The stream ${stream} in EventStoreDB has events that no relay wrote: they are passed over.`,
+			`The stream ${stream} in EventStoreDB has only events that no relay wrote: they are passed over.`,
 		)
 	}
 }

@@ -14,8 +14,9 @@ import {
 	NO_STREAM,
 	type Position,
 	START,
+	streamNameFilter,
 } from '@eventstore/db-client'
-import type { Proposal, ReadEvent } from './envelope.ts'
+import { type Proposal, type ReadEvent, streamPrefixes } from './envelope.ts'
 
 export type FailureKind =
 	/** Not reachable, not the leader, too slow, too busy: try again. */
@@ -47,12 +48,16 @@ export type Target = {
 	append(stream: string, after: bigint, events: readonly Proposal[]): Promise<void>
 	/** Of a stream the newest events first, at most `limit`; none where there is no such stream. */
 	newest(stream: string, limit: number): Promise<readonly ReadEvent[]>
-	/** Of a stream the oldest events. */
-	oldest(stream: string, limit: number): Promise<readonly ReadEvent[]>
+	/** Of a stream the oldest events, beginning with that of revision `from`, or the first. */
+	oldest(stream: string, limit: number, from?: bigint): Promise<readonly ReadEvent[]>
 	/** Every event of the database in the order of `$all`, from a position on, that one included. */
 	readAll(from: Position | undefined): AsyncIterable<AllStreamResolvedEvent>
+	/** The same for events that relays write, after a position, and then as they come. */
+	subscribe(after: Position | undefined, end: AbortSignal): AsyncIterable<AllStreamResolvedEvent>
 	/** Lets a stream keep so many events only. */
 	keepNewest(stream: string, events: number): Promise<void>
+	/** Lets a stream begin with the event of that revision: the ones before it are as good as gone. */
+	cutOff(stream: string, before: bigint): Promise<void>
 	/** Gives up what is pending; the next call connects anew. */
 	reset(): Promise<void>
 }
@@ -70,7 +75,7 @@ export function openTarget(url: string, deadlineMs: number): Target {
 	const client = openClient(url)
 	const name = targetName(url)
 
-	return { name, append, newest, oldest, readAll, keepNewest, reset }
+	return { name, append, newest, oldest, readAll, subscribe, keepNewest, cutOff, reset }
 
 	async function append(stream: string, after: bigint, events: readonly Proposal[]) {
 		const expectedRevision: AppendExpectedRevision = after < 0n ? NO_STREAM : after
@@ -82,8 +87,8 @@ export function openTarget(url: string, deadlineMs: number): Target {
 		return read(stream, { direction: BACKWARDS, fromRevision: END, maxCount: limit })
 	}
 
-	async function oldest(stream: string, limit: number) {
-		return read(stream, { direction: FORWARDS, fromRevision: START, maxCount: limit })
+	async function oldest(stream: string, limit: number, from = 0n) {
+		return read(stream, { direction: FORWARDS, fromRevision: from, maxCount: limit })
 	}
 
 	async function read(stream: string, options: Parameters<typeof client.readStream>[1]) {
@@ -123,8 +128,33 @@ export function openTarget(url: string, deadlineMs: number): Target {
 		}
 	}
 
+	async function* subscribe(after: Position | undefined, end: AbortSignal) {
+		const filter = streamNameFilter({ prefixes: [...streamPrefixes] })
+		const subscription = client.subscribeToAll({ fromPosition: after ?? START, filter })
+		const timer = setTimeout(() => subscription.destroy(late(name)), deadlineMs)
+		subscription.once('confirmation', () => clearTimeout(timer))
+		const over = () => subscription.destroy()
+		end.addEventListener('abort', over)
+		try {
+			for await (const resolved of subscription) yield resolved
+		} catch (error) {
+			throw failureOf(error, name)
+		} finally {
+			clearTimeout(timer)
+			end.removeEventListener('abort', over)
+			void subscription.unsubscribe().catch(() => {})
+		}
+	}
+
 	async function keepNewest(stream: string, events: number) {
 		await inTime(client.setStreamMetadata(stream, { maxCount: events }, leader))
+	}
+
+	async function cutOff(stream: string, before: bigint) {
+		// What else the metadata says, such as who may read, is to stay.
+		const { metadata = {} } = await inTime(client.getStreamMetadata(stream, leader))
+		const changed = { ...metadata, truncateBefore: Number(before) }
+		await inTime(client.setStreamMetadata(stream, changed, leader))
 	}
 
 	function inTime<Answer>(answer: Promise<Answer>): Promise<Answer> {

@@ -18,8 +18,6 @@ export type ViewStore = {
 	query(sql: string, ...parameters: readonly Cell[]): Row[]
 	/** Writes all of it, or throws and nothing is written. `at`: time of the event at `position`. */
 	commit(changes: ViewChanges, position: number, at: number): void
-	/** Removes the rows of a subscriber from every table, at once. */
-	erase(virtualRouter: string, mac: string): void
 	/** False when the file was deleted, or another put in its place: the store is of no more use. */
 	isInPlace(): boolean
 	close(): void
@@ -114,17 +112,6 @@ function assemble(db: DatabaseSync, { file, schema }: ViewStoreSettings): ViewSt
 				})
 			}
 			position = next
-		},
-		erase(virtualRouter, mac) {
-			db.exec('BEGIN IMMEDIATE')
-			for (const { name, columns } of schema.tables) {
-				if (columns['mac'] === undefined) continue
-				db.prepare(`DELETE FROM ${name} WHERE mac = ? AND virtual_router = ?`).run(
-					mac,
-					virtualRouter,
-				)
-			}
-			db.exec('COMMIT')
 		},
 		isInPlace: () => file === ':memory:' || fileIdentity(file) === identity,
 		close: () => db.close(),

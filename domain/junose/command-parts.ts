@@ -11,10 +11,11 @@ import {
 	type Element,
 	keyword,
 	type Outcome,
+	optional,
 	parameter,
 } from './command.ts'
 import { configurationModes, type Mode, type ModeKind, modePath } from './mode.ts'
-import { numberBetween } from './parameter.ts'
+import { numberBetween, pointInTime } from './parameter.ts'
 
 export const global: readonly ModeKind[] = ['configuration']
 export const privileged: readonly ModeKind[] = ['privileged-exec']
@@ -24,6 +25,11 @@ export const showModes: readonly ModeKind[] = ['privileged-exec', ...configurati
 export const show = keyword('show', 'Show what is configured and what happens')
 export const baseline = keyword('baseline', 'Set a baseline to count from')
 export const clear = keyword('clear', 'Give up what is kept of subscribers and clients')
+/** `at T`: how things stood at a time. */
+export const atTime = optional(
+	keyword('at', 'As it was at a time'),
+	parameter('at', pointInTime, 'A time; in quotes where it has blanks'),
+)
 export const statistics = keyword('statistics', 'What was counted')
 export const delta = choice('delta', { delta: 'Count from the baseline on' })
 

@@ -30,6 +30,7 @@ import {
 	prefixed,
 } from './command.ts'
 import {
+	atTime,
 	baseline,
 	changeRouter,
 	delta,
@@ -56,6 +57,11 @@ import {
 	dhcpCommands,
 	dhcpShowCommands,
 } from './dhcp-commands.ts'
+import {
+	dhcpExternalCommands,
+	dhcpExternalExecCommands,
+	dhcpExternalShowCommands,
+} from './dhcp-external-commands.ts'
 import {
 	dynamicRequestBaselineCommand,
 	dynamicRequestCommands,
@@ -577,6 +583,7 @@ const showCommands: readonly Command[] = [
 			statistics,
 			optional(parameter('client', unicastAddress, 'Address of one RADIUS relay client')),
 			optional(delta),
+			atTime,
 		],
 		run: (_, bindings) => {
 			const what = {
@@ -584,6 +591,7 @@ const showCommands: readonly Command[] = [
 				...(bindings.service === undefined ? {} : { service: bindings.service }),
 				...(bindings.client === undefined ? {} : { client: bindings.client }),
 				delta: bindings.delta !== undefined,
+				...(bindings.at === undefined ? {} : { at: bindings.at }),
 			} as const
 			return { kind: 'show', what }
 		},
@@ -674,6 +682,7 @@ export const commands: readonly Command[] = [
 	...subscriberCommands,
 	...dynamicRequestCommands,
 	...dhcpCommands,
+	...dhcpExternalCommands,
 	...ssccCommands,
 	execVirtualRouter,
 	...sessionCommands,
@@ -681,11 +690,13 @@ export const commands: readonly Command[] = [
 	dynamicRequestBaselineCommand,
 	dhcpBaselineCommand,
 	...dhcpClearCommands,
+	...dhcpExternalExecCommands,
 	...subscriberExecCommands,
 	...ssccExecCommands,
 	...showCommands,
 	...dynamicRequestShowCommands,
 	...dhcpShowCommands,
+	...dhcpExternalShowCommands,
 ]
 
 // ---- The table, by mode ----

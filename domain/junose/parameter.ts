@@ -1,4 +1,5 @@
 /** The types of parameters: how each is read, what it refuses, and how it is written back. */
+import { parsePointInTime, pointInTimeForms } from '../point-in-time.ts'
 import { normaliseMac } from '../radius/station-id.ts'
 import type { Parameter } from './command.ts'
 import { compileExpression, type Matcher } from './filter.ts'
@@ -70,6 +71,16 @@ export const macAddress: Parameter<string> = {
 		const value = normaliseMac(octets, 0, octets.length)
 		if (value !== undefined) return { value }
 		return { why: 'A MAC address is twelve hexadecimal digits, such as 02-00-00-00-00-01.' }
+	},
+	write: asItIs,
+}
+
+/** Kept as it was typed: what `-2h` means depends on when it is carried out. */
+export const pointInTime: Parameter<string> = {
+	placeholder: 'TIME',
+	read(text) {
+		if (parsePointInTime(text, 0) !== undefined) return { value: text }
+		return { why: `A time is written as ${pointInTimeForms}.` }
 	},
 	write: asItIs,
 }

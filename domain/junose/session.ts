@@ -129,7 +129,8 @@ async function carryOut(
 			return why === undefined ? done(session, []) : refuse(session, why)
 		}
 		case 'clear-bindings': {
-			const why = await operator.clearBindings(session.virtualRouter, outcome.address)
+			const { server, address } = outcome
+			const why = await operator.clearBindings(session.virtualRouter, server, address)
 			return why === undefined ? done(session, []) : refuse(session, why)
 		}
 		case 'clear-subscriber': {

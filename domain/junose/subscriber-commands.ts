@@ -2,6 +2,7 @@
 import { idleTimeoutSecondsDefault } from '../configuration.ts'
 import { type Command, command, keyword, optional, parameter } from './command.ts'
 import {
+	atTime,
 	changeRouter,
 	clear,
 	global,
@@ -46,10 +47,15 @@ export const subscriberExecCommands: readonly Command[] = [
 				keyword('mac', 'One subscriber alone'),
 				parameter('mac', macAddress, 'MAC address of the subscriber'),
 			),
+			atTime,
 		],
-		run: (_, { mac }) => ({
+		run: (_, { mac, at }) => ({
 			kind: 'show',
-			what: mac === undefined ? { kind: 'subscribers' } : { kind: 'subscribers', mac },
+			what: {
+				kind: 'subscribers',
+				...(mac === undefined ? {} : { mac }),
+				...(at === undefined ? {} : { at }),
+			},
 		}),
 	}),
 	command({

@@ -5,11 +5,12 @@
  */
 import { formatIpv4 } from '../address.ts'
 import { type EventData, type NewEvent, relayStream, subscriberStream } from '../event.ts'
+import { shadowPool } from '../lease-state.ts'
 import type { PoolChoice } from '../pool.ts'
 import type { Session } from '../session-table.ts'
 import type { SrcAnswer, SrcFailure, SrcInfo, SrcOutcome } from './client.ts'
 import { type DhcpOptions, reportable } from './dhcp-options.ts'
-import { loginKey, type SrcDebt, type SrcDecision, type SrcLogin, type SrcTable } from './logins.ts'
+import type { SrcDebt, SrcDecision, SrcLogin, SrcTable } from './logins.ts'
 import type {
 	AddressAnswer,
 	AddressDeletion,
@@ -160,8 +161,8 @@ export function addressReport(router: string, login: SrcLogin): AddressReport {
 		dhcpOptions: login.dhcpOptions === undefined ? {} : reportable(login.dhcpOptions),
 		event: login.authenticated ? 'AUTHADDR' : 'ADDR',
 		at: login.since,
-		poolName: pool,
 		leaseTime: leaseSeconds,
+		...known({ poolName: pool === shadowPool ? undefined : pool }),
 		...known({ userName: user, radiusClass, serviceBundle, giaddr }),
 	}
 }
@@ -190,13 +191,6 @@ function sessionData(login: SrcLogin) {
 		...known({ user, class: radiusClass, serviceBundle, service, serviceClass }),
 		...known({ wap, ssid, interface: on }),
 	}
-}
-
-/** The login as the table has it by now: it may have ended while its report was under way. */
-export function loginOf(table: SrcTable, mac: string, key: string): SrcLogin | undefined {
-	const current = table.subscribers.get(mac)?.login
-	if (current !== undefined && loginKey(current) === key) return current
-	return table.debts.get(key)?.login
 }
 
 export function sessionOpened(

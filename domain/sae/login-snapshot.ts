@@ -16,10 +16,10 @@ export type SavedSrc = {
 /** The table in parts of `size`; debts in the order in which they came about. */
 export function* savedSrc(table: SrcTable, size: number): Generator<SavedSrc> {
 	let subscribers: (readonly [string, SrcSubscriber])[] = []
-	for (const [mac, { decision, dhcpOptions, login }] of table.subscribers) {
-		// A copy: the part may be written while the relay goes on.
-		const copy = login === undefined ? undefined : { ...login }
-		subscribers.push([mac, { decision, dhcpOptions, login: copy }])
+	for (const [mac, { decision, dhcpOptions, logins }] of table.subscribers) {
+		// Copies: the part may be written while the relay goes on.
+		const copies = logins.map(login => ({ ...login }))
+		subscribers.push([mac, { decision, dhcpOptions, logins: copies }])
 		if (subscribers.length < size) continue
 		yield { subscribers, debts: [] }
 		subscribers = []
@@ -37,10 +37,12 @@ export function* savedSrc(table: SrcTable, size: number): Generator<SavedSrc> {
 
 /** Puts a part of what `savedSrc` gave into a table. */
 export function restoreSrc(table: SrcTable, saved: SavedSrc): void {
-	for (const [mac, { decision, dhcpOptions, login }] of saved.subscribers) {
-		const back = login === undefined ? undefined : restoredLogin(login)
-		table.subscribers.set(mac, { decision, dhcpOptions, login: back })
-		if (login !== undefined && login.session === undefined) table.unreported.add(mac)
+	for (const [mac, { decision, dhcpOptions, logins = [] }] of saved.subscribers) {
+		const back = logins.map(restoredLogin)
+		table.subscribers.set(mac, { decision, dhcpOptions, logins: back })
+		for (const login of back) {
+			if (login.session === undefined) table.unreported.set(loginKey(login), login)
+		}
 	}
 	for (const { login, cause, endedAt } of saved.debts) {
 		table.debts.set(loginKey(login), { login: restoredLogin(login), cause, endedAt })

@@ -1,9 +1,10 @@
 /**
  * What the journal says about SRC: what it decided on a subscriber, which sessions it began, and
  * which of them it has yet to be told the end of. `state.ts` folds it; a crash therefore loses
- * nothing that SRC is owed. One login for each MAC: where SRC is asked, a subscriber is a MAC.
+ * nothing that SRC is owed.
  */
 import type { EventData, NewEvent } from '../event.ts'
+import { shadowPool } from '../lease-state.ts'
 import type { Session } from '../session-table.ts'
 import { sharedText } from '../shared-text.ts'
 import type { CloseCause } from './protocol.ts'
@@ -24,6 +25,7 @@ export type SrcLogin = {
 	readonly ssid: string | undefined
 	readonly interface: string | undefined
 	readonly giaddr: string | undefined
+	/** `shadowPool` where an external server gave the address. */
 	readonly pool: string
 	readonly leaseSeconds: number
 	readonly authenticated: boolean
@@ -50,13 +52,14 @@ export type SrcSubscriber = {
 	decision: SrcDecision | undefined
 	/** Of the latest question, for the report of the address that follows it. */
 	dhcpOptions: Readonly<Record<string, string>> | undefined
-	login: SrcLogin | undefined
+	/** Nearly always one: an external server may give a MAC an address for each client identifier. */
+	logins: readonly SrcLogin[]
 }
 
 export type SrcTable = {
 	readonly subscribers: Map<string, SrcSubscriber>
-	/** MACs whose login SRC has not answered the report of, the oldest first. */
-	readonly unreported: Set<string>
+	/** Logins that SRC has not answered the report of, by their keys, the oldest first. */
+	readonly unreported: Map<string, SrcLogin>
 	/** Logins that ended and whose deletion nobody has answered, the oldest first. */
 	readonly debts: Map<string, SrcDebt>
 }
@@ -67,6 +70,7 @@ type SrcEventType =
 	| 'LeaseRefused'
 	| 'LeaseGranted'
 	| 'LeaseRenewed'
+	| 'LeaseObserved'
 	| 'LeaseDeclined'
 	| 'LeaseReleased'
 	| 'LeaseExpired'
@@ -77,13 +81,14 @@ type SrcEventType =
 type SrcEvent = Extract<NewEvent, { type: SrcEventType }>
 
 export function newSrcTable(): SrcTable {
-	return { subscribers: new Map(), unreported: new Set(), debts: new Map() }
+	return { subscribers: new Map(), unreported: new Map(), debts: new Map() }
 }
 
 /** What a login is known by, while it lasts and while its end is owed. */
-export function loginKey({ mac, since }: { readonly mac: string; readonly since: number }): string {
-	return `${mac} ${since}`
+export function loginKey({ mac, address, since }: LoginName): string {
+	return `${mac} ${address} ${since}`
 }
+type LoginName = Pick<SrcLogin, 'mac' | 'address' | 'since'>
 
 /** Folds an event of the table's virtual router. `session`: the subscriber's, as it is by now. */
 export function foldSrc(table: SrcTable, event: SrcEvent, session: Session | undefined): void {
@@ -106,6 +111,11 @@ export function foldSrc(table: SrcTable, event: SrcEvent, session: Session | und
 		case 'LeaseGranted':
 		case 'LeaseRenewed':
 			if (event.data.src) addressTaken(table, event.data, event.at, session)
+			return
+		case 'LeaseObserved':
+			if (event.data.src) {
+				addressTaken(table, { ...event.data, pool: shadowPool }, event.at, session)
+			}
 			return
 		case 'LeaseDeclined':
 			if (table.subscribers.size > 0) addressGiven(table, event.data, 'User-Request', event.at)
@@ -145,13 +155,14 @@ export function isSrcAccounting(
 	{ mac, session }: Pick<EventData<'AccountingStarted'>, 'mac' | 'session'>,
 ): boolean {
 	if (session === undefined || table.subscribers.size === 0) return false
-	return table.subscribers.get(mac)?.login?.session === session
+	const logins = table.subscribers.get(mac)?.logins ?? []
+	return logins.some(login => login.session === session)
 }
 
 function subscriberOf(table: SrcTable, mac: string): SrcSubscriber {
 	const known = table.subscribers.get(mac)
 	if (known !== undefined) return known
-	const made = { decision: undefined, dhcpOptions: undefined, login: undefined }
+	const made = { decision: undefined, dhcpOptions: undefined, logins: [] }
 	table.subscribers.set(mac, made)
 	return made
 }
@@ -164,10 +175,9 @@ function addressTaken(
 	session: Session | undefined,
 ): void {
 	const subscriber = subscriberOf(table, data.mac)
-	const { decision, login } = subscriber
-	if (login?.address === data.address) return
-	if (login !== undefined) owe(table, login, 'User-Request', at)
-	subscriber.login = {
+	const { decision } = subscriber
+	if (subscriber.logins.some(({ address }) => address === data.address)) return
+	const login: SrcLogin = {
 		mac: data.mac,
 		address: data.address,
 		since: at,
@@ -188,8 +198,9 @@ function addressTaken(
 		stop: undefined,
 		cause: undefined,
 	}
+	subscriber.logins = [...subscriber.logins, login]
 	subscriber.dhcpOptions = undefined
-	table.unreported.add(data.mac)
+	table.unreported.set(loginKey(login), login)
 }
 
 function addressGiven(
@@ -199,30 +210,34 @@ function addressGiven(
 	at: number,
 ): void {
 	const subscriber = table.subscribers.get(mac)
-	const login = subscriber?.login
-	if (subscriber === undefined || login?.address !== address) return
+	const login = subscriber?.logins.find(each => each.address === address)
+	if (subscriber === undefined || login === undefined) return
 	owe(table, login, login.cause ?? cause, at)
-	subscriber.login = undefined
+	subscriber.logins = subscriber.logins.filter(each => each !== login)
 	forgetIdle(table, mac, subscriber)
 }
 
 function owe(table: SrcTable, login: SrcLogin, cause: CloseCause, at: number): void {
-	table.debts.set(loginKey(login), { login, cause, endedAt: at })
-	table.unreported.delete(login.mac)
+	const key = loginKey(login)
+	table.debts.set(key, { login, cause, endedAt: at })
+	table.unreported.delete(key)
 }
 
 function forgetIdle(table: SrcTable, mac: string, subscriber: SrcSubscriber): void {
-	const { decision, dhcpOptions, login } = subscriber
-	const idle = decision === undefined && dhcpOptions === undefined && login === undefined
+	const { decision, dhcpOptions, logins } = subscriber
+	const idle = decision === undefined && dhcpOptions === undefined && logins.length === 0
 	if (idle) table.subscribers.delete(mac)
 }
 
 function causeOfRelease(cause: EventData<'LeaseReleased'>['cause']): CloseCause {
 	switch (cause) {
 		case 'client':
+		case 'declined':
 		case 'moved':
 		case 'session':
 			return 'User-Request'
+		case 'server':
+			return 'Lost-Carrier'
 		case 'operator':
 			return 'Admin-Reset'
 		default:
@@ -242,10 +257,12 @@ const terminateCauses: Readonly<Record<number, CloseCause>> = {
 }
 
 function stopped(table: SrcTable, data: EventData<'AccountingStopped'>): void {
-	const login = table.subscribers.get(data.mac)?.login
-	if (login === undefined || isSrcAccounting(table, data)) return
-	// It only counts where this very Stop ends the session: the next event then says so.
-	login.stop = data.terminateCause === undefined ? undefined : terminateCauses[data.terminateCause]
+	const { terminateCause } = data
+	if (isSrcAccounting(table, data)) return
+	for (const login of table.subscribers.get(data.mac)?.logins ?? []) {
+		// It only counts where this very Stop ends the session: the next event then says so.
+		login.stop = terminateCause === undefined ? undefined : terminateCauses[terminateCause]
+	}
 }
 
 function terminated(
@@ -256,8 +273,7 @@ function terminated(
 	if (subscriber === undefined) return
 	subscriber.decision = undefined
 	subscriber.dhcpOptions = undefined
-	const { login } = subscriber
-	if (login !== undefined) login.cause = causeOfEnd(cause, login.stop)
+	for (const login of subscriber.logins) login.cause = causeOfEnd(cause, login.stop)
 	forgetIdle(table, mac, subscriber)
 }
 
@@ -280,14 +296,18 @@ function causeOfEnd(cause: SessionCause, stop: CloseCause | undefined): CloseCau
 	}
 }
 
+/** A login as it is by now, whether it lasts or its end is owed. */
+export function loginWith(table: SrcTable, mac: string, key: string): SrcLogin | undefined {
+	const logins = table.subscribers.get(mac)?.logins
+	return logins?.find(login => loginKey(login) === key) ?? table.debts.get(key)?.login
+}
+
 /** The answer may come after the login has ended: then its end is owed with what it says. */
 function opened(table: SrcTable, data: EventData<'SrcSessionOpened'>): void {
 	const key = loginKey(data)
-	const current = table.subscribers.get(data.mac)?.login
-	const login =
-		current !== undefined && loginKey(current) === key ? current : table.debts.get(key)?.login
+	const login = loginWith(table, data.mac, key)
 	if (login === undefined) return
-	if (login === current) table.unreported.delete(data.mac)
+	table.unreported.delete(key)
 	login.session = data.session
 	login.service = sharedText(data.service)
 	login.serviceClass = sharedText(data.serviceClass)

@@ -1,12 +1,13 @@
 /**
- * 4-way DHCP exchanges (DISCOVER, OFFER, REQUEST, ACK) by ISC's perfdhcp, which is a relay agent to
- * the server: radledger with its journal on, and Kea with its memfile backend, by turns. Each server
- * has a network namespace of its own, joined to the load's by a virtual cable.
+ * 4-way DHCP exchanges (DISCOVER, OFFER, REQUEST, ACK) by ISC's perfdhcp, which begins them at a rate,
+ * and by a generator of our own, whose clients begin another as soon as they have their address; both
+ * are relay agents to the server. radledger with its journal on, and Kea with its memfile backend, by
+ * turns. Each server has a network namespace of its own, joined to the load's by a virtual cable.
  */
 import { spawnSync } from 'node:child_process'
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { rest } from './load.ts'
+import { buildGenerator, rest } from './load.ts'
 import { openWorkplace, run, start, type Workplace, waitUntil } from './processes.ts'
 import { processorUsBetween, readProcessorTime } from './processor-time.ts'
 
@@ -16,7 +17,7 @@ export type DhcpServer = (typeof dhcpServers)[number]
 export type DhcpSample = {
 	readonly server: DhcpServer
 	readonly round: number
-	/** Exchanges a second that perfdhcp begins. */
+	/** Exchanges a second that perfdhcp begins; 0: so many clients at once, of our own generator. */
 	readonly offered: number
 	readonly exchangesPerSecond: number
 	/** Of the whole server process, what it put off until after the load included. */
@@ -32,12 +33,13 @@ type Running = {
 	readonly agent: string
 }
 
-/** What perfdhcp is asked for, one after the other; the best of them is the server's rate. */
-export const offeredRates: readonly number[] = [1000, 4000, 8000, 16_000]
+/** The loads, one after the other; at the best of them stands the server's rate. */
+export const offeredRates: readonly number[] = [0, 1000, 4000, 8000, 16_000]
+export const clientsAtOnce = 64
 const clients = 200_000
 const startLimitMs = 15_000
 const main = join(import.meta.dirname, '../../src/main.ts')
-const programs = ['ip', 'perfdhcp', 'kea-dhcp4']
+const programs = ['ip', 'perfdhcp', 'kea-dhcp4', 'cc']
 
 /** Measures in namespaces of this process, in a folder below `parent`. A sentence where that is not possible. */
 export async function measureDhcp(
@@ -55,16 +57,18 @@ export async function measureDhcp(
 	process.once('exit', close)
 	const workplace = openWorkplace(parent)
 	try {
+		const generator = await buildGenerator(parent, 'dhcpload')
+		const bench = { within: ['netns', 'exec', `${prefix}-load`], generator }
 		const servers = await startServers(workplace, prefix)
 		const samples: DhcpSample[] = []
 		// Once for nothing: just-in-time compilers finish, and Kea's memory is there.
-		for (const server of servers) await measure(prefix, server, -1, 4000, seconds)
+		for (const server of servers) await measure(bench, server, -1, 0, seconds)
 		for (let round = 0; round < rounds; round++) {
 			note(`DHCP, round ${round + 1} of ${rounds}`)
 			const turns = round % 2 === 0 ? servers : servers.toReversed()
 			for (const offered of offeredRates) {
 				for (const server of turns) {
-					samples.push(await measure(prefix, server, round, offered, seconds))
+					samples.push(await measure(bench, server, round, offered, seconds))
 				}
 			}
 		}
@@ -184,34 +188,72 @@ function startKea(
 	return start(workplace, 'ip', ['netns', 'exec', namespace, ...command]).pid
 }
 
+type Bench = { readonly within: readonly string[]; readonly generator: string }
+
 async function measure(
-	prefix: string,
-	{ name, pid, address, agent }: Running,
+	bench: Bench,
+	server: Running,
 	round: number,
 	offered: number,
 	seconds: number,
 ): Promise<DhcpSample> {
+	const { name, pid } = server
 	const before = readProcessorTime(pid)
-	const load = ['-4', '-l', agent, '-r', `${offered}`, '-R', `${clients}`, '-p', `${seconds}`]
-	const args = [...load, '-s', `${round + 2}`, '-W', '200000', address]
-	const inside = ['netns', 'exec', `${prefix}-load`, 'perfdhcp', ...args]
-	const { stdout, stderr } = await run('ip', inside, (seconds + 20) * 1000)
-	const counts = countsOf(stdout)
-	if (counts === undefined) throw new Error(`perfdhcp said: ${stderr || stdout}`.slice(0, 500))
+	const { begun, acknowledged } =
+		offered === 0
+			? await generate(bench, server, round, seconds)
+			: await perfdhcp(bench, server, round, offered, seconds)
 	await rest(pid)
 	const cpuUs = processorUsBetween(before, readProcessorTime(pid))
 	return {
 		server: name,
 		round,
 		offered,
-		exchangesPerSecond: counts.acknowledged / seconds,
-		cpuUsPerExchange: cpuUs / counts.acknowledged,
-		lost: counts.begun - counts.acknowledged,
+		exchangesPerSecond: acknowledged / seconds,
+		cpuUsPerExchange: cpuUs / acknowledged,
+		lost: begun - acknowledged,
 	}
 }
 
+type Counts = { readonly begun: number; readonly acknowledged: number }
+
+async function generate(
+	{ within, generator }: Bench,
+	{ address, agent }: Running,
+	round: number,
+	seconds: number,
+): Promise<Counts> {
+	const load = ['--window', `${clientsAtOnce}`, '--seconds', `${seconds}`]
+	// Other clients in every round, as perfdhcp has.
+	const own = ['--server', address, '--agent', agent, '--first', `${(round + 1) * 2 ** 24}`]
+	const { code, stdout, stderr } = await run(
+		'ip',
+		[...within, generator, ...own, ...load],
+		(seconds + 20) * 1000,
+	)
+	if (code !== 0) throw new Error(`dhcpload said: ${stderr}`.slice(0, 500))
+	const { exchanges, lost, naks } = JSON.parse(stdout) as Record<string, number>
+	return { begun: exchanges! + lost! + naks!, acknowledged: exchanges! }
+}
+
+async function perfdhcp(
+	{ within }: Bench,
+	{ address, agent }: Running,
+	round: number,
+	offered: number,
+	seconds: number,
+): Promise<Counts> {
+	const load = ['-4', '-l', agent, '-r', `${offered}`, '-R', `${clients}`, '-p', `${seconds}`]
+	const args = [...load, '-s', `${round + 2}`, '-W', '200000', address]
+	const limitMs = (seconds + 20) * 1000
+	const { stdout, stderr } = await run('ip', [...within, 'perfdhcp', ...args], limitMs)
+	const counts = countsOf(stdout)
+	if (counts === undefined) throw new Error(`perfdhcp said: ${stderr || stdout}`.slice(0, 500))
+	return counts
+}
+
 /** What perfdhcp prints at its end: a block for DISCOVER-OFFER and one for REQUEST-ACK. */
-export function countsOf(output: string): { begun: number; acknowledged: number } | undefined {
+export function countsOf(output: string): Counts | undefined {
 	const begun = /DISCOVER-OFFER\*\*\*\s+sent packets: (\d+)/.exec(output)?.[1]
 	const acknowledged = /REQUEST-ACK\*\*\*\s+sent packets: \d+\s+received packets: (\d+)/.exec(
 		output,

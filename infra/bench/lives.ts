@@ -35,6 +35,8 @@ type Life = {
 	step: number
 	at: number
 	exchange: number
+	/** Position of the question to SRC. */
+	asked: number
 	since: number
 }
 
@@ -87,13 +89,23 @@ function lease(life: Life, seconds: number) {
 	return { mac, client, pool: 'campus', address, leaseSeconds: seconds, expiresAt }
 }
 
-const offer: Step = {
+const question: Step = {
 	afterMs: 200,
 	events: life => {
 		const { client, mac } = lease(life, 60)
-		const reason = 'the relay agent 10.20.0.1 is in the network of the pool'
+		const data = { mac, client, interface: 'eth1', user: life.user, class: 'plan=gold' }
+		return [{ type: 'PoolRequested', data: { ...data, dhcpOptions: {} } }]
+	},
+}
+const offer: Step = {
+	afterMs: 2,
+	events: life => {
+		const { client, mac } = lease(life, 60)
+		const reason = 'rule gold, line 3: Class is plan=gold'
+		const src = { request: life.asked, srcServer: 'local' }
+		const chosen = { mac, client, by: 'src', pool: 'campus', reason, ...src } as const
 		return [
-			{ type: 'PoolSelected', data: { mac, client, by: 'giaddr', pool: 'campus', reason } },
+			{ type: 'PoolSelected', data: chosen },
 			{ type: 'LeaseOffered', data: lease(life, 60) },
 		]
 	},
@@ -101,6 +113,28 @@ const offer: Step = {
 const grant: Step = {
 	afterMs: 20,
 	events: life => [{ type: 'LeaseGranted', data: lease(life, 600) }],
+}
+const srcOpening: Step = {
+	afterMs: 3,
+	events: life => {
+		const opened = { ...srcSession(life), server: 'local', authenticated: true }
+		return [{ type: 'SrcSessionOpened', data: opened }]
+	},
+}
+const srcClosing: Step = {
+	afterMs: 3,
+	events: life => {
+		const { at, number } = life
+		// Some go out of reach: SRC learns it from the lease that is not renewed.
+		const cause = number % 11 === 4 ? 'Lost-Carrier' : 'User-Request'
+		const closed = { ...srcSession(life), server: 'local', cause, endedAt: at } as const
+		return [{ type: 'SrcSessionClosed', data: closed }]
+	},
+}
+
+function srcSession({ mac, address, number, user, at }: Life) {
+	const service = { service: 'gold-services', serviceClass: 'plan=gold' }
+	return { mac, address, since: at, session: `src-${number}`, user, ...service }
 }
 const renewal: Step = {
 	afterMs: 5_000,
@@ -153,8 +187,10 @@ const refused: readonly Step[] = [...rounds, reject]
 const ordinary: readonly Step[] = [
 	...rounds,
 	accept,
+	question,
 	offer,
 	grant,
+	srcOpening,
 	...record('AccountingStarted', 100, 0),
 	...record('AccountingUpdated', 300_000, 300),
 	renewal,
@@ -162,14 +198,15 @@ const ordinary: readonly Step[] = [
 	...record('AccountingStopped', 290_000, 890).slice(0, 1),
 	termination,
 	...record('AccountingStopped', 0, 890).slice(1),
+	srcClosing,
 ]
 const roaming: readonly Step[] = [
-	...ordinary.slice(0, 14),
+	...ordinary.slice(0, 16),
 	...record('AccountingStarted', 30_000, 0, 1),
 	...record('AccountingStopped', 1_000, 330),
 	...record('AccountingStarted', 200_000, 0, 0),
 	...record('AccountingStopped', 1_000, 200, 1),
-	...ordinary.slice(14),
+	...ordinary.slice(16),
 ]
 
 function newLife(number: number, at: number, settings: LivesSettings): Life {
@@ -180,7 +217,19 @@ function newLife(number: number, at: number, settings: LivesSettings): Life {
 	const steps = number % 17 === 5 ? refused : number % 7 === 3 ? roaming : ordinary
 	const user = `user${who}@example.net`
 	const stream = subscriberStream('default', mac)
-	return { number, stream, mac, user, address, steps, step: 0, at, exchange: 0, since: at }
+	return {
+		number,
+		stream,
+		mac,
+		user,
+		address,
+		steps,
+		step: 0,
+		at,
+		exchange: 0,
+		asked: 0,
+		since: at,
+	}
 }
 
 /** Events without end, in order of time; the first has position 1. */
@@ -211,6 +260,7 @@ export function* lives(settings: LivesSettings): Generator<NewEvent> {
 			) {
 				life.exchange = position
 			}
+			if (type === 'PoolRequested') life.asked = position
 			if (type === 'AccessAccepted') life.since = life.at
 			yield event(life.stream, life.at, fact)
 		}

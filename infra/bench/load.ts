@@ -52,11 +52,13 @@ type Report = Readonly<
 	>
 >
 
-const source = join(import.meta.dirname, 'radload.c')
-
-/** Compiles the load generator where it is not newer than its source. Returns its path. */
-export async function buildRadload(folder: string): Promise<string> {
-	const target = join(folder, 'radload')
+/** Compiles a load generator of this folder where it is not newer than its source. Returns its path. */
+export async function buildGenerator(
+	folder: string,
+	name: 'radload' | 'dhcpload',
+): Promise<string> {
+	const source = join(import.meta.dirname, `${name}.c`)
+	const target = join(folder, name)
 	if (existsSync(target) && statSync(target).mtimeMs > statSync(source).mtimeMs) return target
 	const args = ['-O2', '-Wall', '-Wextra', '-o', target, source, '-lcrypto']
 	const { code, stderr } = await run('cc', args, 60_000)

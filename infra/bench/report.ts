@@ -1,8 +1,10 @@
 /** The tables of a run, as Markdown that reads well in a terminal too, and their place in the README. */
 import { readFileSync, writeFileSync } from 'node:fs'
 import { cpus, release, totalmem } from 'node:os'
-import { type DhcpSample, dhcpServers, offeredRates } from './dhcp.ts'
+import { clientsAtOnce, type DhcpSample, dhcpServers, offeredRates } from './dhcp.ts'
+import type { HttpRound } from './http.ts'
 import type { JournalFigures } from './journal.ts'
+import type { Measurement } from './load.ts'
 import { relayNames, relayTitles } from './relays.ts'
 import {
 	type Case,
@@ -21,6 +23,7 @@ import {
 } from './results.ts'
 import type { ScaleFigures } from './scale.ts'
 import type { QuestionRates } from './src-questions.ts'
+import type { ViewFigures } from './views.ts'
 
 export type Run = Measured & {
 	readonly rounds: number
@@ -40,7 +43,9 @@ export function report(run: Run): string {
 	if (run.dhcp.length > 0) parts.push(dhcpTable(run.dhcp))
 	if (run.questions.length > 0) parts.push(questionTable(run.questions))
 	if (run.scale !== undefined) parts.push(scaleTable(run.scale))
+	if (run.http.length > 0) parts.push(httpTable(run.http))
 	if (run.journal !== undefined) parts.push(journalTable(run.journal))
+	if (run.views !== undefined) parts.push(viewTable(run.views))
 	parts.push(conditions(run))
 	return parts.filter(part => part !== '').join('\n\n')
 }
@@ -129,6 +134,26 @@ function journalTable({ appends, latency, replay, stream, eventBytes }: JournalF
 	)
 }
 
+function viewTable({ events, follow, size, history }: ViewFigures): string {
+	const kinds = ['subscriber', 'user', 'address'] as const
+	return table(
+		[`Read models of ${thousands(events)} events`, ''],
+		[
+			[
+				'Followed',
+				`${thousands(follow.eventsPerSecond)}/s (${follow.cpuUsPerEvent} us CPU each), ${size} x the journal's size`,
+			],
+			...kinds.map(kind => {
+				const { events: count, p50, p99 } = history[kind]
+				return [
+					`History of ${kind === 'address' ? 'an' : 'a'} ${kind}, ${count} events`,
+					`p50 ${p50} ms, p99 ${p99} ms`,
+				]
+			}),
+		],
+	)
+}
+
 const dhcpTitles = {
 	radledger: 'radledger, everything durable',
 	kea: 'Kea, memfile',
@@ -142,10 +167,11 @@ function dhcpTable(samples: readonly DhcpSample[]): string {
 			const done = median(own.map(one => one.exchangesPerSecond))
 			const cpuUs = median(own.map(one => one.cpuUsPerExchange)).toFixed(0)
 			const lost = own.reduce((sum, one) => sum + one.lost, 0)
-			return [[thousands(offered), dhcpTitles[server], thousands(done), cpuUs, thousands(lost)]]
+			const load = offered === 0 ? `${clientsAtOnce} clients at once` : `${thousands(offered)}/s`
+			return [[load, dhcpTitles[server], thousands(done), cpuUs, thousands(lost)]]
 		}),
 	)
-	return table(['DHCP begun/s', 'Server', 'exchanges/s', 'CPU us/exchange', 'lost'], rows, 2)
+	return table(['DHCP load', 'Server', 'exchanges/s', 'CPU us/exchange', 'lost'], rows, 2)
 }
 
 function questionTable(rates: readonly QuestionRates[]): string {
@@ -163,9 +189,32 @@ function scaleTable(scale: ScaleFigures): string {
 		[
 			['Memory of the process, once it serves', gib(scale.readyBytes)],
 			['Most of it, from the start until read models are at work', gib(scale.peakBytes)],
-			['Start from a snapshot', `${scale.restartSeconds.toFixed(1)} s`],
+			[
+				'Start from a snapshot',
+				`${scale.restartSeconds.toFixed(1)} s (${scale.restartCpuSeconds.toFixed(1)} s CPU)`,
+			],
 			['Start from the whole journal', `${scale.rebuildSeconds.toFixed(1)} s`],
 		],
+	)
+}
+
+function httpTable(rounds: readonly HttpRound[]): string {
+	const row = (name: string, measured: readonly Measurement[], answers: string) => [
+		...[name, thousands(median(measured.map(one => one.requestsPerSecond)))],
+		...[(median(measured.map(one => one.p99Us)) / 1000).toFixed(2), answers],
+	]
+	const answers = median(rounds.map(round => round.answersPerSecond))
+	const failed = rounds.reduce((sum, round) => sum + round.failed, 0)
+	const meanwhile = `${thousands(answers)}${failed === 0 ? '' : `, ${failed} failed`}`
+	const without = rounds.map(round => round.without)
+	const asked = rounds.map(round => round.asked)
+	return table(
+		['EAP, window 64', 'requests/s', 'p99 ms', 'answers of the API/s'],
+		[
+			row('nobody asks the HTTP API', without, '-'),
+			row('six analysts and a follower', asked, meanwhile),
+		],
+		1,
 	)
 }
 

@@ -1,10 +1,12 @@
 /** What a whole run has measured, as plain data, and the figures drawn from it. */
 import type { DhcpSample, DhcpServer } from './dhcp.ts'
+import type { HttpRound } from './http.ts'
 import type { JournalFigures } from './journal.ts'
 import type { Measurement } from './load.ts'
 import type { Kind, RelayName } from './relays.ts'
 import type { ScaleFigures } from './scale.ts'
 import type { QuestionRates } from './src-questions.ts'
+import { type ViewFigures, viewEvents } from './views.ts'
 
 /** `none`: the load generator and the home server alone, which is what the machine can do. */
 export type Subject = RelayName | 'none'
@@ -43,6 +45,8 @@ export type Measured = {
 	readonly dhcp: readonly DhcpSample[]
 	readonly questions: readonly QuestionRates[]
 	readonly scale: ScaleFigures | undefined
+	readonly http: readonly HttpRound[]
+	readonly views: ViewFigures | undefined
 }
 
 export type Target = {
@@ -92,7 +96,15 @@ export function pairedRatios(
 }
 
 /** Every target, in the order in which they are printed, with what came of it. */
-export function targets({ samples, journal, dhcp, questions, scale }: Measured): Target[] {
+export function targets({
+	samples,
+	journal,
+	dhcp,
+	questions,
+	scale,
+	http,
+	views,
+}: Measured): Target[] {
 	return [
 		...windowCases.flatMap(of => [
 			ratioTarget(samples, of, 'cpuUsPerRequest', 'radsecproxy', 'at most', 0.8),
@@ -111,6 +123,8 @@ export function targets({ samples, journal, dhcp, questions, scale }: Measured):
 		dhcpTarget(dhcp, 'cpuUsPerExchange', 'at most', 0.5),
 		questionTarget(questions),
 		...scaleTargets(scale),
+		httpTarget(http),
+		...viewTargets(views),
 	]
 }
 
@@ -158,6 +172,18 @@ function questionTarget(rates: readonly QuestionRates[]): Target {
 		measured: `${ms.toFixed(2)} ms${note}`,
 		reached: over.failed === 0 && ms < questionLimitMs,
 	}
+}
+
+/** What analysts may take of the relay's rate. */
+const analystsShare = 0.05
+
+function httpTarget(rounds: readonly HttpRound[]): Target {
+	const limit = 1 - analystsShare
+	const text = `EAP, window 64, HTTP API at full load: at least ${limit} x the requests/s without`
+	const ratios = rounds.map(
+		({ asked, without }) => asked.requestsPerSecond / without.requestsPerSecond,
+	)
+	return ratioOf(text, ratios, 'at least', limit)
 }
 
 const memoryLimitGib = 1.5
@@ -234,6 +260,20 @@ function journalTarget(name: string, limit: number, rate: number | undefined): T
 	const text = `${name} at least ${thousands(limit)}`
 	if (rate === undefined) return { text, measured: 'not measured', reached: undefined }
 	return { text, measured: thousands(rate), reached: rate >= limit }
+}
+
+function viewTargets(views: ViewFigures | undefined): Target[] {
+	const limitMs = 5
+	const text = `History of a subscriber among ${thousands(views?.events ?? viewEvents)} events: under ${limitMs} ms`
+	const { p50, p99 } = views?.history.subscriber ?? { p50: undefined, p99: undefined }
+	const lookup: Target =
+		p50 === undefined
+			? { text, measured: 'not measured', reached: undefined }
+			: { text, measured: `${p50} ms (p99 ${p99} ms)`, reached: p50 < limitMs }
+	return [
+		journalTarget('Read models: events/s followed', 50_000, views?.follow.eventsPerSecond),
+		lookup,
+	]
 }
 
 export function caseTitle(of: Case): string {

@@ -7,12 +7,15 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { freeUdpPort, run, start, type Workplace, waitUntil } from './processes.ts'
+import { readProcessorTime } from './processor-time.ts'
 
 export type ScaleFigures = {
 	readonly subscribers: number
 	/** Seconds from the program's start until it serves: from the whole journal, from a snapshot. */
 	readonly rebuildSeconds: number
 	readonly restartSeconds: number
+	/** Processor time of the start from a snapshot, which a busy machine blurs less. */
+	readonly restartCpuSeconds: number
 	/** Resident memory of the process after the restart: when it serves, and the most until then and a while after. */
 	readonly readyBytes: number
 	readonly peakBytes: number
@@ -49,12 +52,19 @@ export async function measureScale(
 	const first = await serve(workplace, config, data)
 	await stop(first)
 	const second = await serve(workplace, config, data)
+	const restartCpuSeconds = readProcessorTime(second.pid).totalUs / 1e6
 	const readyBytes = memoryOf(second.pid, 'VmRSS')
 	await sleep(watchMs)
 	const peakBytes = memoryOf(second.pid, 'VmHWM')
 	await stop(second)
-	const { seconds: rebuildSeconds } = first
-	return { subscribers, rebuildSeconds, restartSeconds: second.seconds, readyBytes, peakBytes }
+	return {
+		subscribers,
+		rebuildSeconds: first.seconds,
+		restartSeconds: second.seconds,
+		restartCpuSeconds,
+		readyBytes,
+		peakBytes,
+	}
 }
 
 /** The least that serves: nobody asks it anything. */

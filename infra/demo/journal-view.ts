@@ -10,13 +10,26 @@ export type JournalView = {
 	events: number
 	/** Answers of this run, by `outcomeKey`. */
 	readonly outcomes: Map<string, number>
+	/** Addresses of this run: how many were granted, for which pools SRC decided, and to whom. */
+	granted: number
+	chosenBySrc: number
+	readonly holders: Map<string, Set<string>>
+	/** Sessions of SRC's accounting domain. */
+	srcOpened: number
+	srcClosed: number
+	/** Sessions that ended, by cause. */
+	readonly ends: Map<string, number>
 }
 
 const batchSize = 1000
 
 /** Nothing yet. `catchUp` reads the journal from its first event on: sessions outlive a run. */
 export function newJournalView(): JournalView {
-	return { state: initialState(), events: 0, outcomes: new Map() }
+	return {
+		...{ state: initialState(), events: 0, outcomes: new Map() },
+		...{ granted: 0, chosenBySrc: 0, holders: new Map() },
+		...{ srcOpened: 0, srcClosed: 0, ends: new Map() },
+	}
 }
 
 export function catchUp(view: JournalView, reader: Reader, firstPosition: number): void {
@@ -38,8 +51,31 @@ function take(view: JournalView, event: RecordedEvent, firstPosition: number): v
 		case 'AccountingAnswered':
 			countOutcome(view.outcomes, outcomeKey(event.data.client, event.stream, event.type))
 			return
+		case 'PoolSelected':
+			if (event.data.by === 'src') view.chosenBySrc++
+			return
+		case 'LeaseGranted': {
+			const { address, mac } = event.data
+			view.granted++
+			view.holders.set(address, (view.holders.get(address) ?? new Set()).add(mac))
+			return
+		}
+		case 'SrcSessionOpened':
+			view.srcOpened++
+			return
+		case 'SrcSessionClosed':
+			view.srcClosed++
+			return
+		case 'SubscriberTerminated':
+			countOutcome(view.ends, event.data.cause)
+			return
 		default:
 	}
+}
+
+/** Addresses that more than one subscriber has had in this run, one after the other. */
+export function usedAgain(view: JournalView): number {
+	return [...view.holders.values()].filter(({ size }) => size > 1).length
 }
 
 /** Names of the subscribers at each access point, by its MAC address. */

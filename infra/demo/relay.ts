@@ -3,6 +3,7 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { createSocket } from 'node:dgram'
 import { once } from 'node:events'
 import { existsSync, mkdirSync, statSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:net'
 import { dirname, join, relative, resolve } from 'node:path'
 import { createInterface } from 'node:readline'
 import { ownFolder } from '../../adapters/journal/owner.ts'
@@ -28,9 +29,13 @@ export type RelayPlan = {
 		readonly accounting: number
 		readonly dhcp: number
 		readonly dynamic: number
+		/** TCP. */
+		readonly http: number
 	}
 	readonly homeServer: { readonly authentication: number; readonly accounting: number }
 	readonly homeServerSecret: string
+	/** Commands about SRC. */
+	readonly src: readonly string[]
 	readonly accessPoints: readonly (Pick<AccessPoint, 'address' | 'secret'> & {
 		/** UDP port at which it disconnects subscribers. */
 		readonly disconnectPort: number
@@ -75,7 +80,7 @@ function makeMissing(folder: string): void {
 	mkdirSync(folder, { mode: 0o700 })
 }
 
-/** Two pools, of which silver's is small enough for its addresses to be used again and again. */
+/** Three pools, of which silver's is small enough for its addresses to be used again and again. */
 const dhcpLines = [
 	'service dhcp-local equal-access',
 	'ip dhcp-local pool gold-pool',
@@ -87,6 +92,11 @@ const dhcpLines = [
 	' network 10.77.2.0 255.255.255.192',
 	' default-router 10.77.2.1',
 	' lease 0 0 10',
+	'exit',
+	'ip dhcp-local pool things-pool',
+	' network 10.77.3.0 255.255.255.240',
+	' default-router 10.77.3.1',
+	' lease 0 0 30',
 	'exit',
 ]
 
@@ -114,7 +124,7 @@ function configurationText(plan: RelayPlan): string {
 			lines.push(`radius relay disconnect-client ${address} key ${secret} ${port}`)
 		}
 	}
-	lines.push(...dhcpLines)
+	lines.push(...dhcpLines, ...plan.src)
 	return `${lines.join('\n')}\n`
 }
 
@@ -124,6 +134,7 @@ export async function startRelay(plan: RelayPlan): Promise<Relay> {
 	writeFileSync(resolve(root, config), configurationText(plan), { mode: 0o600 })
 	const args = ['src/main.ts', 'serve', '--config', config, '--data', plan.data]
 	args.push('--dhcp-port', String(plan.ports.dhcp))
+	args.push('--http', `127.0.0.1:${plan.ports.http}`)
 	// A process group of its own: Ctrl-C must reach the access points first, then the relay.
 	const child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', ...args], {
 		cwd: root,
@@ -157,8 +168,8 @@ export async function startRelay(plan: RelayPlan): Promise<Relay> {
 	}
 }
 
-/** Ends the relay even when this process is killed outright: the guard's input ends with it. */
-function guard(child: ChildProcess): () => void {
+/** Ends a child even when this process is killed outright: the guard's input ends with it. */
+export function guard(child: ChildProcess): () => void {
 	const script = `trap '' INT TERM HUP; read -r word; [ "$word" = done ] || kill -TERM "$1"`
 	const watching = spawn('/bin/sh', ['-c', script, 'sh', String(child.pid)], {
 		detached: true,
@@ -214,9 +225,27 @@ export async function freePorts(): Promise<RelayPlan['ports']> {
 	const [authentication, accounting, dhcp, dynamic] = sockets.map(socket => socket.address().port)
 	for (const socket of sockets) await new Promise<void>(done => socket.close(() => done()))
 	return {
+		http: await freeTcpPort(),
 		authentication: authentication!,
 		accounting: accounting!,
 		dhcp: dhcp!,
 		dynamic: dynamic!,
 	}
+}
+
+/** The usual one for a web page that is being looked at, or any where that is taken. */
+async function freeTcpPort(): Promise<number> {
+	for (const wanted of [8080, 0]) {
+		const server = createServer()
+		const port = await new Promise<number | undefined>(resolve => {
+			server.once('error', () => resolve(undefined))
+			server.listen(wanted, '127.0.0.1', () => {
+				const address = server.address()
+				resolve(typeof address === 'object' ? address?.port : undefined)
+			})
+		})
+		await new Promise<void>(done => server.close(() => done()))
+		if (port !== undefined) return port
+	}
+	throw new DemoError('No TCP port of 127.0.0.1 is free.')
 }

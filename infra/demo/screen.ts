@@ -7,7 +7,19 @@ export type Sight = {
 	readonly traffic: Traffic
 	readonly position: number
 	readonly events: number
+	/** What the journal says of addresses, of SRC, and of how sessions ended. */
+	readonly addresses: Addresses
 	readonly places: readonly { readonly name: string; readonly subscribers: readonly string[] }[]
+}
+
+export type Addresses = {
+	readonly granted: number
+	readonly chosenBySrc: number
+	/** Addresses that several subscribers have had, one after the other. */
+	readonly usedAgain: number
+	readonly srcOpened: number
+	readonly srcClosed: number
+	readonly ends: ReadonlyMap<string, number>
 }
 
 export type Screen = { show(sight: Sight): void }
@@ -67,7 +79,8 @@ function line({ elapsedMs, traffic, position, places }: Sight, rates: Rates): st
 	].join('  ')
 }
 
-function table({ elapsedMs, traffic, position, events, places }: Sight, rates: Rates): string[] {
+function table(sight: Sight, rates: Rates): string[] {
+	const { elapsedMs, traffic, position, events, places, addresses } = sight
 	const count = (label: string, value: number) => `${label} ${number.format(value)}`
 	return [
 		[
@@ -92,7 +105,20 @@ function table({ elapsedMs, traffic, position, events, places }: Sight, rates: R
 		[
 			count('Reauthentications', traffic.reauthentications),
 			count('roamings', traffic.roamings),
+			count('disconnects', traffic.disconnects),
 			count('failures', traffic.failureCount),
+		].join('   '),
+		[
+			count('Addresses leased', addresses.granted),
+			count('chosen by SRC', addresses.chosenBySrc),
+			count('used again', addresses.usedAgain),
+			count('renewals', traffic.renewals),
+			count('releases', traffic.releases),
+		].join('   '),
+		[
+			count('SRC sessions', addresses.srcOpened),
+			count('ended', addresses.srcClosed),
+			count('accounting sessions ended', sum(addresses.ends)),
 		].join('   '),
 		'',
 		'Who is where, as the journal says:',
@@ -104,16 +130,26 @@ function table({ elapsedMs, traffic, position, events, places }: Sight, rates: R
 
 /** A run in figures, when it is over. */
 export function summary(sight: Sight, firstPosition: number, missing: number): string[] {
-	const { elapsedMs, traffic, position, events } = sight
+	const { elapsedMs, traffic, position, events, addresses } = sight
 	const mean = traffic.answers > 0 ? traffic.latencySumMs / traffic.answers : 0
 	const journaled = traffic.answers - traffic.statusAnswers
 	const n = (value: number) => number.format(value)
 	return [
 		`${(elapsedMs / 1000).toFixed(1)} s: ${n(traffic.requests)} requests, ${n(traffic.answers)} answers, mean latency ${mean.toFixed(1)} ms (longest ${traffic.latencyMaxMs.toFixed(0)} ms).`,
 		`${n(traffic.accepts)} accepts, ${n(traffic.challenges)} challenges, ${n(traffic.rejects)} rejects (wrong passwords), ${n(traffic.accountingResponses)} accounting responses, ${n(traffic.statusAnswers)} answers to Status-Server; ${n(traffic.reauthentications)} reauthentications, ${n(traffic.roamings)} roamings.`,
+		`${n(addresses.granted)} addresses leased, ${n(addresses.chosenBySrc)} pools chosen by SRC, ${n(traffic.renewals)} renewals, ${n(traffic.releases)} releases; ${n(addresses.usedAgain)} addresses were used again by another subscriber.`,
+		`${n(sum(addresses.ends))} sessions ended (${causes(addresses.ends)}); SRC accounted for ${n(addresses.srcOpened)} sessions and ended ${n(addresses.srcClosed)}.`,
 		`${n(events)} events recorded, positions ${n(firstPosition)} to ${n(position)}.`,
 		missing === 0
 			? `Each of the ${n(journaled)} answers that rest on an event is in the journal.`
 			: `${n(missing)} of ${n(journaled)} answers that rest on an event are NOT in the journal.`,
 	]
+}
+
+function sum(counts: ReadonlyMap<string, number>): number {
+	return counts.values().reduce((total, count) => total + count, 0)
+}
+
+function causes(ends: ReadonlyMap<string, number>): string {
+	return [...ends].map(([cause, count]) => `${cause} ${number.format(count)}`).join(', ') || 'none'
 }

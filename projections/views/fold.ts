@@ -1,5 +1,6 @@
 /** Folds events into the rows of the read models: each event's part in every table. */
-import type { RecordedEvent } from '../../domain/event.ts'
+import { catalogue, type RecordedEvent } from '../../domain/event.ts'
+import { shadowPool } from '../../domain/lease-state.ts'
 import type { ViewChanges, ViewLookup } from '../../domain/view.ts'
 import { accounted, srcSessionClosed, srcSessionOpened } from './accounting.ts'
 import { accessRequested, attemptAnswered } from './attempts.ts'
@@ -100,6 +101,12 @@ function foldSubscriberEvent(folding: Folding, of: Subscriber, event: RecordedEv
 		case 'LeaseRenewed':
 			leaseRenewed(folding, of, position, at, event.data)
 			return
+		case 'LeaseObserved': {
+			const data = { ...event.data, pool: shadowPool }
+			if (event.data.renewed) leaseRenewed(folding, of, position, at, data)
+			else leaseGranted(folding, of, position, at, data)
+			return
+		}
 		case 'LeaseDeclined':
 			leaseEnded(folding, of, position, at, event.data, 'declined', event.data.until)
 			return
@@ -130,6 +137,7 @@ function foldSubscriberEvent(folding: Folding, of: Subscriber, event: RecordedEv
 		case 'AccountingTurnedOff':
 		case 'PoolWarningChanged':
 		case 'DhcpDiscarded':
+		case 'DhcpForwarded':
 		case 'ClockStepped':
 		case 'RelayStarted':
 		case 'RelayStopped':
@@ -146,10 +154,10 @@ function foldSubscriberEvent(folding: Folding, of: Subscriber, event: RecordedEv
 	}
 }
 
-/** What is gathered and counted tells nothing by itself; everything else has a row. */
+/** What is gathered and counted tells nothing by itself, and nothing about persons is kept here. */
 function foldRelayEvent(folding: Folding, event: RecordedEvent): void {
 	const { position, at, stream, type, data } = event
-	if ('count' in data || 'exchange' in data) return
+	if ('count' in data || 'exchange' in data || catalogue[type].personal.length > 0) return
 	insert(folding, relayEvent, {
 		id: position,
 		virtual_router: folding.virtualRouterOf(stream),

@@ -171,7 +171,7 @@ export function changesOf({ dirty }: Folding): ViewChanges {
 }
 
 /** Rows of so many subscribers and addresses stay in memory from one commit to the next. */
-const subscribersKept = 50_000
+const subscribersKept = 100_000
 const leasesKept = 100_000
 const minutesKept = 1_000
 

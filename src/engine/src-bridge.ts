@@ -13,7 +13,6 @@ import {
 	debtLimit,
 	discoverQuestion,
 	givenUp,
-	loginOf,
 	poolRequested,
 	type SrcReply,
 	serverChanged,
@@ -23,7 +22,7 @@ import {
 } from '../../domain/sae/bridge.ts'
 import type { SrcClient, SrcFailure, SrcInfo } from '../../domain/sae/client.ts'
 import { type DhcpOptions, encodeOctets } from '../../domain/sae/dhcp-options.ts'
-import { loginKey, type SrcDebt, type SrcLogin } from '../../domain/sae/logins.ts'
+import { loginWith, type SrcDebt, type SrcLogin } from '../../domain/sae/logins.ts'
 import type { Session } from '../../domain/session-table.ts'
 import { routerState } from '../../domain/state.ts'
 import type { Asked } from './dhcp-service.ts'
@@ -168,15 +167,13 @@ function failed(error: unknown): SrcFailure {
 export function tellSrc(engine: Engine): void {
 	for (const bridge of engine.src.values()) {
 		if (engine.now < bridge.retryAt || bridge.telling.size >= tellLimit) continue
-		const { subscribers, unreported, debts } = routerState(engine.state, bridge.router).src
+		const { unreported, debts } = routerState(engine.state, bridge.router).src
 		for (const [key, debt] of debts) {
 			if (bridge.telling.size >= tellLimit) break
 			if (!bridge.telling.has(key)) void tellEnd(engine, bridge, key, debt)
 		}
-		for (const mac of unreported) {
+		for (const [key, login] of unreported) {
 			if (bridge.telling.size >= tellLimit) break
-			const login = subscribers.get(mac)!.login!
-			const key = loginKey(login)
 			if (bridge.telling.has(key) || bridge.rejected.has(key)) continue
 			void tellLogin(engine, bridge, key, login)
 		}
@@ -202,7 +199,7 @@ async function tellLogin(
 	}
 	bridge.pauseMs = firstPauseMs
 	const { src } = routerState(engine.state, router)
-	const now = loginOf(src, login.mac, key)
+	const now = loginWith(src, login.mac, key)
 	// Its end may have been told and answered by another client meanwhile.
 	if (now === undefined || now.session !== undefined) return
 	record(engine, [sessionOpened(router, now, outcome, engine.at)])

@@ -1,12 +1,18 @@
 /** The relay with its EventStoreDB mirror, as an operator runs it: both may go away at any time. */
+import { rmSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
+import { openMirror } from '../../adapters/eventstoredb/mirror.ts'
+import { openTarget } from '../../adapters/eventstoredb/target.ts'
+import { openMemoryJournal } from '../../adapters/journal/memory.ts'
 import { openReader } from '../../adapters/journal/reader.ts'
+import { relayStream, subscriberStream } from '../../domain/event.ts'
 import { type EventStoreNode, startEventStoreNode } from '../eventstoredb/server.ts'
+import { macOf, numberedEvent } from '../journal-events.ts'
 import { type HomeServer, startHomeServer } from './home-server.ts'
 import { startLoad } from './load.ts'
-import { aloud, endAll, run, temporaryFolder, until } from './processes.ts'
+import { aloud, endAll, type Program, run, start, temporaryFolder, until } from './processes.ts'
 import {
 	type RelayProcess,
 	readEvents,
@@ -141,13 +147,112 @@ test('a lost relay is restored: the same journal, the same figures, and the mirr
 	])
 	assert.is(code, 0, output)
 	assert.equal(journalOf(data), journalOf(relay.data))
+	const verified = await run(process.execPath, [main, 'verify', '--data', data])
+	assert.is(verified.code, 0, verified.output)
 	const restored = await startRelay({ servers: [server()], flags: flags(), data })
 	assert.equal(await figures(restored), before)
 	relay = restored
 	await traffic(50)
 	await untilMirrored()
 	assert.equal(mirrored(), readEvents(data).map(plain))
+	await relay.stop()
+	const sealed = await run(process.execPath, [main, 'verify', '--data', data])
+	assert.is(sealed.code, 0, sealed.output)
+	await relay.restart()
 })
+
+test('replay answers out of EventStoreDB what it answers out of the data folder', async () => {
+	const replay = async (...from: string[]) =>
+		run(process.execPath, [main, 'replay', '--subscriber', '02-00-00-00-00-01', '--json', ...from])
+	await untilMirrored()
+	const there = await replay('--eventstore', flags()[1]!)
+	assert.is(there.code, 0, there.output)
+	// Beside what it answers it may say how long reading takes.
+	const answerIn = ({ output }: { output: string }) => JSON.parse(/^\{[\s\S]*^\}/m.exec(output)![0])
+	assert.equal(answerIn(there), answerIn(await replay('--data', relay.data)))
+	assert.match(there.output, /AccessRequested|AccountingStarted/)
+})
+
+test('serve-views shows every relay of the fleet, and follows them', async () => {
+	await mirrorAnother()
+	const data = join(temporaryFolder('fleet'), 'fleet')
+	const args = [main, 'serve-views', '--from', flags()[1]!, '--data', data, '--http', '127.0.0.1:0']
+	let fleet = start(process.execPath, args)
+	const journal = openReader(relay.data).id
+	await until('both relays are followed', 20_000, () => ports(fleet.output()).size === 2)
+	await traffic(100)
+	await untilMirrored()
+	await untilSame(fleet, journal, data)
+	const campus = await (await fetch(url(fleet, otherJournal, 'events'))).text()
+	assert.match(campus, /relay-campus.*subscriber-campus/s)
+
+	node.stop()
+	await traffic(50)
+	await node.start()
+	await untilMirrored()
+	await untilSame(fleet, journal, data)
+
+	assert.is((await fleet.end('SIGTERM')).code, 0, fleet.output())
+	assert.equal(journalOf(join(data, journal)), journalOf(relay.data))
+	await traffic(50)
+	await untilMirrored()
+	rmSync(join(data, otherJournal), { recursive: true })
+	fleet = start(process.execPath, args)
+	await until('both relays are there again', 20_000, () => ports(fleet.output()).size === 2)
+	assert.equal([...ports(fleet.output()).keys()].sort(), [journal, otherJournal].sort())
+	await untilSame(fleet, journal, data)
+	await until(
+		'a folder that was deleted is filled again',
+		20_000,
+		() => readEvents(join(data, otherJournal)).length === 2,
+	)
+	await fleet.end('SIGTERM')
+})
+
+const otherJournal = 'c1a3a3d4-0c5e-4f0a-8e42-7d6f3b1e9a02'
+
+/** A second relay, with the virtual router `campus`. */
+async function mirrorAnother(): Promise<void> {
+	const journal = openMemoryJournal({ id: otherJournal })
+	const configuration = { release: '0', configuration: [] }
+	journal.append([
+		{ stream: relayStream('campus'), type: 'RelayStarted', v: 1, at: 1, data: configuration },
+		{ ...numberedEvent(1), stream: subscriberStream('campus', macOf(1)) },
+	])
+	const target = openTarget(flags()[1]!, 10_000)
+	const source = { journal: otherJournal, durable: journal.last, read: journal.read }
+	const mirror = openMirror({ source, target, run: 'a' })
+	await until('the other relay is mirrored', 10_000, () => mirror.state().position === 2)
+	await mirror.close()
+	await target.reset()
+}
+
+/** Ports of the HTTP servers by journal, as the log says. */
+function ports(log: string): Map<string, number> {
+	const found = log.matchAll(/"journal":"([^"]+)","port":(\d+)/g)
+	return new Map([...found].map(([, journal, port]) => [journal!, Number(port)]))
+}
+
+function url(fleet: Program, journal: string, path: string): string {
+	return `http://127.0.0.1:${ports(fleet.output()).get(journal)}/api/v1/${path}`
+}
+
+/** The read side has the relay's journal, and folds the same statistics from it. */
+async function untilSame(fleet: Program, journal: string, data: string): Promise<void> {
+	const { length } = readEvents(relay.data)
+	await until('the read side has caught up', 20_000, async () => {
+		const answer = await fetch(url(fleet, journal, 'relay'))
+		return ((await answer.json()) as { position: number }).position === length
+	})
+	assert.equal(readEvents(join(data, journal)), readEvents(relay.data))
+	const answer = await fetch(url(fleet, journal, 'statistics'))
+	const text = await answer.text()
+	assert.is(answer.status, 200, text)
+	assert.match(
+		text,
+		new RegExp(`"total":${await relay.figure('authentication', 'Access Requests')}`),
+	)
+}
 
 /** Id and events, as stored. */
 function journalOf(data: string) {

@@ -124,10 +124,7 @@ export function judgeState(world: World, { relay }: Running): void {
 	if (ahead.position !== from || history.aheadText === '') history.aheadText = canonical(ahead)
 	const live = canonical(engine.state)
 	if (live !== history.aheadText) {
-		breaks(
-			world,
-			`The state is not what its events make.\n${difference(live, history.aheadText)}`,
-		)
+		breaks(world, `The state is not what its events make.\n${difference(live, history.aheadText)}`)
 	}
 	if (engine.batch.length === 0 && ahead.position !== from) {
 		const durable = canonical(history.durable)

@@ -1,7 +1,8 @@
 /** SRC servers behind the relay's client: they decide, stay silent, are late, refuse, and take turns. */
+
+import { parseIpv4 } from '../../domain/address.ts'
 import { noStatistics, type SrcClient, type SrcOutcome } from '../../domain/sae/client.ts'
 import type { Answers, Questions } from '../../domain/sae/protocol.ts'
-import { parseIpv4 } from '../../domain/address.ts'
 import { routerState } from '../../domain/state.ts'
 import type { OpenSrc } from '../../src/engine/src-bridge.ts'
 import { readJournal } from './history.ts'

@@ -1,0 +1,174 @@
+/** Erasing a subscriber in EventStoreDB: the erased forms are there, the first ones are not. */
+import { test } from 'uvu'
+import * as assert from 'uvu/assert'
+import { mirroredEvent } from '../adapters/eventstoredb/envelope.ts'
+import { eraseStream } from '../adapters/eventstoredb/erasure.ts'
+import { readHistory } from '../adapters/eventstoredb/history.ts'
+import { openMirror } from '../adapters/eventstoredb/mirror.ts'
+import { openTarget, type Target } from '../adapters/eventstoredb/target.ts'
+import { openMemoryJournal } from '../adapters/journal/memory.ts'
+import { type NewEvent, subscriberStream } from '../domain/event.ts'
+import type { PlacedEvent } from '../domain/upcast.ts'
+import { type EventStoreNode, startEventStoreNode } from './eventstoredb/server.ts'
+import { macOf, numberedEvent } from './journal-events.ts'
+
+const journalId = '6f1a0c9e-52d1-4c3b-9a55-0e7d2c1b4a10'
+const erased = subscriberStream('default', macOf(1))
+const pseudonym = subscriberStream('default', 'erased-1')
+const other = subscriberStream('default', macOf(2))
+const count = 300
+let node: EventStoreNode
+let target: Target
+
+test.before.each(async () => {
+	node = await startEventStoreNode()
+	target = openTarget(`esdb://127.0.0.1:${node.port}?tls=false`, 20_000)
+})
+test.after.each(async () => {
+	await target.reset()
+	node.stop()
+})
+process.on('unhandledRejection', () => {})
+
+/** Every event has the address of a person; two of three are about the one who is erased. */
+function events(address: string, isErased: boolean): NewEvent[] {
+	return Array.from({ length: count }, (_, number) => {
+		const event = numberedEvent(number, macOf(number % 3 === 0 ? 2 : 1)) as NewEvent & {
+			data: object
+		}
+		if (!isErased || event.stream !== erased) {
+			return { ...event, data: { ...event.data, client: address } } as NewEvent
+		}
+		return { ...event, stream: pseudonym, data: { ...event.data, client: '' } } as NewEvent
+	})
+}
+
+async function mirrored(): Promise<void> {
+	const journal = openMemoryJournal({ id: journalId })
+	journal.append(events('192.0.2.77', false))
+	const source = { journal: journalId, durable: journal.last, read: journal.read }
+	const mirror = openMirror({ source, target, run: 'a', limits: { idleMs: 2 } })
+	while (mirror.state().position < count) await new Promise(resolve => setTimeout(resolve, 5))
+	await mirror.close()
+}
+
+/** The journal after the erasure. */
+function ownJournal() {
+	const journal = openMemoryJournal({ id: journalId })
+	journal.append(events('192.0.2.77', true))
+	const own = { journal: journalId, durable: journal.last, read: journal.read }
+	return { journal, own }
+}
+
+async function streamOf(stream: string): Promise<PlacedEvent[]> {
+	const found = await target.oldest(stream, 10_000)
+	return found.map(event => mirroredEvent(event)!.event)
+}
+
+test('the stream has the erased forms in their order, and other streams are as they were', async () => {
+	await mirrored()
+	const before = await streamOf(other)
+	const { journal, own } = ownJournal()
+	assert.equal(await eraseStream(target, own, erased), { events: 200, left: 0 })
+	const expected = journal.read(1, count).filter(({ stream }) => stream === pseudonym)
+	assert.equal(await streamOf(pseudonym), expected)
+	assert.equal(await streamOf(erased), [])
+	assert.equal(await streamOf(other), before)
+})
+
+test('after a scavenge nothing of it is left but one event', async () => {
+	await mirrored()
+	await eraseStream(target, ownJournal().own, erased)
+	const about = () => node.store.all().filter(({ stream }) => stream === erased)
+	assert.is(about().length, 200)
+	node.store.scavenge()
+	// A database keeps the newest event of each stream, so that it goes on counting.
+	assert.is(about().length, 1)
+})
+
+test('whoever reads the history gets the erased forms last', async () => {
+	await mirrored()
+	const { journal, own } = ownJournal()
+	await eraseStream(target, own, erased)
+	const found = new Map<number, PlacedEvent>()
+	for await (const { event } of readHistory(target)) found.set(event.position, event)
+	for (const event of journal.read(1, count)) assert.equal(found.get(event.position), event)
+})
+
+test('an erasure that broke off is begun again and ends the same', async () => {
+	await mirrored()
+	const { journal, own } = ownJournal()
+	let appends = 0
+	const breaking: Target = {
+		...target,
+		append: (...given) =>
+			++appends > 2 ? Promise.reject(new Error('It broke.')) : target.append(...given),
+	}
+	await eraseStream(breaking, own, erased).then(
+		() => assert.unreachable('it broke'),
+		() => {},
+	)
+	assert.is((await eraseStream(target, own, erased)).events, 200 - 128)
+	const expected = journal.read(1, count).filter(({ stream }) => stream === pseudonym)
+	assert.equal(await streamOf(pseudonym), expected)
+	assert.is((await eraseStream(target, own, erased)).events, 0)
+	assert.equal(await streamOf(pseudonym), expected)
+	assert.equal(await streamOf(erased), [])
+})
+
+test('a mirror goes on after an erasure', async () => {
+	await mirrored()
+	const { journal, own } = ownJournal()
+	await eraseStream(target, own, erased)
+	journal.append([numberedEvent(count, macOf(1)), numberedEvent(count + 1, macOf(2))])
+	const source = { journal: journalId, durable: journal.last, read: journal.read }
+	const mirror = openMirror({ source, target, run: 'b', limits: { idleMs: 2 } })
+	while (mirror.state().position < count + 2) await new Promise(resolve => setTimeout(resolve, 5))
+	await mirror.close()
+	assert.equal(
+		(await streamOf(erased)).map(({ position }) => position),
+		[count + 1],
+	)
+	assert.equal(await eraseStream(target, own, erased), { events: 0, left: 1 })
+})
+
+test('what else the metadata of a stream says stays', async () => {
+	await mirrored()
+	await target.keepNewest(erased, 1000)
+	await eraseStream(target, ownJournal().own, erased)
+	const metadata = node.store.read(`$$${erased}`)
+	assert.ok(Array.isArray(metadata))
+	const newest = JSON.parse(String(Buffer.from(metadata.at(-1).data)))
+	assert.equal(newest, { $maxCount: 1000, $tb: 200 })
+})
+
+test('a mirror that comes upon a stream of an erased subscriber goes on', async () => {
+	await mirrored()
+	const { journal, own } = ownJournal()
+	journal.append([numberedEvent(count, macOf(1))])
+	const source = { ...own, durable: journal.last }
+	const mirror = openMirror({ source, target, run: 'b', limits: { idleMs: 2 } })
+	while (mirror.state().position <= count) await new Promise(resolve => setTimeout(resolve, 5))
+	await mirror.close()
+	assert.is((await streamOf(erased)).length, 201)
+	assert.equal(await eraseStream(target, own, erased), { events: 200, left: 1 })
+})
+
+test("another relay's stream is left alone", async () => {
+	await mirrored()
+	const { own } = ownJournal()
+	const foreign = { ...own, journal: 'c1a3a3d4-0c5e-4f0a-8e42-7d6f3b1e9a02' }
+	let refused = ''
+	await eraseStream(target, foreign, erased).catch(error => {
+		refused = error.message
+	})
+	assert.match(refused, /belongs to another relay/)
+	assert.is((await streamOf(erased)).length, 200)
+})
+
+test('a stream that is not there needs nothing', async () => {
+	assert.is((await eraseStream(target, ownJournal().own, erased)).events, 0)
+	assert.is(node.store.all().length, 0)
+})
+
+test.run()
