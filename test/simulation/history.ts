@@ -159,7 +159,7 @@ export function canonical(state: State): string {
 		leases: leasesText(router.leases),
 		src: {
 			subscribers: sorted(router.src.subscribers, one => one),
-			unreported: [...router.src.unreported].sort(),
+			unreported: sorted(router.src.unreported, login => login),
 			debts: sorted(router.src.debts, debt => debt),
 		},
 	}))

@@ -24,7 +24,7 @@ const kinds: Readonly<Record<string, Kind>> = {
 	outage: { everyMs: 400_000, work: outage },
 	refusal: { everyMs: 60_000, work: refuse },
 	overflow: { everyMs: 300_000, work: overflow },
-	'access point': { everyMs: 300_000, work: restartOne },
+	'access point': { everyMs: 100_000, work: restartOne },
 	operator: { everyMs: 10_000, work: operate },
 	'dynamic request': { everyMs: 10_000, work: askDynamically },
 	snapshot: { everyMs: 60_000, work: snapshot },

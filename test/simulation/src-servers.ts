@@ -1,6 +1,5 @@
 /** SRC servers behind the relay's client: they decide, stay silent, are late, refuse, and take turns. */
 
-import { parseIpv4 } from '../../domain/address.ts'
 import { noStatistics, type SrcClient, type SrcOutcome } from '../../domain/sae/client.ts'
 import type { Answers, Questions } from '../../domain/sae/protocol.ts'
 import { routerState } from '../../domain/state.ts'
@@ -91,10 +90,10 @@ function decision({ chance }: World): Answers['discover'] {
 function judgeReport(world: World, router: string, body: Questions['address']): void {
 	readJournal(world)
 	const { src } = routerState(world.history.durable, router)
-	const address = src.subscribers.get(body.macAddress)?.login?.address
+	const known = src.subscribers.get(body.macAddress)?.logins ?? []
 	count(world, 'told address')
-	if (address === body.ipAddress && parseIpv4(body.ipAddress) !== undefined) return
-	breaks(world, `SRC was told of ${body.ipAddress}; on disk ${body.macAddress} has ${address}.`)
+	if ([...known].some(({ address }) => address === body.ipAddress)) return
+	breaks(world, `SRC was told of ${body.ipAddress}; on disk ${body.macAddress} has no such login.`)
 }
 
 function judgeDeletion(world: World, router: string, body: Questions['delete']): void {
