@@ -16,7 +16,7 @@ import { pools } from '../../projections/pools.ts'
 import { srcStatistics } from '../../projections/src-statistics.ts'
 import { relayStatistics } from '../../projections/statistics.ts'
 import { upstreamStatistics } from '../../projections/upstream-statistics.ts'
-import { recordDurably } from '../../src/engine/engine.ts'
+import { presentTime, recordDurably } from '../../src/engine/engine.ts'
 import { stopEngine } from '../../src/engine/stop.ts'
 import { openOperator } from '../../src/operate.ts'
 import { followState, recoverState, saveState } from '../../src/recover.ts'
@@ -123,7 +123,7 @@ export async function startRelay(world: World): Promise<void> {
 				stream: relayStream(name),
 				type: 'RelayStarted' as const,
 				v: 1,
-				at: clock.wall(),
+				at: presentTime(relay.engine),
 				data: { release: 'simulated', configuration: [] },
 			})),
 		)
