@@ -3,6 +3,7 @@
  * configuration file is its text, and the engine is handed the whole of it whenever it changes.
  * A value here is immutable: a change makes a new one.
  */
+import type { RetentionDays } from './retention.ts'
 import { retryTimer, type ServerRole } from './sae/servers.ts'
 
 /** The two services of RADIUS, each with its own port: RFC 2865 and RFC 2866. */
@@ -144,6 +145,8 @@ export type VirtualRouter = {
 	readonly dhcpLocal: DhcpLocal
 	readonly dhcpExternal: DhcpExternal
 	readonly src: SrcSettings
+	/** `retention CLASS days N`: a class that is left out is kept for ever. */
+	readonly retentionDays?: RetentionDays
 }
 
 export type Configuration = {

@@ -228,6 +228,9 @@ const accessPoint = t.intersection([
 	optional({ ssid: t.string, session: t.string, nasAddress: t.string, nasIdentifier: t.string }),
 ])
 
+/** Texts of RADIUS that may have anything in them: session ids with the MAC, a class with the name. */
+const marks = ['session', 'multiSession', 'class'] as const
+
 /**
  * Every event type: today's version, its data, and which of its fields identify a person
  * (erasure and retention build on that). `server` is empty where none could be chosen.
@@ -250,7 +253,7 @@ export const catalogue = {
 	},
 	AccessAccepted: {
 		version: 1,
-		personal: ['mac', 'user', 'framedAddress'],
+		personal: ['mac', 'user', 'framedAddress', ...marks],
 		data: t.intersection([
 			t.type({ ...answered, mac: t.string, wap: t.string }),
 			optional({
@@ -287,9 +290,21 @@ export const catalogue = {
 		personal: [],
 		data: t.intersection([t.type({ ...outcome, reason: unansweredReason }), optional({ tries })]),
 	},
-	AccountingStarted: { version: 1, personal: ['mac', 'user', 'framedAddress'], data: accounting },
-	AccountingUpdated: { version: 1, personal: ['mac', 'user', 'framedAddress'], data: accounting },
-	AccountingStopped: { version: 1, personal: ['mac', 'user', 'framedAddress'], data: accounting },
+	AccountingStarted: {
+		version: 1,
+		personal: ['mac', 'user', 'framedAddress', ...marks],
+		data: accounting,
+	},
+	AccountingUpdated: {
+		version: 1,
+		personal: ['mac', 'user', 'framedAddress', ...marks],
+		data: accounting,
+	},
+	AccountingStopped: {
+		version: 1,
+		personal: ['mac', 'user', 'framedAddress', ...marks],
+		data: accounting,
+	},
 	AccountingTurnedOn: { version: 1, personal: [], data: accessPoint },
 	AccountingTurnedOff: { version: 1, personal: [], data: accessPoint },
 	AccountingAnswered: {
@@ -398,10 +413,10 @@ export const catalogue = {
 			optional({ address: t.string, ...srcPart }),
 		]),
 	},
-	LeaseOffered: { version: 1, personal: ['mac', 'address', 'client'], data: lease },
+	LeaseOffered: { version: 1, personal: ['mac', 'address', 'client', 'hostname'], data: lease },
 	/** From here on nobody else may have the address until `expiresAt`. */
-	LeaseGranted: { version: 1, personal: ['mac', 'address', 'client'], data: lease },
-	LeaseRenewed: { version: 1, personal: ['mac', 'address', 'client'], data: lease },
+	LeaseGranted: { version: 1, personal: ['mac', 'address', 'client', 'hostname'], data: lease },
+	LeaseRenewed: { version: 1, personal: ['mac', 'address', 'client', 'hostname'], data: lease },
 	/** A DHCPREQUEST got a DHCPNAK, or, where `silent`, a DHCPDISCOVER got no offer. */
 	LeaseRefused: {
 		version: 1,
@@ -643,6 +658,38 @@ export const catalogue = {
 	},
 	/** From now on this client's Access-Requests must carry Message-Authenticator. */
 	MessageAuthenticatorSeen: { version: 1, personal: [], data: t.type({ client: t.string }) },
+	/**
+	 * Personal data of one subscriber was taken out of the journal's events up to `upTo`, and a
+	 * pseudonym put in the MAC's place. `digest`: SHA-256 over the leaf hashes of what is left of them.
+	 */
+	SubscriberErased: {
+		version: 1,
+		personal: [],
+		data: t.type({
+			pseudonym: t.string,
+			reason: t.string,
+			upTo: t.number,
+			events: t.number,
+			byType: t.record(t.string, t.number),
+			digest: t.string,
+		}),
+	},
+	/**
+	 * `retention` took personal data out of events up to `upTo`; of so many `subscribers` nothing is
+	 * left but a pseudonym. `run` names it; `digest` as in SubscriberErased.
+	 */
+	RetentionApplied: {
+		version: 1,
+		personal: [],
+		data: t.type({
+			run: t.string,
+			upTo: t.number,
+			events: t.number,
+			byType: t.record(t.string, t.number),
+			subscribers: t.number,
+			digest: t.string,
+		}),
+	},
 	/** Gathered for up to a second: `client` is empty where too many clients shared the second. */
 	RequestsDiscarded: {
 		version: 1,

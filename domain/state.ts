@@ -137,6 +137,8 @@ export function evolve(state: State, event: NewEvent): void {
 		case 'AccountingUnanswered':
 		case 'RelayStarted':
 		case 'RelayStopped':
+		case 'SubscriberErased':
+		case 'RetentionApplied':
 		case 'ConfigurationChanged':
 		case 'BaselineSet':
 		case 'UpstreamChanged':

@@ -324,6 +324,8 @@ function foldDhcpStatistics(state: DhcpStatistics, event: RecordedEvent): DhcpSt
 		case 'ClockStepped':
 		case 'RelayStarted':
 		case 'RelayStopped':
+		case 'SubscriberErased':
+		case 'RetentionApplied':
 		case 'ConfigurationChanged':
 		case 'UpstreamChanged':
 		case 'MessageAuthenticatorSeen':

@@ -443,6 +443,8 @@ function foldUpstreamStatistics(
 		case 'UpstreamChanged':
 		case 'SubscriberTerminated':
 		case 'RelayStopped':
+		case 'SubscriberErased':
+		case 'RetentionApplied':
 		case 'ConfigurationChanged':
 		case 'MessageAuthenticatorSeen':
 		case 'PoolRequested':

@@ -16,6 +16,7 @@ const usage = `Usage: radledger COMMAND
   exec --data DIR "COMMAND"         one command of that shell; exit code 1 when it is refused
   verify --data DIR                 whether the journal is what was recorded and sealed
   prove --position P --data DIR     a proof that verify --proof checks without the journal
+  erase --subscriber MAC --reason R --data DIR   takes a subscriber's data out of the journal
   seal-key --data DIR               the public key that its checkpoints are verified with
   checkpoint --data DIR             the newest signed checkpoint, to be kept elsewhere
   restore --from URL --data DIR     a lost relay's journal, from its EventStoreDB mirror
@@ -61,6 +62,10 @@ async function main(args: readonly string[]): Promise<number> {
 		case 'prove': {
 			const { prove } = await import('./prove.ts')
 			return prove(rest)
+		}
+		case 'erase': {
+			const { erase } = await import('./erase.ts')
+			return erase(rest)
 		}
 		case 'restore': {
 			const { restoreCommand, restoreUsage } = await import('./restore.ts')

@@ -44,6 +44,8 @@ import type { UpstreamStatistics } from '../projections/upstream-statistics.ts'
 import { showAccountingDomains } from './accounting-domains.ts'
 import { configure } from './engine/configure.ts'
 import { type Engine, presentTime, recordDurably } from './engine/engine.ts'
+import type { Eraser } from './eraser.ts'
+import { integrityLines } from './integrity.ts'
 import { release } from './release.ts'
 import { showAt } from './show-at.ts'
 
@@ -67,6 +69,8 @@ export type Operated = {
 	 * none are kept.
 	 */
 	readonly viewReader: (() => ViewReader | undefined) | undefined
+	/** Who erases in the folder; a simulated relay has nobody. */
+	readonly eraser?: Eraser
 	/** Wall-clock milliseconds. */
 	readonly startedAt: number
 }
@@ -84,6 +88,8 @@ export function openOperator(operated: Operated): Operator {
 		baseline: (virtualRouter, scope) => orSentence(setBaseline(operated, virtualRouter, scope)),
 		clearBindings: (virtualRouter, server, address) =>
 			orSentence(clearBindings(operated, virtualRouter, server, address)),
+		eraseSubscriber: async (mac, reason) =>
+			(await operated.eraser?.erase(mac, reason)) ?? { refused: noFolder },
 		clearSubscriber: (virtualRouter, mac) =>
 			orSentence(clearSubscriber(operated, virtualRouter, mac)),
 		async restartSrc(virtualRouter) {
@@ -121,6 +127,8 @@ export function openOperator(operated: Operated): Operator {
 function isOfState({ kind }: Show): boolean {
 	return kind === 'subscribers' || kind === 'dhcp-bindings' || kind === 'dhcp-pools'
 }
+
+const noFolder = 'This relay keeps no history on disk.'
 
 /** The sentence of a journal that fails: the shell says why before the relay is gone. */
 async function orSentence(work: Promise<string | undefined>): Promise<string | undefined> {
@@ -313,6 +321,11 @@ function show(operated: Operated, virtualRouter: string, what: AtOnce): readonly
 			return srcInfoText(operated.srcStatistics.state(), srcQuery(engine, settings))
 		case 'sscc-statistics':
 			return srcStatisticsText(operated.srcStatistics.state(), srcQuery(engine, settings))
+		case 'integrity': {
+			const { journal, clock } = engine.parts
+			if (operated.folder === undefined) return [`% ${noFolder}`]
+			return integrityLines(journal, operated.folder, clock.wall())
+		}
 		case 'version':
 			return version(operated)
 		default:

@@ -40,6 +40,8 @@ import {
 import { closeSrc } from './engine/src-bridge.ts'
 import { stopEngine } from './engine/stop.ts'
 import { tickMs } from './engine/timers.ts'
+import { type Eraser, openEraser } from './eraser.ts'
+import { completeErasures } from './erasing.ts'
 import type { EventFeed } from './event-feed.ts'
 import type { EventStoreMirror } from './eventstore-mirror.ts'
 import { type Horizon, moveHorizon, newHorizon } from './horizon.ts'
@@ -59,6 +61,8 @@ const resolveMs = 60_000
 const saveMs = 60_000
 /** How often the sealer hears how far the journal is. */
 const sealMs = 1_000
+/** How often `retention` is looked after: days end at midnight (UTC). */
+const retainMs = 3_600_000
 
 /** Runs the relay until it is told to stop; resolves to the process's exit code. */
 export async function serve(settings: ServeSettings): Promise<number> {
@@ -71,6 +75,9 @@ export async function serve(settings: ServeSettings): Promise<number> {
 
 	const journal = openJournal({ folder: settings.data, onWarning })
 	const startedAt = Date.now()
+	for (const plan of await completeErasures(journal, Date.now)) {
+		log.info('erased', { name: plan.name }, 'An erasure that was interrupted is complete.')
+	}
 	const recovering = followState(journal, journal, onWarning)
 	const views = [
 		follow({ reader: journal, snapshots: journal, projection: relayStatistics, onWarning }),
@@ -146,6 +153,7 @@ export async function serve(settings: ServeSettings): Promise<number> {
 	})
 	await recordDurably(engine, started(loaded.configuration, presentTime(engine)))
 
+	const eraser = openEraser({ engine, journal, snapshooter: () => snapshooter })
 	const viewReading = settings.views ? openViewReading(settings.data) : undefined
 	const operated: Operated = {
 		engine,
@@ -160,6 +168,7 @@ export async function serve(settings: ServeSettings): Promise<number> {
 		srcStatistics: views[5],
 		mirrors: () => [mirror, feed].flatMap(each => (each === undefined ? [] : [each.state()])),
 		viewReader: viewReading?.reader,
+		eraser,
 		startedAt,
 	}
 	const operator = openOperator(operated)
@@ -184,6 +193,7 @@ export async function serve(settings: ServeSettings): Promise<number> {
 	const readModels = settings.views ? openViews(settings.data, horizon, onWarning) : undefined
 	const timers = [
 		setInterval(() => sealer.at(journal.last()), sealMs),
+		setInterval(() => void retain(eraser, log), retainMs),
 		setInterval(() => void resolveUpstreams(engine), resolveMs),
 		setInterval(() => {
 			for (const view of views) view.save()
@@ -266,6 +276,16 @@ async function loadMirroring({ eventStore }: ServeSettings) {
 	const mirroring = await import('./eventstore-mirror.ts')
 	mirroring.checkAddress(eventStore)
 	return mirroring
+}
+
+async function retain(eraser: Eraser, log: EngineLog): Promise<void> {
+	try {
+		const events = await eraser.retain()
+		if (events > 0) log.info('retention', { events }, 'Personal data were taken out of old events.')
+	} catch (error) {
+		// An engine that has stopped has said why; anything else is tried again in an hour.
+		log.warn('retention', { error: String(error) }, 'Old events could not be looked through.')
+	}
 }
 
 function started(configuration: Configuration, at: number): NewEvent[] {

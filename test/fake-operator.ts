@@ -46,6 +46,9 @@ export function fakeOperator(start: Configuration = initialConfiguration()): Fak
 			this.cleared.push(`${virtualRouter}: ${server} ${address ?? 'all'}`)
 			return undefined
 		},
+		async eraseSubscriber() {
+			return { refused: 'not here' }
+		},
 		async clearSubscriber(virtualRouter, mac) {
 			if (this.refusal !== undefined) return this.refusal
 			this.cleared.push(`${virtualRouter}: ${mac}`)

@@ -199,6 +199,7 @@ const src: fc.Arbitrary<SrcSettings> = fc.record(
 	{ requiredKeys: ['enabled', 'servers', 'retrySeconds'] },
 )
 
+const days = fc.integer({ min: 1, max: 36_500 })
 const dhcpExternal: fc.Arbitrary<DhcpExternal> = fc.record({
 	enabled: fc.boolean(),
 	servers: fc.uniqueArray(host, { maxLength: 4 }),
@@ -226,6 +227,9 @@ const virtualRouter: fc.Arbitrary<VirtualRouter> = fc
 			upstream: fc.record({ authentication: upstreamServers, accounting: upstreamServers }),
 			algorithm: fc.constantFrom('direct', 'round-robin'),
 			updateSourceAddress: host,
+			retentionDays: fc
+				.record({ authentication: days, accounting: days, lease: days }, { requiredKeys: [] })
+				.filter(kept => Object.keys(kept).length > 0),
 		},
 		{
 			requiredKeys: [

@@ -38,7 +38,9 @@ export type Erasure = {
 	readonly name: string
 	readonly count: number
 	readonly digest: string
+	/** Position of the first event that it left, and of the first that stands there already; 0: none. */
 	readonly first: number
+	readonly rewritten: number
 	readonly complete: boolean
 }
 
@@ -87,6 +89,7 @@ function* verifyTree(
 	const leafOf = leafHashing()
 	const nextEvent = eventReading(journal, events)
 	let erased = 0
+	const rewrittenBy = new Map<number, number>()
 
 	const result = (fault: Fault | undefined): SealCheck => ({
 		events,
@@ -94,7 +97,7 @@ function* verifyTree(
 		signed: checkpoints.newest(),
 		checkpoints: checkpoints.count(),
 		erased,
-		erasures: fault === undefined ? erasuresOf(seal) : [],
+		erasures: fault === undefined ? erasuresOf(seal, rewrittenBy) : [],
 		fault,
 	})
 	for (const row of eachSealed(seal, sealed)) {
@@ -108,8 +111,10 @@ function* verifyTree(
 			const matches = (ownSalt: Uint8Array, own: Uint8Array) =>
 				same(leafOf(ownSalt, position, event.text, event.begin, event.end), own)
 			const instead = replaced(position)
-			if (instead !== undefined && matches(instead.salt, instead.leaf)) erased++
-			else if (same(salt, zeroSalt) || !matches(salt, leaf)) return result(changed(position))
+			if (instead !== undefined && matches(instead.salt, instead.leaf)) {
+				erased++
+				if (!rewrittenBy.has(instead.erasure)) rewrittenBy.set(instead.erasure, position)
+			} else if (same(salt, zeroSalt) || !matches(salt, leaf)) return result(changed(position))
 			growBy(tree, leaf, 1, nodeHash)
 			const fault = tiles(tree, leaf) ?? checkpoints.check(tree)
 			if (fault !== undefined) return result(fault)
@@ -214,9 +219,9 @@ function tileChecks(seal: DatabaseSync, size: number) {
 
 /** What erasures left at positions, asked for in rising order: of several the latest. */
 function replacements(seal: DatabaseSync) {
-	type Row = { position: number; salt: Uint8Array; leaf: Uint8Array }
+	type Row = { position: number; erasure: number; salt: Uint8Array; leaf: Uint8Array }
 	const rows = seal
-		.prepare('SELECT position, salt, leaf FROM rewritten ORDER BY position, erasure')
+		.prepare('SELECT position, erasure, salt, leaf FROM rewritten ORDER BY position, erasure')
 		.iterate() as IterableIterator<unknown>
 	let next = (rows.next().value ?? undefined) as Row | undefined
 	return (position: number): Row | undefined => {
@@ -229,7 +234,7 @@ function replacements(seal: DatabaseSync) {
 	}
 }
 
-function erasuresOf(seal: DatabaseSync): Erasure[] {
+function erasuresOf(seal: DatabaseSync, rewrittenBy: ReadonlyMap<number, number>): Erasure[] {
 	const leaves = seal.prepare(
 		'SELECT position, leaf FROM rewritten WHERE erasure = ? ORDER BY position',
 	)
@@ -243,6 +248,7 @@ function erasuresOf(seal: DatabaseSync): Erasure[] {
 				count: rows.length,
 				digest: digestOf(rows.map(({ leaf }) => leaf)),
 				first: rows[0]?.position ?? 0,
+				rewritten: rewrittenBy.get(Number(row['id'])) ?? 0,
 				complete: row['plan'] === null,
 			}
 		})

@@ -38,6 +38,8 @@ export type Outcome =
 	  }
 	/** A subscriber's session to be ended; the MAC in normal form. */
 	| { readonly kind: 'clear-subscriber'; readonly mac: string }
+	/** A subscriber's personal data to be taken out of the journal. */
+	| { readonly kind: 'erase-subscriber'; readonly mac: string; readonly reason: string }
 	| { readonly kind: 'restart-src' }
 	/** Undefined: as long as the terminal is. */
 	| { readonly kind: 'page-length'; readonly rows: number | undefined }

@@ -35,6 +35,8 @@ export type Show =
 	| { readonly kind: 'sscc-statistics' }
 	/** The two accounting domains of a subscriber, or where they differ. */
 	| { readonly kind: 'accounting-domains'; readonly mac?: string }
+	/** How far the history is sealed. */
+	| { readonly kind: 'integrity' }
 	| { readonly kind: 'version' }
 
 /** Whose leases: those of the DHCP local server, or what is known of an external one's. */
@@ -71,6 +73,11 @@ export type Operator = {
 	clearSubscriber(virtualRouter: string, mac: string): Promise<string | undefined>
 	/** `sscc restart`: the SRC client begins with its primary server again; a sentence if refused. */
 	restartSrc(virtualRouter: string): Promise<string | undefined>
+	/** Takes a subscriber's personal data out of the journal; says what was done, or why it was not. */
+	eraseSubscriber(
+		mac: string,
+		reason: string,
+	): Promise<{ readonly lines: readonly string[] } | { readonly refused: string }>
 	/** The lines that a `show` command prints. */
 	show(virtualRouter: string, what: Show): Promise<readonly string[]>
 }

@@ -137,6 +137,10 @@ async function carryOut(
 			const why = await operator.clearSubscriber(session.virtualRouter, outcome.mac)
 			return why === undefined ? done(session, []) : refuse(session, why)
 		}
+		case 'erase-subscriber': {
+			const erased = await operator.eraseSubscriber(outcome.mac, outcome.reason)
+			return 'refused' in erased ? refuse(session, erased.refused) : done(session, erased.lines)
+		}
 		case 'restart-src': {
 			const why = await operator.restartSrc(session.virtualRouter)
 			return why === undefined ? done(session, []) : refuse(session, why)

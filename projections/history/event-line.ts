@@ -67,6 +67,8 @@ function sentence(event: RecordedEvent): string {
 		case 'ClockStepped':
 		case 'RelayStarted':
 		case 'RelayStopped':
+		case 'SubscriberErased':
+		case 'RetentionApplied':
 		case 'ConfigurationChanged':
 		case 'BaselineSet':
 		case 'UpstreamChanged':

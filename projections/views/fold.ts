@@ -141,6 +141,8 @@ function foldSubscriberEvent(folding: Folding, of: Subscriber, event: RecordedEv
 		case 'ClockStepped':
 		case 'RelayStarted':
 		case 'RelayStopped':
+		case 'SubscriberErased':
+		case 'RetentionApplied':
 		case 'ConfigurationChanged':
 		case 'BaselineSet':
 		case 'UpstreamChanged':

@@ -44,6 +44,8 @@ const columns: Readonly<Record<EventType, Count | null>> = {
 	ClockStepped: null,
 	RelayStarted: null,
 	RelayStopped: null,
+	SubscriberErased: null,
+	RetentionApplied: null,
 	ConfigurationChanged: null,
 	BaselineSet: null,
 	UpstreamChanged: null,
