@@ -148,5 +148,7 @@ function serve(engine: Engine, name: string, settings: DhcpService['settings']):
 }
 
 function startSlice({ state, at }: Engine, name: string): number {
-	return firstSlice(routerState(state, name).leases, 0) ?? sliceOf(at - state.clockShiftMs)
+	const now = sliceOf(at - state.clockShiftMs)
+	// What is over already comes first; what is leased from now on may be over before all others.
+	return Math.min(now, firstSlice(routerState(state, name).leases, 0) ?? now)
 }
