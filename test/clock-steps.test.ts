@@ -133,7 +133,7 @@ for (const clockSetMs of [0, dayMs, -dayMs]) {
 			...{ service: 'standalone', pools: [near], excluded: [], ping: false, interfaces: [] },
 		})
 		const [mac, requested] = ['02-00-00-00-00-01', parseIpv4('10.0.0.2')!]
-		server.ask({ message: 'discover', mac })
+		server.ask({ message: 'discover', mac, requested })
 		server.ask({ message: 'request', kind: 'selecting', mac, requested })
 		server.pass(1_800_000)
 		// The journal is quiet since the grant: that half an hour is lost, too.
