@@ -3,6 +3,7 @@
  * configuration file is its text, and the engine is handed the whole of it whenever it changes.
  * A value here is immutable: a change makes a new one.
  */
+import type { RetentionDays } from './retention.ts'
 import { retryTimer, type ServerRole } from './sae/servers.ts'
 
 /** The two services of RADIUS, each with its own port: RFC 2865 and RFC 2866. */
@@ -105,6 +106,17 @@ export type DhcpLocal = {
 	readonly interfaces: readonly string[]
 }
 
+/** `service dhcp-external`: clients get their addresses from other servers, which the relay watches. */
+export type DhcpExternal = {
+	readonly enabled: boolean
+	/** `ip dhcp-external server-address A`: each is sent every request. */
+	readonly servers: readonly string[]
+	/** `ip dhcp-external interface NAME`: interfaces with clients; none named: every one. */
+	readonly interfaces: readonly string[]
+	/** `ip dhcp-external trust-all`: option 82 may come from equipment that is no relay agent. */
+	readonly trustAll: boolean
+}
+
 /** `sscc ...`: the policy system that selects pools and is told of addresses. */
 export type SrcSettings = {
 	readonly enabled: boolean
@@ -131,7 +143,10 @@ export type VirtualRouter = {
 	readonly dynamicRequest: readonly DynamicRequestServer[]
 	readonly disconnectClients: readonly DisconnectClient[]
 	readonly dhcpLocal: DhcpLocal
+	readonly dhcpExternal: DhcpExternal
 	readonly src: SrcSettings
+	/** `retention CLASS days N`: a class that is left out is kept for ever. */
+	readonly retentionDays?: RetentionDays
 }
 
 export type Configuration = {
@@ -209,6 +224,7 @@ export function newVirtualRouter(name: string): VirtualRouter {
 		dynamicRequest: [],
 		disconnectClients: [],
 		dhcpLocal: { pools: [], excluded: [], ping: false, interfaces: [] },
+		dhcpExternal: { enabled: false, servers: [], interfaces: [], trustAll: false },
 		src: { enabled: false, servers: {}, retrySeconds: retryTimer.usual },
 	}
 }

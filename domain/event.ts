@@ -228,6 +228,9 @@ const accessPoint = t.intersection([
 	optional({ ssid: t.string, session: t.string, nasAddress: t.string, nasIdentifier: t.string }),
 ])
 
+/** Texts of RADIUS that may have anything in them: session ids with the MAC, a class with the name. */
+const marks = ['session', 'multiSession', 'class'] as const
+
 /**
  * Every event type: today's version, its data, and which of its fields identify a person
  * (erasure and retention build on that). `server` is empty where none could be chosen.
@@ -250,7 +253,7 @@ export const catalogue = {
 	},
 	AccessAccepted: {
 		version: 1,
-		personal: ['mac', 'user', 'framedAddress'],
+		personal: ['mac', 'user', 'framedAddress', ...marks],
 		data: t.intersection([
 			t.type({ ...answered, mac: t.string, wap: t.string }),
 			optional({
@@ -287,9 +290,21 @@ export const catalogue = {
 		personal: [],
 		data: t.intersection([t.type({ ...outcome, reason: unansweredReason }), optional({ tries })]),
 	},
-	AccountingStarted: { version: 1, personal: ['mac', 'user', 'framedAddress'], data: accounting },
-	AccountingUpdated: { version: 1, personal: ['mac', 'user', 'framedAddress'], data: accounting },
-	AccountingStopped: { version: 1, personal: ['mac', 'user', 'framedAddress'], data: accounting },
+	AccountingStarted: {
+		version: 1,
+		personal: ['mac', 'user', 'framedAddress', ...marks],
+		data: accounting,
+	},
+	AccountingUpdated: {
+		version: 1,
+		personal: ['mac', 'user', 'framedAddress', ...marks],
+		data: accounting,
+	},
+	AccountingStopped: {
+		version: 1,
+		personal: ['mac', 'user', 'framedAddress', ...marks],
+		data: accounting,
+	},
 	AccountingTurnedOn: { version: 1, personal: [], data: accessPoint },
 	AccountingTurnedOff: { version: 1, personal: [], data: accessPoint },
 	AccountingAnswered: {
@@ -398,10 +413,10 @@ export const catalogue = {
 			optional({ address: t.string, ...srcPart }),
 		]),
 	},
-	LeaseOffered: { version: 1, personal: ['mac', 'address', 'client'], data: lease },
+	LeaseOffered: { version: 1, personal: ['mac', 'address', 'client', 'hostname'], data: lease },
 	/** From here on nobody else may have the address until `expiresAt`. */
-	LeaseGranted: { version: 1, personal: ['mac', 'address', 'client'], data: lease },
-	LeaseRenewed: { version: 1, personal: ['mac', 'address', 'client'], data: lease },
+	LeaseGranted: { version: 1, personal: ['mac', 'address', 'client', 'hostname'], data: lease },
+	LeaseRenewed: { version: 1, personal: ['mac', 'address', 'client', 'hostname'], data: lease },
 	/** A DHCPREQUEST got a DHCPNAK, or, where `silent`, a DHCPDISCOVER got no offer. */
 	LeaseRefused: {
 		version: 1,
@@ -436,12 +451,45 @@ export const catalogue = {
 			optional({ ping: t.literal(true) }),
 		]),
 	},
+	/**
+	 * The external DHCP server gave or extended a lease, as its DHCPACK said: the shadow of that lease.
+	 * No pool of this relay's has the address.
+	 */
+	LeaseObserved: {
+		version: 1,
+		personal: ['mac', 'address', 'client'],
+		data: t.intersection([
+			t.type({
+				mac: t.string,
+				client: t.string,
+				address: t.string,
+				/** 0: infinite. */
+				leaseSeconds: t.number,
+				/** 0: never. */
+				expiresAt: t.number,
+				/** Server Identifier [54], else where the DHCPACK came from. */
+				server: t.string,
+			}),
+			optional({
+				interface: t.string,
+				giaddr: t.string,
+				hostname: t.string,
+				/** The subscriber has a live session, with which the lease ends. */
+				session: t.literal(true),
+				/** The client had the address already. */
+				renewed: t.literal(true),
+				/** SRC is on, and is told of the address. */
+				src: t.literal(true),
+			}),
+		]),
+	},
 	LeaseReleased: {
 		version: 1,
 		personal: ['mac', 'address', 'client'],
 		data: t.type({
 			mac: t.string,
 			client: t.string,
+			/** Empty for the shadow of an external server's lease. */
 			pool: t.string,
 			address: t.string,
 			cause: t.union([
@@ -450,8 +498,12 @@ export const catalogue = {
 				/** The session ended. */
 				t.literal('session'),
 				t.literal('operator'),
-				/** The client took another address. */
+				/** The client took another address, or has it on another interface now. */
 				t.literal('moved'),
+				/** The external server refused it to the client, or gave it to somebody else. */
+				t.literal('server'),
+				/** The client of an external server found somebody else at the address. */
+				t.literal('declined'),
 			]),
 			/** Held back until then for its last holder (grace period); milliseconds. */
 			heldUntil: t.number,
@@ -482,7 +534,23 @@ export const catalogue = {
 	DhcpDiscarded: {
 		version: 1,
 		personal: [],
-		data: t.type({ message: t.string, reason: t.string, count: t.number }),
+		data: t.intersection([
+			t.type({ message: t.string, reason: t.string, count: t.number }),
+			/** It was on its way between a client and the external server. */
+			optional({ external: t.literal(true) }),
+		]),
+	},
+	/**
+	 * DHCP messages between clients and the external server, gathered by message: passed on, or, where
+	 * `seen`, routed past the relay.
+	 */
+	DhcpForwarded: {
+		version: 1,
+		personal: [],
+		data: t.intersection([
+			t.type({ message: t.string, count: t.number }),
+			optional({ seen: t.literal(true) }),
+		]),
 	},
 	/** SRC began a session for a subscriber who took an address. */
 	SrcSessionOpened: {
@@ -573,6 +641,7 @@ export const catalogue = {
 				t.literal('radius'),
 				t.literal('radius dynamic-request'),
 				t.literal('ip dhcp-local'),
+				t.literal('ip dhcp-external'),
 			]),
 		}),
 	},
@@ -589,6 +658,38 @@ export const catalogue = {
 	},
 	/** From now on this client's Access-Requests must carry Message-Authenticator. */
 	MessageAuthenticatorSeen: { version: 1, personal: [], data: t.type({ client: t.string }) },
+	/**
+	 * Personal data of one subscriber was taken out of the journal's events up to `upTo`, and a
+	 * pseudonym put in the MAC's place. `digest`: SHA-256 over the leaf hashes of what is left of them.
+	 */
+	SubscriberErased: {
+		version: 1,
+		personal: [],
+		data: t.type({
+			pseudonym: t.string,
+			reason: t.string,
+			upTo: t.number,
+			events: t.number,
+			byType: t.record(t.string, t.number),
+			digest: t.string,
+		}),
+	},
+	/**
+	 * `retention` took personal data out of events up to `upTo`; of so many `subscribers` nothing is
+	 * left but a pseudonym. `run` names it; `digest` as in SubscriberErased.
+	 */
+	RetentionApplied: {
+		version: 1,
+		personal: [],
+		data: t.type({
+			run: t.string,
+			upTo: t.number,
+			events: t.number,
+			byType: t.record(t.string, t.number),
+			subscribers: t.number,
+			digest: t.string,
+		}),
+	},
 	/** Gathered for up to a second: `client` is empty where too many clients shared the second. */
 	RequestsDiscarded: {
 		version: 1,

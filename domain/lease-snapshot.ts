@@ -18,6 +18,7 @@ import {
 	type LeaseTable,
 	leaseIn,
 	sessionFlag,
+	shadowFlag,
 	statuses,
 } from './lease-state.ts'
 
@@ -31,7 +32,7 @@ type SavedLease = readonly [
 	mac: string,
 	client: string,
 	pool: number,
-	/** Its index, and as many more where the lease is for a session. */
+	/** Its index, 4 more where the lease is for a session, 8 more where it is a shadow. */
 	status: number,
 	until: number,
 	changedAt: number,
@@ -68,8 +69,10 @@ export function* savedLeases({ rows }: LeaseTable, size: number): Generator<Save
 
 function savedLease(lease: Lease, indexOf: (name: string) => number): SavedLease {
 	const { address, mac, client, until, changedAt, since, leaseSeconds, giaddr, hostname } = lease
-	const pool = indexOf(lease.pool)
-	const status = statuses.indexOf(lease.status) + (lease.forSession ? statuses.length : 0)
+	const pool = indexOf(lease.server ?? lease.pool)
+	const session = lease.forSession ? statuses.length : 0
+	const shadow = lease.server === undefined ? 0 : 2 * statuses.length
+	const status = statuses.indexOf(lease.status) + session + shadow
 	const from = indexOf(lease.interface)
 	const facts = [address, mac, client, pool, status, until, changedAt, since] as const
 	const saved = [...facts, leaseSeconds, giaddr, from] as const
@@ -83,7 +86,8 @@ export function restoreLeases(table: LeaseTable, { names, leases }: SavedLeases)
 		const [address, mac, client, pool, status, until, changedAt, since] = lease
 		const row = addRow(rows, address)
 		rows.mac[row] = macNumber(rows, mac)
-		rows.flags[row] = status >= statuses.length ? sessionFlag : 0
+		const session = Math.floor(status / statuses.length) % 2 === 1 ? sessionFlag : 0
+		rows.flags[row] = session | (status >= 2 * statuses.length ? shadowFlag : 0)
 		setClient(rows, row, client)
 		rows.pool[row] = nameNumber(rows, names[pool]!)
 		rows.status[row] = status % statuses.length

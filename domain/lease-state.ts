@@ -38,8 +38,10 @@ export type Lease = {
 	readonly mac: string
 	/** The DHCP client identity, as `clientKey` gives it. */
 	readonly client: string
-	/** The pool that the address was taken from. */
+	/** The pool that the address was taken from; `shadowPool` where an external server gave it. */
 	readonly pool: string
+	/** That external server; undefined where this relay gave the address. */
+	readonly server: string | undefined
 	readonly status: LeaseStatus
 	/** Steady milliseconds at which the status ends; 0: never. */
 	readonly until: number
@@ -57,6 +59,9 @@ export type Lease = {
 	/** Leased for a session, with which it ends. */
 	readonly forSession: boolean
 }
+
+/** Stands for the pool of a lease that only an external server knows of. */
+export const shadowPool = ''
 
 /** How many of a pool's addresses are bound, and the most there ever were, and since when (wall clock). */
 export type PoolBound = { bound: number; highWater: number; highWaterAt: number }
@@ -139,6 +144,7 @@ type LeaseEventType =
 	| 'LeaseOffered'
 	| 'LeaseGranted'
 	| 'LeaseRenewed'
+	| 'LeaseObserved'
 	| 'LeaseDeclined'
 	| 'LeaseReleased'
 	| 'LeaseExpired'
@@ -151,6 +157,8 @@ export const bound = statuses.indexOf('bound')
 const held = statuses.indexOf('held')
 export const declined = statuses.indexOf('declined')
 export const sessionFlag = 1
+/** A shadow: its column `pool` names the external server. (2 is `lease-rows.ts`' own.) */
+export const shadowFlag = 4
 
 export function newLeaseTable(): LeaseTable {
 	return {
@@ -163,11 +171,14 @@ export function newLeaseTable(): LeaseTable {
 }
 
 export function leaseIn(rows: LeaseRows, row: number): Lease {
+	const shadow = isShadow(rows, row)
+	const givenBy = rows.names[rows.pool[row]!]!
 	return {
 		address: rows.address[row]!,
 		mac: macText(rows, rows.mac[row]!),
 		client: clientOf(rows, row),
-		pool: rows.names[rows.pool[row]!]!,
+		pool: shadow ? shadowPool : givenBy,
+		server: shadow ? givenBy : undefined,
 		status: statuses[rows.status[row]!]!,
 		until: rows.until[row]!,
 		changedAt: rows.changedAt[row]!,
@@ -180,6 +191,10 @@ export function leaseIn(rows: LeaseRows, row: number): Lease {
 	}
 }
 
+function isShadow(rows: LeaseRows, row: number): boolean {
+	return (rows.flags[row]! & shadowFlag) !== 0
+}
+
 /** Folds an event of the table's virtual router; `shiftMs`: the sum of the recorded clock steps. */
 export function foldLease(table: LeaseTable, event: LeaseEvent, shiftMs: number): void {
 	switch (event.type) {
@@ -189,6 +204,9 @@ export function foldLease(table: LeaseTable, event: LeaseEvent, shiftMs: number)
 		case 'LeaseGranted':
 		case 'LeaseRenewed':
 			grant(table, event.data, event.at, shiftMs)
+			return
+		case 'LeaseObserved':
+			grant(table, { ...event.data, pool: shadowPool }, event.at, shiftMs)
 			return
 		case 'LeaseDeclined':
 			decline(table, event.data, event.at, shiftMs)
@@ -233,7 +251,7 @@ function offer(
 
 function grant(
 	table: LeaseTable,
-	data: EventData<'LeaseGranted'>,
+	data: EventData<'LeaseGranted'> & { readonly server?: string },
 	at: number,
 	shiftMs: number,
 ): void {
@@ -284,8 +302,9 @@ function isBoundTo(rows: LeaseRows, row: number, mac: string): boolean {
 	return row !== noRow && rows.status[row] === bound && rows.mac[row] === macNumber(rows, mac)
 }
 
-type Holder = Pick<EventData<'LeaseGranted'>, 'mac' | 'client' | 'pool' | 'address'> &
-	Partial<
+type Holder = Pick<EventData<'LeaseGranted'>, 'mac' | 'client' | 'pool' | 'address'> & {
+	readonly server?: string
+} & Partial<
 		Pick<
 			EventData<'LeaseGranted'>,
 			'giaddr' | 'interface' | 'hostname' | 'session' | 'leaseSeconds'
@@ -306,9 +325,10 @@ function take(table: LeaseTable, there: number, data: Holder, steadyAt: number):
 		rows.mac[row] = mac
 		chain(table, row, steadyAt)
 	}
-	rows.flags[row] = data.session === true ? sessionFlag : 0
+	const shadow = data.server === undefined ? 0 : shadowFlag
+	rows.flags[row] = (data.session === true ? sessionFlag : 0) | shadow
 	setClient(rows, row, data.client)
-	rows.pool[row] = nameNumber(rows, data.pool)
+	rows.pool[row] = nameNumber(rows, data.server ?? data.pool)
 	rows.changedAt[row] = steadyAt
 	if (data.leaseSeconds !== undefined) rows.leaseSeconds[row] = data.leaseSeconds
 	rows.giaddr[row] = data.giaddr === undefined ? 0 : (parseIpv4(data.giaddr) ?? 0)
@@ -389,6 +409,7 @@ export function countBound(table: LeaseTable, row: number, by: 1 | -1, at: numbe
 	const clients = (boundOn.get(from) ?? 0) + by
 	if (clients === 0) boundOn.delete(from)
 	else boundOn.set(from, clients)
+	if (isShadow(rows, row)) return
 	const pool = rows.names[rows.pool[row]!]!
 	let count = boundIn.get(pool)
 	if (count === undefined) {

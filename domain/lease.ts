@@ -456,7 +456,11 @@ function offer(
 	const leaseSeconds = leaseSecondsOf(pool, session, decision)
 	const reply: LeaseReply = { kind: 'offer', address, pool, leaseSeconds, session, decision }
 	const there = own.find(lease => lease.address === address)
-	const stands = there !== undefined && offerStands(context, request, there)
+	// An offer from before the client took what it has is made anew, or its answer would seem late.
+	const stands =
+		there !== undefined &&
+		offerStands(context, request, there) &&
+		!own.some(lease => lease !== there && isLater(lease, there))
 	if (stands && request.src === undefined) return { events: [], reply }
 	const stream = subscriberStream(name, request.mac)
 	const events: NewEvent[] = []
@@ -566,6 +570,11 @@ function renew(context: LeaseContext, request: DhcpRequest): LeaseDecision {
 	return grant(context, request, admitted.session, address, link)
 }
 
+/** Whether the client has taken an address after the last that is known of another one of its. */
+function isLater(taken: Lease, other: Lease): boolean {
+	return taken.status === 'bound' && taken.changedAt > other.changedAt
+}
+
 /** Gives the client an address that it was offered, has, or had; or refuses it. */
 function grant(
 	context: LeaseContext,
@@ -590,6 +599,8 @@ function grant(
 	const others = leasesOfClient(context, request).filter(
 		other => other.address !== address && other.status === 'bound',
 	)
+	// It has taken another address since: this message is from before that, late or doubled.
+	if (lease !== undefined && others.some(other => isLater(other, lease))) return discard('late')
 	if (!renewed && others.length === 0 && isOverLimit(context, request)) {
 		return refuse(context, request, 'limit', address, 'nak')
 	}
@@ -652,7 +663,7 @@ function inform(context: LeaseContext, request: DhcpRequest): LeaseDecision {
  * ended. Offers and holds that are over need no event: `lapsed` are the addresses to take note of.
  */
 export function dueLeases(
-	context: LeaseContext,
+	context: Pick<LeaseContext, 'name' | 'router' | 'at' | 'steadyAt' | 'pools'>,
 	from: number,
 	limit: number,
 ): { readonly expired: NewEvent[]; readonly lapsed: number[]; readonly next: number } {
@@ -663,7 +674,8 @@ export function dueLeases(
 	const end = sliceOf(steadyAt - expiryMarginMs)
 	// Looking for the first one costs as much as there are slices: less than a walk through empty ones.
 	const far = end - from > deadlines.size + 1
-	let slice = far ? Math.max(from, firstSlice(router.leases, from) ?? end) : from
+	// Not beyond the end: what is leased next may be over before the first deadline of now.
+	let slice = far ? Math.min(end, firstSlice(router.leases, from) ?? end) : from
 	for (; slice < end && expired.length < limit; slice++) {
 		for (const address of addressesEndingIn(router.leases, slice)) {
 			const lease = leaseAt(router.leases, address)!

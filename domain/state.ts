@@ -98,6 +98,7 @@ export function evolve(state: State, event: NewEvent): void {
 		}
 		case 'LeaseGranted':
 		case 'LeaseRenewed':
+		case 'LeaseObserved':
 		case 'LeaseDeclined':
 		case 'LeaseReleased':
 		case 'LeaseExpired': {
@@ -125,6 +126,7 @@ export function evolve(state: State, event: NewEvent): void {
 			for (const router of state.routers.values()) shiftIdleClocks(router, event.data.byMs)
 			return
 		case 'DhcpDiscarded':
+		case 'DhcpForwarded':
 		case 'AccessRequested':
 		case 'AccessChallenged':
 		case 'AccessRejected':
@@ -135,6 +137,8 @@ export function evolve(state: State, event: NewEvent): void {
 		case 'AccountingUnanswered':
 		case 'RelayStarted':
 		case 'RelayStopped':
+		case 'SubscriberErased':
+		case 'RetentionApplied':
 		case 'ConfigurationChanged':
 		case 'BaselineSet':
 		case 'UpstreamChanged':

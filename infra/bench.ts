@@ -9,6 +9,7 @@ import { existsSync, statfsSync } from 'node:fs'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { measureDhcp } from './bench/dhcp.ts'
+import { measureHttp } from './bench/http.ts'
 import { installPackages } from './bench/install.ts'
 import { measureJournal } from './bench/journal-rates.ts'
 import { buildGenerator, type Load, type Measurement, measure } from './bench/load.ts'
@@ -37,11 +38,12 @@ import {
 } from './bench/results.ts'
 import { measureScale } from './bench/scale.ts'
 import { measureSrcQuestions } from './bench/src-questions.ts'
+import { measureVerify } from './bench/verify.ts'
 import { measureViewRates } from './bench/view-rates.ts'
 import { viewEvents } from './bench/views.ts'
 
 /** What is measured beside the relays. */
-const partNames = ['dhcp', 'src', 'scale', 'journal', 'views'] as const
+const partNames = ['dhcp', 'src', 'scale', 'http', 'journal', 'views', 'verify'] as const
 type Part = (typeof partNames)[number]
 
 type Options = {
@@ -70,7 +72,7 @@ const buildFolder = join(infra, 'bench/build')
 const readme = join(infra, '../README.md')
 
 const help = `Measures radledger, radsecproxy and FreeRADIUS side by side; as a DHCP server beside Kea; what a
-question to SRC costs, what a million sessions take, and the journal by itself.
+question to SRC costs, what a million sessions take, what analysts cost, and the journal by itself.
 
   --seconds N         measured seconds of each run at a window (0.8)
   --steady-seconds N  measured seconds of each run at the steady rate (10)
@@ -261,11 +263,21 @@ async function measureParts(workplace: Workplace, options: Options) {
 		dhcp: parts.has('dhcp') ? await dhcpSamples(rounds) : [],
 		questions: parts.has('src') ? await questionRates(options) : [],
 		scale: parts.has('scale') ? await measureScale(workplace, subscribers, note) : undefined,
+		http: parts.has('http') ? await httpRounds(workplace, options) : [],
 		journal: parts.has('journal') ? await measureJournal(workplace.folder, note) : undefined,
 		views: parts.has('views')
 			? await measureViewRates(workplace.folder, options.viewEvents, note)
 			: undefined,
+		verify: parts.has('verify')
+			? await measureVerify(workplace.folder, undefined, note)
+			: undefined,
 	}
+}
+
+async function httpRounds(workplace: Workplace, { rounds, seconds }: Options) {
+	const radload = await buildGenerator(buildFolder, 'radload')
+	const sinks = await startSinks(workplace, radload)
+	return measureHttp({ workplace, radload, sinks, rounds, seconds: Math.max(seconds, 2), note })
 }
 
 async function dhcpSamples(rounds: number) {

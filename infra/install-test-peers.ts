@@ -20,6 +20,7 @@ const peers: readonly Peer[] = [
 	{ command: 'dhclient', debianPackage: 'isc-dhcp-client', purpose: 'a DHCP client' },
 	{ command: 'udhcpc', debianPackage: 'udhcpc', purpose: 'another DHCP client' },
 	{ command: 'dhcrelay', debianPackage: 'isc-dhcp-relay', purpose: 'DHCP across a relay agent' },
+	{ command: 'kea-dhcp4', debianPackage: 'kea-dhcp4-server', purpose: 'an external DHCP server' },
 	{ command: 'perfdhcp', debianPackage: 'kea-admin', purpose: 'many DHCP clients at once' },
 	{ command: 'ip', debianPackage: 'iproute2', purpose: 'network namespaces for DHCP' },
 	{ command: 'openssl', debianPackage: 'openssl', purpose: 'certificates for EAP-TLS' },

@@ -1,8 +1,11 @@
 /**
- * Statistics of the DHCP local server: its messages, as far as they left an event. A counter is a
- * number in an array, and its index is its row in `show ip dhcp-local statistics`.
+ * Statistics of the DHCP servers: of the local one its messages, as far as they left an event, of an
+ * external one what was passed on, and its leases. A counter is a number in an array, and its index
+ * is its row in `show ip dhcp-local statistics` or `show ip dhcp-external statistics`.
  */
 import type { EventData, RecordedEvent } from '../domain/event.ts'
+import { shadowPool } from '../domain/lease-state.ts'
+import { externalServer } from '../domain/shadow-lease.ts'
 import type { Projection } from './follow.ts'
 import { createVirtualRouterReader } from './virtual-router.ts'
 
@@ -24,7 +27,32 @@ export const dhcpRow = {
 	discarded: 12,
 } as const
 
-const rows = Object.keys(dhcpRow).length
+/** The same of the external server: messages on their way, and what became of its leases. */
+export const dhcpExternalRow = {
+	discovers: 0,
+	requests: 1,
+	declines: 2,
+	releases: 3,
+	informs: 4,
+	offers: 5,
+	acks: 6,
+	naks: 7,
+	/** Messages of any type that were routed past the relay. */
+	seen: 8,
+	granted: 9,
+	renewed: 10,
+	/** By the client: released, declined, or given up for another address. */
+	released: 11,
+	/** By the server. */
+	refused: 12,
+	expired: 13,
+	/** With the session, or by an operator's command. */
+	terminated: 14,
+	discarded: 15,
+} as const
+
+const localRows = Object.keys(dhcpRow).length
+const externalRows = Object.keys(dhcpExternalRow).length
 
 /** Messages that nothing came of, by reason. */
 export type DhcpDiscard = { readonly reason: string; count: number }
@@ -37,7 +65,11 @@ export type DhcpRouterStatistics = Counted & {
 	baseline: (Counted & { at: number }) | null
 }
 
-export type DhcpStatistics = { routers: DhcpRouterStatistics[] }
+export type DhcpStatistics = {
+	/** Of the local server. */
+	routers: DhcpRouterStatistics[]
+	external: DhcpRouterStatistics[]
+}
 
 /** Reasons come from the program; more of them than this are counted together. */
 const reasonLimit = 64
@@ -45,8 +77,8 @@ const otherReasons = 'other'
 
 export const dhcpStatistics: Projection<DhcpStatistics> = {
 	name: 'dhcp-statistics',
-	version: 1,
-	initial: () => ({ routers: [] }),
+	version: 2,
+	initial: () => ({ routers: [], external: [] }),
 	fold: foldDhcpStatistics,
 }
 
@@ -56,19 +88,36 @@ export function dhcpStatisticsOf(
 	virtualRouter: string,
 ): DhcpRouterStatistics {
 	const found = state.routers.find(router => router.virtualRouter === virtualRouter)
-	return found ?? newRouter(virtualRouter)
+	return found ?? newRouter(virtualRouter, localRows)
+}
+
+/** The same of its external server, by `dhcpExternalRow`. */
+export function dhcpExternalStatisticsOf(
+	state: DhcpStatistics,
+	virtualRouter: string,
+): DhcpRouterStatistics {
+	const found = state.external.find(router => router.virtualRouter === virtualRouter)
+	return found ?? newRouter(virtualRouter, externalRows)
 }
 
 const virtualRouterOf = createVirtualRouterReader()
 
-function newRouter(virtualRouter: string): DhcpRouterStatistics {
+function newRouter(virtualRouter: string, rows: number): DhcpRouterStatistics {
 	return { virtualRouter, counters: new Array<number>(rows).fill(0), discards: [], baseline: null }
+}
+
+function externalFor(state: DhcpStatistics, stream: string): DhcpRouterStatistics {
+	const name = virtualRouterOf(stream)
+	for (const router of state.external) if (router.virtualRouter === name) return router
+	const router = newRouter(name, externalRows)
+	state.external.push(router)
+	return router
 }
 
 function routerFor(state: DhcpStatistics, stream: string): DhcpRouterStatistics {
 	const name = virtualRouterOf(stream)
 	for (const router of state.routers) if (router.virtualRouter === name) return router
-	const router = newRouter(name)
+	const router = newRouter(name, localRows)
 	state.routers.push(router)
 	return router
 }
@@ -80,6 +129,8 @@ function count(state: DhcpStatistics, stream: string, received: number, sent?: n
 }
 
 function refused(state: DhcpStatistics, stream: string, data: EventData<'LeaseRefused'>): void {
+	// The external server's refusal is counted with what it was told by, and with the lease.
+	if (data.reason === externalServer) return
 	const { counters } = routerFor(state, stream)
 	counters[data.silent ? dhcpRow.discovers : dhcpRow.requests]!++
 	if (data.silent === undefined) counters[dhcpRow.naks]!++
@@ -110,6 +161,12 @@ function answerRow(reason: string): number | undefined {
 }
 
 function discarded(state: DhcpStatistics, stream: string, data: EventData<'DhcpDiscarded'>): void {
+	if (data.external) {
+		const router = externalFor(state, stream)
+		router.counters[dhcpExternalRow.discarded]! += data.count
+		countReason(router.discards, data)
+		return
+	}
 	const { counters, discards } = routerFor(state, stream)
 	counters[receivedRow(data.message)]! += data.count
 	const answer = answerRow(data.reason)
@@ -119,6 +176,10 @@ function discarded(state: DhcpStatistics, stream: string, data: EventData<'DhcpD
 	}
 	counters[dhcpRow.discarded]! += data.count
 	if (data.reason === 'no-address') counters[dhcpRow.noAddresses]! += data.count
+	countReason(discards, data)
+}
+
+function countReason(discards: DhcpDiscard[], data: EventData<'DhcpDiscarded'>): void {
 	const reason = discards.length < reasonLimit ? data.reason : otherReasons
 	const known =
 		discards.find(one => one.reason === data.reason) ?? discards.find(one => one.reason === reason)
@@ -126,7 +187,54 @@ function discarded(state: DhcpStatistics, stream: string, data: EventData<'DhcpD
 	else known.count += data.count
 }
 
+function forwardedRow(message: string): number {
+	switch (message) {
+		case 'offer':
+			return dhcpExternalRow.offers
+		case 'ack':
+			return dhcpExternalRow.acks
+		case 'nak':
+			return dhcpExternalRow.naks
+		case 'discover':
+			return dhcpExternalRow.discovers
+		case 'request':
+			return dhcpExternalRow.requests
+		case 'decline':
+			return dhcpExternalRow.declines
+		case 'release':
+			return dhcpExternalRow.releases
+		default:
+			return dhcpExternalRow.informs
+	}
+}
+
+function forwarded(state: DhcpStatistics, stream: string, data: EventData<'DhcpForwarded'>): void {
+	const { counters } = externalFor(state, stream)
+	counters[data.seen ? dhcpExternalRow.seen : forwardedRow(data.message)]! += data.count
+}
+
+/** How the shadow of a lease ended. */
+function endedRow(cause: EventData<'LeaseReleased'>['cause']): number {
+	switch (cause) {
+		case 'client':
+		case 'declined':
+		case 'moved':
+			return dhcpExternalRow.released
+		case 'server':
+			return dhcpExternalRow.refused
+		case 'session':
+		case 'operator':
+			return dhcpExternalRow.terminated
+		default:
+			return cause satisfies never
+	}
+}
+
 function released(state: DhcpStatistics, stream: string, data: EventData<'LeaseReleased'>): void {
+	if (data.pool === shadowPool) {
+		externalFor(state, stream).counters[endedRow(data.cause)]!++
+		return
+	}
 	switch (data.cause) {
 		case 'client':
 			count(state, stream, dhcpRow.releases)
@@ -137,6 +245,8 @@ function released(state: DhcpStatistics, stream: string, data: EventData<'LeaseR
 			return
 		// The client asked for another address: that is counted with what it was given.
 		case 'moved':
+		case 'server':
+		case 'declined':
 			return
 		default:
 			data.cause satisfies never
@@ -168,14 +278,24 @@ function foldDhcpStatistics(state: DhcpStatistics, event: RecordedEvent): DhcpSt
 		case 'LeaseReleased':
 			released(state, stream, event.data)
 			break
+		case 'LeaseObserved': {
+			const row = event.data.renewed ? dhcpExternalRow.renewed : dhcpExternalRow.granted
+			externalFor(state, stream).counters[row]!++
+			break
+		}
 		case 'LeaseExpired':
-			count(state, stream, dhcpRow.expired)
+			if (event.data.pool !== shadowPool) count(state, stream, dhcpRow.expired)
+			else externalFor(state, stream).counters[dhcpExternalRow.expired]!++
+			break
+		case 'DhcpForwarded':
+			forwarded(state, stream, event.data)
 			break
 		case 'DhcpDiscarded':
 			discarded(state, stream, event.data)
 			break
 		case 'BaselineSet':
 			if (event.data.scope === 'ip dhcp-local') setBaseline(routerFor(state, stream), event.at)
+			if (event.data.scope === 'ip dhcp-external') setBaseline(externalFor(state, stream), event.at)
 			break
 		case 'PoolSelected':
 		case 'PoolWarningChanged':
@@ -204,6 +324,8 @@ function foldDhcpStatistics(state: DhcpStatistics, event: RecordedEvent): DhcpSt
 		case 'ClockStepped':
 		case 'RelayStarted':
 		case 'RelayStopped':
+		case 'SubscriberErased':
+		case 'RetentionApplied':
 		case 'ConfigurationChanged':
 		case 'UpstreamChanged':
 		case 'MessageAuthenticatorSeen':

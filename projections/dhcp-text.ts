@@ -2,8 +2,11 @@
 import type { DhcpPool } from '../domain/configuration.ts'
 import {
 	type DhcpDiscard,
+	type DhcpRouterStatistics,
 	type DhcpStatistics,
-	dhcpRow,
+	type dhcpExternalRow,
+	dhcpExternalStatisticsOf,
+	type dhcpRow,
 	dhcpStatisticsOf,
 } from './dhcp-statistics.ts'
 import {
@@ -24,6 +27,8 @@ export const bindingLimit = 10_000
 
 export type BindingsQuery = {
 	readonly virtualRouter: string
+	/** Whose leases a table of all of them has; those of this relay where it is left out. */
+	readonly server?: 'local' | 'external'
 	/** Dotted text. */
 	readonly address?: string | undefined
 	/** In normal form. */
@@ -32,9 +37,12 @@ export type BindingsQuery = {
 	readonly now: number
 }
 
-/** Lines of `show ip dhcp-local binding`: a table, or everything about one address or client. */
+/**
+ * Lines of `show ip dhcp-local binding` and `show ip dhcp-external binding`: a table, or everything
+ * about one address or client.
+ */
 export function bindingsText(state: Leases, query: BindingsQuery): string[] {
-	const { virtualRouter, address, mac, now } = query
+	const { virtualRouter, address, mac, now, server = 'local' } = query
 	const router = leasesOf(state, virtualRouter)
 	if (address !== undefined) {
 		const lease = router && leaseOf(router, address, now)
@@ -45,20 +53,24 @@ export function bindingsText(state: Leases, query: BindingsQuery): string[] {
 		if (found.length === 0) return [`% ${mac} has no address.`]
 		return found.flatMap((lease, i) => [...(i === 0 ? [] : ['']), ...bindingDetails(lease, now)])
 	}
-	const title = 'DHCP Local Server Bindings'
-	const { leases, count } = router ? allLeases(router, now, bindingLimit) : { leases: [], count: 0 }
+	const external = server === 'external'
+	const title = `DHCP ${external ? 'External' : 'Local'} Server Bindings`
+	const { leases, count } = router
+		? allLeases(router, now, bindingLimit, server)
+		: { leases: [], count: 0 }
 	if (count === 0) return [...heading(title), 'No client has an address.']
-	const header = ['Address', 'Hardware Address', 'Pool', 'State', 'Seconds Left', 'Seen At']
+	const givenBy = external ? 'Server' : 'Pool'
+	const header = ['Address', 'Hardware Address', givenBy, 'State', 'Seconds Left', 'Seen At']
 	const rows = leases.map(lease => [
 		lease.address,
 		lease.mac,
-		lease.pool,
+		lease.server ?? lease.pool,
 		lease.state,
 		secondsLeft(lease, now),
 		lease.giaddr ?? lease.interface ?? '',
 	])
 	const more = count - leases.length
-	const rest = `${more} more; "show ip dhcp-local binding" with an address or "mac" shows any of them.`
+	const rest = `${more} more; "show ip dhcp-${server} binding" with an address or "mac" shows any of them.`
 	return [...table(title, header, rows), ...(more > 0 ? ['', rest] : [])]
 }
 
@@ -69,11 +81,13 @@ function secondsLeft({ until }: Lease, now: number): string {
 function bindingDetails(lease: Lease, now: number): string[] {
 	const { until, leaseSeconds } = lease
 	const end = until === 0 ? 'never' : routerDate(until)
-	return details(`DHCP Local Server Binding ${lease.address}`, [
+	const kind = lease.server === undefined ? 'Local' : 'External'
+	return details(`DHCP ${kind} Server Binding ${lease.address}`, [
 		['Hardware Address', lease.mac],
 		['Client', lease.client],
 		['Host Name', lease.hostname],
 		['Pool', lease.pool],
+		['Server', lease.server],
 		['State', lease.state],
 		['Since', routerDate(lease.since)],
 		['Until', end],
@@ -235,20 +249,58 @@ export type DhcpStatisticsQuery = { readonly virtualRouter: string; readonly del
 
 /** Lines of `show ip dhcp-local statistics`; below what was discarded, a row for each reason. */
 export function dhcpStatisticsText(state: DhcpStatistics, query: DhcpStatisticsQuery): string[] {
-	const { counters, discards, baseline } = dhcpStatisticsOf(state, query.virtualRouter)
-	const before = query.delta ? baseline : null
-	const names = Object.keys(dhcpRow) as (keyof typeof dhcpRow)[]
-	const rows = names.map(name => {
-		const row = dhcpRow[name]
-		return [dhcpLabels[name], `${counters[row]! - (before?.counters[row] ?? 0)}`]
+	const counted = dhcpStatisticsOf(state, query.virtualRouter)
+	const title = 'DHCP Local Server Statistics'
+	return countersText(title, Object.values(dhcpLabels), counted, query.delta)
+}
+
+const externalLabels: Readonly<Record<keyof typeof dhcpExternalRow, string>> = {
+	discovers: 'Discovers Forwarded',
+	requests: 'Requests Forwarded',
+	declines: 'Declines Forwarded',
+	releases: 'Releases Forwarded',
+	informs: 'Informs Forwarded',
+	offers: 'Offers Forwarded',
+	acks: 'Acks Forwarded',
+	naks: 'Naks Forwarded',
+	seen: 'Messages Seen Passing',
+	granted: 'Leases Observed',
+	renewed: 'Renewals Observed',
+	released: 'Leases Released',
+	refused: 'Leases Refused',
+	expired: 'Leases Expired',
+	terminated: 'Leases Terminated',
+	discarded: 'Messages Discarded',
+}
+
+/** Lines of `show ip dhcp-external statistics`. */
+export function dhcpExternalStatisticsText(
+	state: DhcpStatistics,
+	query: DhcpStatisticsQuery,
+): string[] {
+	const counted = dhcpExternalStatisticsOf(state, query.virtualRouter)
+	const title = 'DHCP External Server Statistics'
+	return countersText(title, Object.values(externalLabels), counted, query.delta)
+}
+
+/** `labels` in the order of the counters' rows. */
+function countersText(
+	title: string,
+	labels: readonly string[],
+	{ counters, discards, baseline }: DhcpRouterStatistics,
+	delta: boolean,
+): string[] {
+	const before = delta ? baseline : null
+	const rows = labels.map((label, row) => {
+		return [label, `${counters[row]! - (before?.counters[row] ?? 0)}`]
 	})
 	const reasons = discards.map(({ reason, count }) => [
 		`  ${reason}`,
 		`${count - countOf(before?.discards, reason)}`,
 	])
 	const sorted = reasons.sort((a, b) => (a[0]! < b[0]! ? -1 : 1))
-	const lines = table('DHCP Local Server Statistics', ['Statistic', 'Total'], [...rows, ...sorted])
-	return query.delta ? [...lines, '', baselineText(baseline?.at)] : lines
+	const lines = table(title, ['Statistic', 'Total'], [...rows, ...sorted])
+	return delta ? [...lines, '', baselineText(baseline?.at)] : lines
 }
 
 function countOf(discards: readonly DhcpDiscard[] | undefined, reason: string): number {

@@ -34,6 +34,8 @@ export type Lease = {
 	readonly giaddr: string | undefined
 	readonly interface: string | undefined
 	readonly hostname: string | undefined
+	/** The external server that gave it; undefined where this relay did. */
+	readonly server: string | undefined
 }
 
 /** What the leases are read from. */
@@ -66,14 +68,20 @@ export function leasesOfMac({ table, shiftMs }: RouterLeases, mac: string, now: 
 		.map(lease => shown(lease, shiftMs))
 }
 
-/** All leases by address, at most `limit` of them, and how many there are. Looks at every one. */
+/**
+ * All leases, or those of one kind, by address: at most `limit` of them, and how many there are.
+ * Looks at every one.
+ */
 export function allLeases(
 	{ table, shiftMs }: RouterLeases,
 	now: number,
 	limit: number,
+	givenBy?: 'local' | 'external',
 ): { readonly leases: readonly Lease[]; readonly count: number } {
 	const addresses: number[] = []
 	for (const lease of everyLease(table)) {
+		const kind = lease.server === undefined ? 'local' : 'external'
+		if (givenBy !== undefined && kind !== givenBy) continue
 		if (!isOver(lease, now - shiftMs)) addresses.push(lease.address)
 	}
 	const listed = Float64Array.from(addresses).sort().subarray(0, limit)
@@ -105,6 +113,7 @@ export function poolUse(
 		return use
 	}
 	for (const lease of everyLease(table)) {
+		if (lease.server !== undefined) continue
 		if (!isOver(lease, now - shiftMs)) useOf(lease.pool)[lease.status]++
 	}
 	for (const [pool, { highWater, highWaterAt }] of table.boundIn) {
@@ -135,5 +144,6 @@ function shown(lease: LeaseRow, shiftMs: number): Lease {
 		giaddr: giaddr === 0 ? undefined : formatIpv4(giaddr),
 		interface: lease.interface || undefined,
 		hostname: hostname || undefined,
+		server: lease.server,
 	}
 }

@@ -121,6 +121,8 @@ function foldPools(state: Pools, event: RecordedEvent): Pools {
 		case 'ClockStepped':
 		case 'RelayStarted':
 		case 'RelayStopped':
+		case 'SubscriberErased':
+		case 'RetentionApplied':
 		case 'ConfigurationChanged':
 		case 'BaselineSet':
 		case 'UpstreamChanged':
@@ -129,6 +131,8 @@ function foldPools(state: Pools, event: RecordedEvent): Pools {
 		case 'AnswersRepeated':
 		case 'ResponsesDiscarded':
 		case 'DhcpDiscarded':
+		case 'DhcpForwarded':
+		case 'LeaseObserved':
 			break
 		default:
 			event satisfies never

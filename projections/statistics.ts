@@ -374,6 +374,8 @@ function foldRelayStatistics(state: RelayStatistics, event: RecordedEvent): Rela
 		case 'UpstreamChanged':
 		case 'SubscriberTerminated':
 		case 'RelayStopped':
+		case 'SubscriberErased':
+		case 'RetentionApplied':
 		case 'ConfigurationChanged':
 		case 'MessageAuthenticatorSeen':
 		case 'PoolRequested':
@@ -395,6 +397,8 @@ function foldRelayStatistics(state: RelayStatistics, event: RecordedEvent): Rela
 		case 'LeaseExpired':
 		case 'PoolWarningChanged':
 		case 'DhcpDiscarded':
+		case 'DhcpForwarded':
+		case 'LeaseObserved':
 		case 'ClockStepped':
 			break
 		default:

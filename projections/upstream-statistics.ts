@@ -443,6 +443,8 @@ function foldUpstreamStatistics(
 		case 'UpstreamChanged':
 		case 'SubscriberTerminated':
 		case 'RelayStopped':
+		case 'SubscriberErased':
+		case 'RetentionApplied':
 		case 'ConfigurationChanged':
 		case 'MessageAuthenticatorSeen':
 		case 'PoolRequested':
@@ -464,6 +466,8 @@ function foldUpstreamStatistics(
 		case 'LeaseExpired':
 		case 'PoolWarningChanged':
 		case 'DhcpDiscarded':
+		case 'DhcpForwarded':
+		case 'LeaseObserved':
 		case 'ClockStepped':
 			break
 		default:

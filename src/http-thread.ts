@@ -25,6 +25,7 @@ import type {
 	RelayQuestion,
 	ToThread,
 } from './http-messages.ts'
+import { integrityOf } from './integrity-status.ts'
 import { openQueryPool } from './query-pool.ts'
 import { openViewReading } from './views.ts'
 
@@ -32,12 +33,6 @@ const pageFolder = join(import.meta.dirname, '../adapters/http/page')
 const plotFolder = dirname(createRequire(import.meta.url).resolve('uplot'))
 
 if ((workerData as HttpThreadData | null)?.httpThread === true) {
-	try {
-		// On Linux 0 is this thread, not the process: packets go first.
-		setPriority(0, 10)
-	} catch {
-		// A matter of speed only.
-	}
 	await run(parentPort!, workerData as HttpThreadData)
 }
 
@@ -73,6 +68,7 @@ async function run(port: MessagePort, data: HttpThreadData): Promise<void> {
 		metrics: async (http: HttpCounts) =>
 			metricsText({
 				...(await health()),
+				integrity: integrityOf(folder, journal.id),
 				statistics: await allStatistics(live),
 				http,
 				refused: guard.counts,
@@ -96,6 +92,7 @@ async function run(port: MessagePort, data: HttpThreadData): Promise<void> {
 	})
 	try {
 		await app.listen({ host: listening.host, port: listening.port })
+		stepBack()
 		const address = app.server.address()
 		tell({ kind: 'listening', port: typeof address === 'object' ? (address?.port ?? 0) : 0 })
 	} catch (error) {
@@ -122,6 +119,16 @@ function viewsHealth(
 /** How long the relay may take to answer, and how old an answer may be that is given again. */
 const answerLimitMs = 2_000
 const statusKeptMs = 1_000
+
+/** Packets go first, from the moment on when the relay need not wait for this thread any more. */
+function stepBack(): void {
+	try {
+		// On Linux 0 is this thread, not the process.
+		setPriority(0, 15)
+	} catch {
+		// A matter of speed only.
+	}
+}
 
 const silentDetail =
 	'The relay did not answer within two seconds: it is very busy, or about to end. Ask again in a moment.'

@@ -52,6 +52,8 @@ export function openHttp(settings: HttpSettings): Promise<Http> {
 				ready.resolve({ port: message.port, close })
 				return
 			case 'failed':
+				closing = true
+				void worker.terminate()
 				ready.reject(new UsageError(message.sentence))
 				return
 			case 'trouble':

@@ -16,6 +16,7 @@ const usage = `Usage: radledger COMMAND
   exec --data DIR "COMMAND"         one command of that shell; exit code 1 when it is refused
   verify --data DIR                 whether the journal is what was recorded and sealed
   prove --position P --data DIR     a proof that verify --proof checks without the journal
+  erase --subscriber MAC --reason R --data DIR   takes a subscriber's data out of the journal
   seal-key --data DIR               the public key that its checkpoints are verified with
   checkpoint --data DIR             the newest signed checkpoint, to be kept elsewhere
   restore --from URL --data DIR     a lost relay's journal, from its EventStoreDB mirror
@@ -23,6 +24,7 @@ const usage = `Usage: radledger COMMAND
   serve-views --from URL --data DIR    the read side of a fleet of relays, from EventStoreDB
   replay --subscriber MAC --data DIR   what happened, and how things stood at a time
   export --data DIR --format F --out FILE    events as NDJSON, CSV or Parquet
+  views --data DIR                  DIR/views.db for SQL, up to date, without a running relay
   src-adapter --rules FILE --nats URL    answers a relay's questions about address pools`
 
 async function main(args: readonly string[]): Promise<number> {
@@ -61,6 +63,10 @@ async function main(args: readonly string[]): Promise<number> {
 			const { prove } = await import('./prove.ts')
 			return prove(rest)
 		}
+		case 'erase': {
+			const { erase } = await import('./erase.ts')
+			return erase(rest)
+		}
 		case 'restore': {
 			const { restoreCommand, restoreUsage } = await import('./restore.ts')
 			if (rest.includes('--help')) {
@@ -93,6 +99,10 @@ async function main(args: readonly string[]): Promise<number> {
 			const { exportJournal } = await import('./export.ts')
 			return exportJournal(rest)
 		}
+		case 'views': {
+			const { views } = await import('./views-command.ts')
+			return views(rest)
+		}
 		case 'src-adapter': {
 			const { srcAdapter } = await import('./src-adapter.ts')
 			const { srcAdapterSettings } = await import('./src-adapter-settings.ts')
@@ -109,15 +119,15 @@ async function main(args: readonly string[]): Promise<number> {
 	}
 }
 
+const userErrors = [
+	...['UsageError', 'JournalFailure', 'ViewFailure', 'ShellError'],
+	...['TargetFailure', 'RestoreFailure'],
+]
+
 function isForUser(error: unknown): error is Error {
 	if (!(error instanceof Error)) return false
 	const parsing = (error as NodeJS.ErrnoException).code?.startsWith('ERR_PARSE_ARGS') === true
-	return (
-		parsing ||
-		['UsageError', 'JournalFailure', 'ShellError', 'TargetFailure', 'RestoreFailure'].includes(
-			error.name,
-		)
-	)
+	return parsing || userErrors.includes(error.name)
 }
 
 try {

@@ -5,14 +5,31 @@ import { formatIpv4, parseIpv4 } from '../domain/address.ts'
 import type { Configuration, DhcpLocal, DhcpPool, VirtualRouter } from '../domain/configuration.ts'
 import { decide } from '../domain/decide.ts'
 import { type NewEvent, relayStream, subscriberStream } from '../domain/event.ts'
-import type { BaselineScope, Change, Operator, Show } from '../domain/junose/operator.ts'
+import type {
+	BaselineScope,
+	Change,
+	DhcpServerKind,
+	Operator,
+	Show,
+} from '../domain/junose/operator.ts'
 import { upstreamServersTable } from '../domain/junose/tables.ts'
-import { type Lease, leaseAt, newLeaseTable, takenAddresses } from '../domain/lease-state.ts'
+import {
+	type Lease,
+	leaseAt,
+	newLeaseTable,
+	shadowPool,
+	takenAddresses,
+} from '../domain/lease-state.ts'
 import { type MirrorState, mirrorsText } from '../domain/mirror.ts'
 import { createPools, isTaken } from '../domain/pool.ts'
 import { routerState } from '../domain/state.ts'
 import type { DhcpStatistics } from '../projections/dhcp-statistics.ts'
-import { bindingsText, dhcpStatisticsText, poolsText } from '../projections/dhcp-text.ts'
+import {
+	bindingsText,
+	dhcpExternalStatisticsText,
+	dhcpStatisticsText,
+	poolsText,
+} from '../projections/dhcp-text.ts'
 import type { DynamicRequestStatistics } from '../projections/dynamic-request-statistics.ts'
 import { dynamicRequestStatisticsText } from '../projections/dynamic-request-text.ts'
 import type { Following } from '../projections/follow.ts'
@@ -27,6 +44,8 @@ import type { UpstreamStatistics } from '../projections/upstream-statistics.ts'
 import { showAccountingDomains } from './accounting-domains.ts'
 import { configure } from './engine/configure.ts'
 import { type Engine, presentTime, recordDurably } from './engine/engine.ts'
+import type { Eraser } from './eraser.ts'
+import { integrityLines } from './integrity.ts'
 import { release } from './release.ts'
 import { showAt } from './show-at.ts'
 
@@ -45,8 +64,13 @@ export type Operated = {
 	readonly srcStatistics: Following<SrcRecord>
 	/** Copies of the history outside this machine. */
 	readonly mirrors: () => readonly MirrorState[]
-	/** The read models, behind the journal by what their thread has not folded yet. */
-	readonly viewReader: () => ViewReader | undefined
+	/**
+	 * The read models, behind the journal by what their thread has not folded yet; undefined where
+	 * none are kept.
+	 */
+	readonly viewReader: (() => ViewReader | undefined) | undefined
+	/** Who erases in the folder; a simulated relay has nobody. */
+	readonly eraser?: Eraser
 	/** Wall-clock milliseconds. */
 	readonly startedAt: number
 }
@@ -62,8 +86,10 @@ export function openOperator(operated: Operated): Operator {
 			return done
 		},
 		baseline: (virtualRouter, scope) => orSentence(setBaseline(operated, virtualRouter, scope)),
-		clearBindings: (virtualRouter, address) =>
-			orSentence(clearBindings(operated, virtualRouter, address)),
+		clearBindings: (virtualRouter, server, address) =>
+			orSentence(clearBindings(operated, virtualRouter, server, address)),
+		eraseSubscriber: async (mac, reason) =>
+			(await operated.eraser?.erase(mac, reason)) ?? { refused: noFolder },
 		clearSubscriber: (virtualRouter, mac) =>
 			orSentence(clearSubscriber(operated, virtualRouter, mac)),
 		async restartSrc(virtualRouter) {
@@ -101,6 +127,8 @@ export function openOperator(operated: Operated): Operator {
 function isOfState({ kind }: Show): boolean {
 	return kind === 'subscribers' || kind === 'dhcp-bindings' || kind === 'dhcp-pools'
 }
+
+const noFolder = 'This relay keeps no history on disk.'
 
 /** The sentence of a journal that fails: the shell says why before the relay is gone. */
 async function orSentence(work: Promise<string | undefined>): Promise<string | undefined> {
@@ -167,22 +195,23 @@ const clearedPerCommit = 1024
 async function clearBindings(
 	{ engine }: Operated,
 	virtualRouter: string,
+	server: DhcpServerKind,
 	address: string | undefined,
 ): Promise<string | undefined> {
 	const { leases } = routerState(engine.state, virtualRouter)
 	const steadyNow = () => presentTime(engine) - engine.state.clockShiftMs
 	const named =
 		address === undefined ? [...takenAddresses(leases, steadyNow())] : [parseIpv4(address) ?? 0]
-	if (address !== undefined && !isTaken(leaseAt(leases, named[0]!), steadyNow())) {
-		return `Nobody has ${address}; "show ip dhcp-local binding" lists the addresses in use.`
+	const isMeant = (lease: Lease | undefined): lease is Lease =>
+		isTaken(lease, steadyNow()) && (lease?.pool === shadowPool) === (server === 'external')
+	if (address !== undefined && !isMeant(leaseAt(leases, named[0]!))) {
+		return `Nobody has ${address}; "show ip dhcp-${server} binding" lists the addresses in use.`
 	}
 	for (let i = 0; i < named.length; i += clearedPerCommit) {
 		const at = presentTime(engine)
 		const events = named.slice(i, i + clearedPerCommit).flatMap((number): NewEvent[] => {
 			const lease = leaseAt(leases, number)
-			return lease !== undefined && isTaken(lease, steadyNow())
-				? [cleared(virtualRouter, lease, at)]
-				: []
+			return isMeant(lease) ? [cleared(virtualRouter, lease, at)] : []
 		})
 		if (events.length > 0) await recordDurably(engine, events)
 	}
@@ -258,8 +287,8 @@ function show(operated: Operated, virtualRouter: string, what: AtOnce): readonly
 				delta: what.delta,
 			})
 		case 'dhcp-bindings': {
-			const { address, mac } = what
-			const query = { virtualRouter, address, mac, now: engine.parts.clock.wall() }
+			const { server, address, mac } = what
+			const query = { virtualRouter, server, address, mac, now: engine.parts.clock.wall() }
 			return bindingsText(engine.state, query)
 		}
 		case 'dhcp-pools':
@@ -270,11 +299,14 @@ function show(operated: Operated, virtualRouter: string, what: AtOnce): readonly
 				pool: what.pool,
 				now: engine.parts.clock.wall(),
 			})
-		case 'dhcp-statistics':
-			return dhcpStatisticsText(operated.dhcpStatistics.state(), {
+		case 'dhcp-statistics': {
+			const external = what.server === 'external'
+			const statisticsText = external ? dhcpExternalStatisticsText : dhcpStatisticsText
+			return statisticsText(operated.dhcpStatistics.state(), {
 				virtualRouter,
 				delta: what.delta,
 			})
+		}
 		case 'dynamic-request-statistics': {
 			const { dynamicRequestStatistics } = operated
 			return dynamicRequestStatisticsText(dynamicRequestStatistics.state(), settings, what.delta)
@@ -289,6 +321,11 @@ function show(operated: Operated, virtualRouter: string, what: AtOnce): readonly
 			return srcInfoText(operated.srcStatistics.state(), srcQuery(engine, settings))
 		case 'sscc-statistics':
 			return srcStatisticsText(operated.srcStatistics.state(), srcQuery(engine, settings))
+		case 'integrity': {
+			const { journal, clock } = engine.parts
+			if (operated.folder === undefined) return [`% ${noFolder}`]
+			return integrityLines(journal, operated.folder, clock.wall())
+		}
 		case 'version':
 			return version(operated)
 		default:

@@ -1,97 +1,21 @@
-/** The thread that answers questions about history, from the journal and from DIR/views.db. */
+/** The thread that answers questions about history. */
 import { setPriority } from 'node:os'
 import { parentPort, workerData } from 'node:worker_threads'
-import { answerFromHistory, type Question } from '../adapters/http/history.ts'
-import { ProblemError } from '../adapters/http/problem.ts'
-import type { Sources, Views } from '../adapters/http/route.ts'
-import { rowRoutes } from '../adapters/http/routes.ts'
-import { openReader } from '../adapters/journal/reader.ts'
-import type { ViewReader } from '../adapters/views/reader.ts'
-import { type RelayStatistics, relayStatistics } from '../projections/statistics.ts'
-import { relayStatisticsRows } from '../projections/statistics-rows.ts'
-import { newestOnDisk } from './horizon.ts'
-import { type QueryThreadData, tooSlowDetail } from './query-pool.ts'
-import { openViewReading } from './views.ts'
-
-/** Events of one reading of the journal. */
-const eventsPerReading = 4_096
+import type { Question } from '../adapters/http/history.ts'
+import { openHistory } from './http-history.ts'
+import type { QueryThreadData } from './query-pool.ts'
 
 if ((workerData as QueryThreadData | null)?.queryThread === true) {
 	try {
 		// On Linux 0 is this thread, not the process: packets go first.
-		setPriority(0, 10)
+		setPriority(0, 19)
 	} catch {
 		// A matter of speed only.
 	}
-	serve(workerData as QueryThreadData)
-}
-
-function serve({ folder, horizon, limitMs }: QueryThreadData): void {
-	const journal = openReader(folder)
-	let endAt = Number.POSITIVE_INFINITY
-	const checkTime = () => {
-		if (performance.now() < endAt) return
-		throw new ProblemError({ kind: 'too-slow', detail: tooSlowDetail(limitMs) })
-	}
-	const reading = openViewReading(folder, {
-		within_time() {
-			checkTime()
-			return 1
-		},
-	})
-	const sources: Sources = {
-		journal,
-		views: () => viewsOf(reading.reader()),
-		last: newestOnDisk(journal, horizon),
-		now: Date.now,
-		checkTime,
-		statisticsAt: (position, selection) =>
-			relayStatisticsRows(statisticsAt(sources, position), selection),
-	}
+	const { folder, horizon, limitMs } = workerData as QueryThreadData
+	const clock = () => performance.now()
+	const history = openHistory({ folder, horizon, limitMs, clock, now: Date.now })
 	parentPort!.on('message', (question: Question) => {
-		endAt = performance.now() + limitMs
-		const answer = () => answerFromHistory(rowRoutes, sources, question)
-		// One state of the read models for all that a question looks up.
-		const reader = reading.reader()
-		parentPort!.postMessage(reader === undefined ? answer() : reader.snapshot(answer))
+		parentPort!.postMessage(history.answer(question))
 	})
-}
-
-/** Selects from the read models; refuses where they are not there, which they are in a moment. */
-function viewsOf(reader: ViewReader | undefined): Views {
-	if (reader === undefined) {
-		throw new ProblemError({
-			kind: 'not-ready',
-			detail: 'The read models are being built: ask again in a moment.',
-		})
-	}
-	return {
-		position: () => reader.checkpoint().position,
-		select: (sql, ...parameters) => reader.query(sql, ...parameters),
-	}
-}
-
-/** From the newest statistics that the read models have of a position before it. */
-function statisticsAt(sources: Sources, position: number): RelayStatistics {
-	const [saved] = sources
-		.views()
-		.select(
-			'SELECT id, state FROM statistics_snapshot WHERE id <= ? AND version = ? ORDER BY id DESC LIMIT 1',
-			position,
-			relayStatistics.version,
-		)
-	let state =
-		saved === undefined
-			? relayStatistics.initial()
-			: (JSON.parse(String(saved['state'])) as RelayStatistics)
-	for (let next = Number(saved?.['id'] ?? 0) + 1; next <= position; ) {
-		sources.checkTime()
-		const events = sources.journal.read(next, Math.min(eventsPerReading, position - next + 1))
-		for (const event of events) {
-			if (event.position > position) return state
-			state = relayStatistics.fold(state, event)
-			next = event.position + 1
-		}
-	}
-	return state
 }

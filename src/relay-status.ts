@@ -91,34 +91,28 @@ function relayStatus(operated: Operated, commits: CommitTimes): RelayStatus {
 			relays: services.filter(service => (relay[service]?.clients.length ?? 0) > 0),
 		})),
 		upstreams: upstreamsOf(engine),
-		peers: [...srcOf(engine), ...operated.mirrors().map(mirrorStatus)],
+		peers: [...srcStatus(engine), ...operated.mirrors().map(mirrorStatus)],
 		pools: poolsOf(operated),
 		commits,
 		queues: queuesOf(engine),
-		integrity: null,
 	}
 }
 
-/** One row for each virtual router that asks SRC: whom it asks, or that nobody can be asked. */
-function srcOf(engine: Engine): PeerStatus[] {
-	return [...engine.src.values()].map(({ router, client }) => {
-		const { state, server = '', role } = client.info()
-		const { connectionAttempts, activeAddresses, communicationErrors } = client.statistics()
-		const name = role === undefined ? server : `${server} (${role})`
+function srcStatus(engine: Engine): PeerStatus[] {
+	return [...engine.src].map(([virtualRouter, { client }]) => {
+		const { state, server } = client.info()
+		const connected = state === 'connected'
 		return {
 			kind: 'src',
-			virtualRouter: router,
-			name: name === '' ? 'none' : name,
+			virtualRouter,
+			name: server ?? '',
 			state,
 			position: null,
-			trouble: state === 'connected' ? null : srcTrouble,
-			figures: { connectionAttempts, activeAddresses, communicationErrors },
+			trouble: connected ? null : 'No SRC server answers: pools are chosen without SRC.',
+			figures: { ...client.statistics() },
 		}
 	})
 }
-
-const srcTrouble =
-	'No SRC server is connected: pools are chosen without it. "show sscc info" says more.'
 
 function mirrorStatus(mirror: MirrorState): PeerStatus {
 	const { store, target, state, position, events, reconnects, reason } = mirror

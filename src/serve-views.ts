@@ -2,7 +2,7 @@
  * `radledger serve-views`: the read side of a whole fleet of relays, on another machine than any of
  * them, out of the EventStoreDB that they mirror to. Each relay has a folder named for its journal.
  */
-import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { isLeft } from 'fp-ts/lib/Either.js'
 import * as t from 'io-ts'
@@ -147,11 +147,17 @@ const fleetFile = (folder: string) => join(folder, 'fleet.json')
 function readFleet(folder: string): Fleet {
 	try {
 		const fleet = fleetCodec.decode(JSON.parse(readFileSync(fleetFile(folder), 'utf8')))
-		if (!isLeft(fleet)) return fleet.right
+		if (!isLeft(fleet))
+			return isWhole(folder, fleet.right) ? fleet.right : { ...fleet.right, place: '' }
 	} catch {
 		// Not there yet, or not whole.
 	}
 	return { place: '', relays: [] }
+}
+
+/** A relay's folder that was deleted is filled again from the beginning. */
+function isWhole(folder: string, { relays }: Fleet): boolean {
+	return relays.every(journal => existsSync(join(folder, journal, 'journal.db')))
 }
 
 function writeFleet(folder: string, fleet: Fleet): void {

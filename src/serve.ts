@@ -40,6 +40,8 @@ import {
 import { closeSrc } from './engine/src-bridge.ts'
 import { stopEngine } from './engine/stop.ts'
 import { tickMs } from './engine/timers.ts'
+import { type Eraser, openEraser } from './eraser.ts'
+import { completeErasures } from './erasing.ts'
 import type { EventFeed } from './event-feed.ts'
 import type { EventStoreMirror } from './eventstore-mirror.ts'
 import { type Horizon, moveHorizon, newHorizon } from './horizon.ts'
@@ -59,6 +61,8 @@ const resolveMs = 60_000
 const saveMs = 60_000
 /** How often the sealer hears how far the journal is. */
 const sealMs = 1_000
+/** How often `retention` is looked after: days end at midnight (UTC). */
+const retainMs = 3_600_000
 
 /** Runs the relay until it is told to stop; resolves to the process's exit code. */
 export async function serve(settings: ServeSettings): Promise<number> {
@@ -71,6 +75,9 @@ export async function serve(settings: ServeSettings): Promise<number> {
 
 	const journal = openJournal({ folder: settings.data, onWarning })
 	const startedAt = Date.now()
+	for (const plan of await completeErasures(journal, Date.now)) {
+		log.info('erased', { name: plan.name }, 'An erasure that was interrupted is complete.')
+	}
 	const recovering = followState(journal, journal, onWarning)
 	const views = [
 		follow({ reader: journal, snapshots: journal, projection: relayStatistics, onWarning }),
@@ -146,7 +153,8 @@ export async function serve(settings: ServeSettings): Promise<number> {
 	})
 	await recordDurably(engine, started(loaded.configuration, presentTime(engine)))
 
-	const viewReading = openViewReading(settings.data)
+	const eraser = openEraser({ engine, journal, snapshooter: () => snapshooter })
+	const viewReading = settings.views ? openViewReading(settings.data) : undefined
 	const operated: Operated = {
 		engine,
 		configurationFile: settings.config,
@@ -159,7 +167,8 @@ export async function serve(settings: ServeSettings): Promise<number> {
 		dynamicRequestStatistics: views[4],
 		srcStatistics: views[5],
 		mirrors: () => [mirror, feed].flatMap(each => (each === undefined ? [] : [each.state()])),
-		viewReader: viewReading.reader,
+		viewReader: viewReading?.reader,
+		eraser,
 		startedAt,
 	}
 	const operator = openOperator(operated)
@@ -172,16 +181,19 @@ export async function serve(settings: ServeSettings): Promise<number> {
 		commitTimes: timing.times,
 	}).catch(async error => {
 		await stopEngine(engine, 'the HTTP server cannot listen')
-		await shell.close()
+		await closeSrc(engine)
+		await Promise.all([shell.close(), mirror?.close(), feed?.close()])
+		viewReading?.close()
 		transport.close()
 		journal.close()
 		throw error
 	})
 	const snapshooter = openSnapshooter(settings.data, journal.last(), onWarning)
 	const sealer = openSealer({ folder: settings.data, keyFile: settings.sealKey, onWarning })
-	const readModels = openViews(settings.data, onWarning)
+	const readModels = settings.views ? openViews(settings.data, horizon, onWarning) : undefined
 	const timers = [
 		setInterval(() => sealer.at(journal.last()), sealMs),
+		setInterval(() => void retain(eraser, log), retainMs),
 		setInterval(() => void resolveUpstreams(engine), resolveMs),
 		setInterval(() => {
 			for (const view of views) view.save()
@@ -211,18 +223,19 @@ export async function serve(settings: ServeSettings): Promise<number> {
 	await closeSrc(engine)
 	await shell.close()
 	await http?.close()
-	viewReading.close()
+	viewReading?.close()
 	await snapshooter.close()
 	await sealer.close(journal.last())
 	await mirror?.close()
 	await feed?.close()
-	await readModels.close()
+	await readModels?.close()
 	if (code === 0) {
 		for (const view of views) view.save()
 		// Everything in it is on disk: the engine has stopped with its last commit.
 		saveState(journal, state)
 	}
 	transport.close()
+	engine.dhcp.watch?.close()
 	dhcp?.close()
 	journal.close()
 	return code
@@ -265,6 +278,16 @@ async function loadMirroring({ eventStore }: ServeSettings) {
 	return mirroring
 }
 
+async function retain(eraser: Eraser, log: EngineLog): Promise<void> {
+	try {
+		const events = await eraser.retain()
+		if (events > 0) log.info('retention', { events }, 'Personal data were taken out of old events.')
+	} catch (error) {
+		// An engine that has stopped has said why; anything else is tried again in an hour.
+		log.warn('retention', { error: String(error) }, 'Old events could not be looked through.')
+	}
+}
+
 function started(configuration: Configuration, at: number): NewEvent[] {
 	return configuration.virtualRouters.map(router => ({
 		stream: relayStream(router.name),
@@ -289,7 +312,8 @@ function readiness(engine: Engine, settings: ServeSettings, reason: string) {
 	}
 	if (engine.dhcp.listener !== undefined) {
 		const { address, port } = engine.dhcp.listener.socket
-		listening.push(`dhcp-local ${formatIpv4(address)}:${port}`)
+		const kind = engine.dhcp.services.size > 0 ? 'dhcp-local' : 'dhcp-external'
+		listening.push(`${kind} ${formatIpv4(address)}:${port}`)
 	}
 	const { config, data } = settings
 	return { release, config, data, position: engine.state.position, listening, transport: reason }

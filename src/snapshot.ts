@@ -3,11 +3,13 @@
  * what the journal has had since the last snapshot, so that no packet waits for it. It bounds how
  * much a restart after a crash must fold.
  */
+import { rmSync } from 'node:fs'
 import { setPriority } from 'node:os'
+import { join } from 'node:path'
 import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads'
 import { openReader } from '../adapters/journal/reader.ts'
 import { openSnapshots } from '../adapters/journal/snapshots.ts'
-import { recoverState, saveState } from './recover.ts'
+import { recoverState, saveState, stateProjection } from './recover.ts'
 
 /** Events after which the next snapshot is due: two to four seconds of folding. */
 const eventsPerSnapshot = 2_000_000
@@ -15,6 +17,8 @@ const eventsPerSnapshot = 2_000_000
 export type Snapshooter = {
 	/** Told of the journal's position from time to time; begins a snapshot when one is due. */
 	at(position: number): void
+	/** Makes one at once, out of what the journal has now; resolves when it is there. */
+	anew(): Promise<void>
 	/** Resolves when none is being made any more. */
 	close(): Promise<void>
 }
@@ -33,6 +37,15 @@ export function openSnapshooter(
 			worker = run(folder, onWarning).finally(() => {
 				worker = undefined
 			})
+		},
+		async anew() {
+			while (worker !== undefined) await worker
+			// What was folded before must not be begun with.
+			rmSync(join(folder, 'snapshots', `${stateProjection.name}.json`), { force: true })
+			worker = run(folder, onWarning).finally(() => {
+				worker = undefined
+			})
+			await worker
 		},
 		close: async () => void (await worker),
 	}

@@ -18,6 +18,7 @@ import { dhcpStatistics } from '../projections/dhcp-statistics.ts'
 import { dynamicRequestStatistics } from '../projections/dynamic-request-statistics.ts'
 import type { Projection } from '../projections/follow.ts'
 import { pools } from '../projections/pools.ts'
+import { srcStatistics } from '../projections/src-statistics.ts'
 import { relayStatistics } from '../projections/statistics.ts'
 import { upstreamStatistics } from '../projections/upstream-statistics.ts'
 import { stateProjection } from './recover.ts'
@@ -31,6 +32,7 @@ const projections: readonly Projection<any>[] = [
 	pools,
 	dhcpStatistics,
 	dynamicRequestStatistics,
+	srcStatistics,
 ]
 
 export type Folding = {
@@ -41,6 +43,8 @@ export type Folding = {
 	readonly faults: Fault[]
 	readonly remarks: string[]
 	compared(): readonly string[]
+	/** What the events of erasures say: digests by pseudonym. */
+	readonly erasures: ReadonlyMap<string, string>
 	close(): void
 }
 
@@ -57,6 +61,7 @@ export function openFolding(folder: string, reader: Reader, sealed: number): Fol
 	const remarks: string[] = []
 	const faults: Fault[] = []
 	const compared: string[] = []
+	const erasures = new Map<string, string>()
 	const onWarning = (sentence: string) => remarks.push(sentence)
 	const snapshots = openSnapshots({ folder, journalId: reader.id, last: () => last, onWarning })
 	const folded = projections.map((projection): Folded => {
@@ -77,6 +82,7 @@ export function openFolding(folder: string, reader: Reader, sealed: number): Fol
 		faults,
 		remarks,
 		compared: () => compared,
+		erasures,
 		close: filing.close,
 		step(limit) {
 			const wanted = Math.min(oneByOne ? 1 : limit, last - position)
@@ -104,6 +110,11 @@ export function openFolding(folder: string, reader: Reader, sealed: number): Fol
 					return false
 				}
 				position = event.position
+				if (event.type === 'RetentionApplied') {
+					erasures.set(event.data.run, event.data.digest)
+				} else if (event.type === 'SubscriberErased') {
+					erasures.set(event.data.pseudonym, event.data.digest)
+				}
 				for (const one of folded) one.state = one.projection.fold(one.state, event)
 				if (nextSnapshot === position) compareAll()
 			}

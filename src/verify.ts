@@ -137,6 +137,7 @@ function verdict(
 ): Verdict {
 	const faults = [...folding.faults]
 	if (check?.fault !== undefined) faults.push(check.fault)
+	else if (check !== undefined) faults.push(...erasureFaults(check, folding.erasures))
 	if (kept !== undefined && check === undefined) {
 		faults.push({ position: 1, sentence: 'nothing is sealed here, so no checkpoint can be of it' })
 	}
@@ -162,6 +163,20 @@ function verdict(
 	return { faults, lines }
 }
 
+/** Whatever was rewritten must be as an event says, and without one nothing may be. */
+function erasureFaults(check: SealCheck, recorded: ReadonlyMap<string, string>): Fault[] {
+	return check.erasures.flatMap(({ name, digest, first, rewritten }): Fault[] => {
+		const known = recorded.get(name)
+		if (known === undefined && rewritten > 0) {
+			return [{ position: rewritten, sentence: 'events were rewritten, and no event says so' }]
+		}
+		if (known === undefined || known === digest) return []
+		return [
+			{ position: first, sentence: 'events were rewritten to something else than was recorded' },
+		]
+	})
+}
+
 function wrongLine(folder: string, { position }: Fault): string {
 	return `The journal in ${folder} is not what was recorded: the first position that is wrong is ${position}.`
 }
@@ -174,6 +189,9 @@ function sealLines(check: SealCheck | undefined, events: number): string[] {
 	const open = events - check.signed
 	if (open > 0) lines.push(`The last ${open} events are not under a signed checkpoint yet.`)
 	if (check.erased > 0) lines.push(`${check.erased} of the events are erased.`)
+	if (check.erasures.some(({ complete }) => !complete)) {
+		lines.push('An erasure is not complete: start the relay, or run radledger erase once more.')
+	}
 	return lines
 }
 

@@ -45,6 +45,7 @@ const nothingMeasured: Measured = {
 		dhcp: [],
 		questions: [],
 		scale: undefined,
+		http: [],
 		views: undefined,
 	},
 }
@@ -235,6 +236,18 @@ test('the table goes between the markers, and nowhere else', () => {
 	} finally {
 		rmSync(folder, { recursive: true })
 	}
+})
+
+test('analysts are compared with the run beside them', () => {
+	const round = (asked: number, without: number) => ({
+		asked: sample('radledger', 0, { requestsPerSecond: asked }).measurement,
+		without: sample('radledger', 0, { requestsPerSecond: without }).measurement,
+		...{ answersPerSecond: 100, failed: 0 },
+	})
+	const text = 'EAP, window 64, HTTP API at full load'
+	assert.is(reachedBy({ http: [] }, text), undefined)
+	assert.is(reachedBy({ http: [round(96, 100), round(190, 200), round(99, 100)] }, text), true)
+	assert.is(reachedBy({ http: [round(94, 100)] }, text), false)
 })
 
 test('the read models are measured, and what is found is a history', () => {

@@ -397,4 +397,17 @@ test('no octets of a client upset the server', async () => {
 	assert.is.not(state, initialState())
 })
 
+test('an offer lapses after a start with longer leases', async () => {
+	const before = await dhcpRelay()
+	join(before)
+	const journal = before.journal.restart()
+	const state = recoverState(journal, journal, () => undefined)
+	const relay = await dhcpRelay(standalone, { journal, state })
+	ask(relay, { type: 'discover', who: 2 })
+	const pool = relay.engine.dhcp.services.get('default')!.pools.byName.get('near')!
+	assert.is(pool.inUse, 2)
+	relay.pass(70_000)
+	assert.is(pool.inUse, 1)
+})
+
 test.run()

@@ -41,10 +41,13 @@ export function fakeOperator(start: Configuration = initialConfiguration()): Fak
 			this.baselines.push(`${virtualRouter}: ${scope}`)
 			return undefined
 		},
-		async clearBindings(virtualRouter, address) {
+		async clearBindings(virtualRouter, server, address) {
 			if (this.refusal !== undefined) return this.refusal
-			this.cleared.push(`${virtualRouter}: ${address ?? 'all'}`)
+			this.cleared.push(`${virtualRouter}: ${server} ${address ?? 'all'}`)
 			return undefined
+		},
+		async eraseSubscriber() {
+			return { refused: 'not here' }
 		},
 		async clearSubscriber(virtualRouter, mac) {
 			if (this.refusal !== undefined) return this.refusal

@@ -93,11 +93,12 @@ test('golden leases fold to who has which address, in steady time', () => {
 		['10.8.0.11', '0A', 'declined', steady(1800092900009)],
 		['10.8.0.12', '0B', 'held', steady(1800010163015)],
 		['10.8.0.13', '0C', 'held', steady(1800010163111)],
+		['10.9.0.21', '0D', 'held', steady(1800010163226)],
 	])
-	const macs = ['08', '09', '0A', '0B', '0C']
+	const macs = ['08', '09', '0A', '0B', '0C', '0D']
 	assert.equal(
 		macs.map(mac => leasesOfMac(leases, `02-00-00-00-00-${mac}`).length),
-		[1, 1, 0, 1, 1],
+		[1, 1, 0, 1, 1, 1],
 	)
 	assert.equal([...warned], ['guests'])
 })

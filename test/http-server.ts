@@ -54,7 +54,6 @@ export const status: RelayStatus = {
 	],
 	commits: { bounds: [0.001, 0.01], counts: [3, 4], count: 5, sumSeconds: 0.05, events: 9 },
 	queues: { 'requests-pending': 0 },
-	integrity: { state: 'sealed', sealed: 7, sealedAt: 0, key: 'test+1234', trouble: null },
 }
 
 export const statistic: Statistic = {
@@ -115,6 +114,7 @@ export function testServer(options: TestServerOptions = {}): TestServer {
 		last: journal.last,
 		now: () => testNow,
 		checkTime: options.checkTime ?? (() => {}),
+		integrity: () => undefined,
 		statisticsAt: () => [statistic],
 	}
 	const { consumersAtMost, patienceMs } = options

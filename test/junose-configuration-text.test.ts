@@ -3,6 +3,7 @@ import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import {
 	type Configuration,
+	type DhcpExternal,
 	type DhcpLocal,
 	type DhcpPool,
 	type DynamicRequestServer,
@@ -198,29 +199,51 @@ const src: fc.Arbitrary<SrcSettings> = fc.record(
 	{ requiredKeys: ['enabled', 'servers', 'retrySeconds'] },
 )
 
-const virtualRouter: fc.Arbitrary<VirtualRouter> = fc.record(
-	{
-		src,
-		name: name(32),
-		relay,
-		idleTimeoutSeconds: fc.integer({ min: 1, max: 365 * 24 * 3600 }),
-		dynamicRequest: fc.uniqueArray(dynamicRequestServer, {
-			maxLength: 3,
-			selector: s => s.address,
-		}),
-		disconnectClients: fc.uniqueArray(disconnectClient, { maxLength: 3, selector: c => c.address }),
-		dhcpLocal,
-		upstream: fc.record({ authentication: upstreamServers, accounting: upstreamServers }),
-		algorithm: fc.constantFrom('direct', 'round-robin'),
-		updateSourceAddress: host,
-	},
-	{
-		requiredKeys: [
-			...(['name', 'relay', 'upstream', 'algorithm', 'idleTimeoutSeconds'] as const),
-			...(['dynamicRequest', 'disconnectClients', 'dhcpLocal', 'src'] as const),
-		],
-	},
-)
+const days = fc.integer({ min: 1, max: 36_500 })
+const dhcpExternal: fc.Arbitrary<DhcpExternal> = fc.record({
+	enabled: fc.boolean(),
+	servers: fc.uniqueArray(host, { maxLength: 4 }),
+	interfaces: fc.uniqueArray(fc.stringMatching(/^eth[0-9]{1,3}$/), { maxLength: 2 }),
+	trustAll: fc.boolean(),
+})
+
+const virtualRouter: fc.Arbitrary<VirtualRouter> = fc
+	.record(
+		{
+			name: name(32),
+			relay,
+			idleTimeoutSeconds: fc.integer({ min: 1, max: 365 * 24 * 3600 }),
+			dynamicRequest: fc.uniqueArray(dynamicRequestServer, {
+				maxLength: 3,
+				selector: s => s.address,
+			}),
+			disconnectClients: fc.uniqueArray(disconnectClient, {
+				maxLength: 3,
+				selector: c => c.address,
+			}),
+			dhcpLocal,
+			dhcpExternal,
+			src,
+			upstream: fc.record({ authentication: upstreamServers, accounting: upstreamServers }),
+			algorithm: fc.constantFrom('direct', 'round-robin'),
+			updateSourceAddress: host,
+			retentionDays: fc
+				.record({ authentication: days, accounting: days, lease: days }, { requiredKeys: [] })
+				.filter(kept => Object.keys(kept).length > 0),
+		},
+		{
+			requiredKeys: [
+				...(['name', 'relay', 'upstream', 'algorithm', 'idleTimeoutSeconds'] as const),
+				...(['dynamicRequest', 'disconnectClients', 'dhcpLocal', 'dhcpExternal'] as const),
+				...(['src'] as const),
+			],
+		},
+	)
+	// One of the two servers at most.
+	.map(router => {
+		if (router.dhcpLocal.service === undefined) return router
+		return { ...router, dhcpExternal: { ...router.dhcpExternal, enabled: false } }
+	})
 const configuration: fc.Arbitrary<Configuration> = fc
 	.record({
 		hostname: name(64),

@@ -278,17 +278,17 @@ test('show, baseline and clear reach the relay', async () => {
 	assert.equal(
 		operator.shown.map(([, what]) => what),
 		[
-			{ kind: 'dhcp-bindings' },
-			{ kind: 'dhcp-bindings', address: '10.1.0.9' },
-			{ kind: 'dhcp-bindings', mac: '02-00-00-00-00-01' },
+			{ kind: 'dhcp-bindings', server: 'local' },
+			{ kind: 'dhcp-bindings', server: 'local', address: '10.1.0.9' },
+			{ kind: 'dhcp-bindings', server: 'local', mac: '02-00-00-00-00-01' },
 			{ kind: 'dhcp-pools' },
-			{ kind: 'dhcp-statistics', delta: false },
-			{ kind: 'dhcp-statistics', delta: true },
+			{ kind: 'dhcp-statistics', server: 'local', delta: false },
+			{ kind: 'dhcp-statistics', server: 'local', delta: true },
 			{ kind: 'dhcp-pools', pool: 'campus' },
 		],
 	)
 	assert.equal(operator.baselines, ['default: ip dhcp-local'])
-	assert.equal(operator.cleared, ['default: all', 'default: 10.1.0.9'])
+	assert.equal(operator.cleared, ['default: local all', 'default: local 10.1.0.9'])
 	operator.refusal = 'Nobody has 10.1.0.9.'
 	const { last } = await typeLines(operator, ['clear ip dhcp-local binding 10.1.0.9'])
 	assert.equal(last.lines, ['% Nobody has 10.1.0.9.'])

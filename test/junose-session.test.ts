@@ -2,6 +2,7 @@ import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { commands } from '../domain/junose/commands.ts'
 import { dhcpCommands } from '../domain/junose/dhcp-commands.ts'
+import { dhcpExternalCommands } from '../domain/junose/dhcp-external-commands.ts'
 import { dynamicRequestCommands } from '../domain/junose/dynamic-request-commands.ts'
 import {
 	complete,
@@ -291,7 +292,7 @@ test('every configuration command shows in the configuration, and its no form ta
 
 test('the table of settings above misses no command that has a no form', () => {
 	const elsewhere = [
-		...[...dhcpCommands, ...subscriberCommands],
+		...[...dhcpCommands, ...dhcpExternalCommands, ...subscriberCommands],
 		...[...dynamicRequestCommands, ...ssccCommands],
 	]
 	const negatable = commands.filter(

@@ -567,6 +567,43 @@ for (const service of ['standalone', 'equal-access'] as const) {
 	})
 }
 
+test('a long lease does not keep a shorter one, that comes after it, from its end', () => {
+	const long = pool('long', '10.0.0.0', { leaseSeconds: 86_400 })
+	const short = pool('short', '10.0.1.0', { leaseSeconds: 60 })
+	const server = createLeaseServer(local('standalone', long, short))
+	const there = { giaddr: ip('10.0.1.6'), link: ip('10.0.1.6') }
+	const offered = told(discover(server, alice)).slice('offer '.length)
+	select(server, alice, offered)
+	// Nothing is due for so long that the empty slices are passed over.
+	server.pass(600_000)
+	select(server, bob, told(discover(server, bob, there)).slice('offer '.length), there)
+	server.pass(70_000)
+	server.pass(1000)
+	assert.equal(
+		server.events.filter(({ type }) => type === 'LeaseExpired').map(({ stream }) => stream),
+		[`subscriber-default.${bob}`],
+	)
+})
+
+test('a request from before the client took another address takes that one from nobody', () => {
+	const server = createLeaseServer(standalone)
+	const there = { giaddr: ip('10.0.1.6'), link: ip('10.0.1.6') }
+	discover(server, alice, there)
+	server.pass(10)
+	discover(server, alice)
+	server.pass(10)
+	assert.is(told(select(server, alice, '10.0.0.2')), 'ack 10.0.0.2')
+	server.pass(500)
+	// Doubled on its way, or late: the client has gone on.
+	assert.is(select(server, alice, '10.0.1.1', there).discard, 'late')
+	// A new offer can be accepted: the client has really moved.
+	server.pass(500)
+	discover(server, alice, there)
+	server.pass(10)
+	assert.is(told(select(server, alice, '10.0.1.1', there)), 'ack 10.0.1.1')
+	assert.equal(types(server.events).slice(-2), ['LeaseReleased', 'LeaseGranted'])
+})
+
 function deadlinesOf(leases: LeaseTable): unknown {
 	const slices = [...leases.deadlines.keys()].sort((a, b) => a - b)
 	return slices.map(slice => [slice, addressesEndingIn(leases, slice).sort((a, b) => a - b)])

@@ -150,7 +150,7 @@ export function createLeaseServer(initial: DhcpLocal): LeaseServer {
 			anchor = skew
 			const stopped = stoppedMeanwhile(state, wall())
 			if (stopped !== undefined) record([stopped])
-			nextSlice = firstSlice(leases(), 0) ?? sliceOf(steady())
+			nextSlice = Math.min(sliceOf(steady()), firstSlice(leases(), 0) ?? sliceOf(steady()))
 			pools = makePools()
 		},
 	}

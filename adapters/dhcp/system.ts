@@ -1,11 +1,13 @@
 /**
  * What the DHCP server asks of the machine beside its socket: its interfaces, by the index that
- * datagrams come with, and whether somebody answers at an address. Linux only, through koffi.
+ * datagrams come with, whether somebody answers at an address, and DHCP messages that are routed
+ * past it. Linux only, through koffi.
  */
 import { readFileSync } from 'node:fs'
 import { networkInterfaces } from 'node:os'
 import { parseIpv4 } from '../../domain/address.ts'
 import { openPinger, type Pinger } from './ping.ts'
+import { openWatch, type PassingDatagram, type Watch } from './watch.ts'
 
 export type DhcpInterface = {
 	readonly index: number
@@ -19,6 +21,8 @@ export type DhcpInterface = {
 export type DhcpSystem = Pinger & {
 	/** Interfaces that are up and have an IPv4 address. */
 	interfaces(): readonly DhcpInterface[]
+	/** Watches DHCP messages that this machine routes; throws an Error where it may not. */
+	watch(deliver: (datagram: PassingDatagram) => void, delivered: () => void): Watch
 }
 
 function aliasOf(name: string): string {
@@ -36,6 +40,7 @@ export async function openDhcpSystem(): Promise<DhcpSystem> {
 	const indexOf = koffi.load(null).func('if_nametoindex', 'uint', ['str'])
 	return {
 		...openPinger(koffi),
+		watch: (deliver, delivered) => openWatch(koffi, deliver, delivered),
 		interfaces() {
 			const found: DhcpInterface[] = []
 			for (const [name, addresses] of Object.entries(networkInterfaces())) {

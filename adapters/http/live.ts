@@ -45,16 +45,17 @@ export type PoolStatus = {
 	readonly warningAt: number
 }
 
-/** How far the journal is sealed. */
+/** How far the journal is sealed against tampering. */
 export type IntegrityStatus = {
-	/** `sealed`, `behind` or `failed`. */
-	readonly state: string
-	/** Events in the newest signed checkpoint, and when it was signed (milliseconds). */
+	/** Events in the tree, and those that the newest signed checkpoint covers. */
 	readonly sealed: number
-	readonly sealedAt: number | null
-	/** Name of the key that signs. */
+	readonly signed: number
+	/** When that was signed, in milliseconds; null: nothing is signed yet. */
+	readonly signedAt: number | null
+	/** That checkpoint, a C2SP signed note. */
+	readonly checkpoint: string | null
+	/** The public key that it is verified with. */
 	readonly key: string | null
-	readonly trouble: string | null
 }
 
 /** Durations of commits: how many took at most so long (cumulative, in seconds). */
@@ -88,8 +89,6 @@ export type RelayStatus = {
 	readonly commits: CommitTimes
 	/** Sizes of what waits inside the relay, by name. */
 	readonly queues: Readonly<Record<string, number>>
-	/** What is sealed against tampering; null: nothing is. */
-	readonly integrity: IntegrityStatus | null
 }
 
 export const statisticsSubjects = ['relay', 'upstream', 'dhcp', 'dynamic-request'] as const

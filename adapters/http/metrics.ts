@@ -5,12 +5,13 @@
  */
 import { readdirSync } from 'node:fs'
 import type { Guard } from './access.ts'
-import type { RelayStatus, Statistic } from './live.ts'
+import type { IntegrityStatus, RelayStatus, Statistic } from './live.ts'
 import type { LiveEventsCounts } from './live-events.ts'
 import type { Health } from './readiness.ts'
 import type { HttpCounts } from './server.ts'
 
 export type Measured = Health & {
+	readonly integrity: IntegrityStatus | undefined
 	readonly statistics: readonly Statistic[]
 	readonly http: HttpCounts
 	readonly refused: Guard['counts']
@@ -106,12 +107,9 @@ function relayFamilies(put: Put, status: RelayStatus): void {
 			])
 		}
 		for (const [figure, value] of Object.entries(figures)) {
-			put('gauge', 'radledger_peer_figure', 'What it counts itself', [{ ...labels, figure }, value])
+			const own = `radledger_${kind}_${snakeCase(figure)}`
+			put('gauge', own, 'What the client of it counts', [labels, value])
 		}
-	}
-	if (status.integrity !== null) {
-		const { sealed } = status.integrity
-		put('gauge', 'radledger_sealed_events', 'Events that a signed checkpoint covers', [{}, sealed])
 	}
 }
 
@@ -119,7 +117,7 @@ function relayFamilies(put: Put, status: RelayStatus): void {
 function statisticFamily(put: Put, statistic: Statistic): void {
 	const { of, virtualRouter, service, peer, label, gauge, total } = statistic
 	const subject = of.replace('-', '_')
-	const name = statistic.statistic.replace(/[A-Z]/g, letter => `_${letter.toLowerCase()}`)
+	const name = snakeCase(statistic.statistic)
 	const labels: Labels = {
 		virtual_router: virtualRouter,
 		...(service === null ? {} : { service }),
@@ -134,7 +132,15 @@ function statisticFamily(put: Put, statistic: Statistic): void {
 	put(gauge ? 'gauge' : 'counter', full, label, [labels, total])
 }
 
-function followerFamilies(put: Put, { views, last }: Measured): void {
+function snakeCase(name: string): string {
+	return name.replace(/[A-Z]/g, letter => `_${letter.toLowerCase()}`)
+}
+
+function followerFamilies(put: Put, { views, last, integrity }: Measured): void {
+	if (integrity !== undefined) {
+		const { signed } = integrity
+		put('gauge', 'radledger_signed_events', 'Events that a signed checkpoint covers', [{}, signed])
+	}
 	if (views === undefined) return
 	put('gauge', 'radledger_views_position', 'Event up to which the read models are', [
 		{},

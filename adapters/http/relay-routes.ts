@@ -9,6 +9,7 @@ import {
 	countOrNull,
 	differenceOrNull,
 	flagColumn,
+	historyRoute,
 	objectColumn,
 	optional,
 	otherwise,
@@ -108,26 +109,37 @@ export const relayRoutes = [
 			return { kind: 'page', rows }
 		},
 	}),
-	relayRoute({
+	historyRoute({
 		operation: 'getIntegrity',
 		path: '/api/v1/integrity',
 		tag: 'Relay',
 		summary: 'How far the journal is sealed against tampering',
+		description:
+			'What is sealed is proved by `radledger verify` and `radledger prove`, not by this answer.',
 		gives: 'item',
 		row: 'Integrity',
 		columns: {
-			state: textColumn('`sealed`, `behind`, `failed`, or `off` where nothing is sealed'),
+			state: wordColumn(
+				['signed', 'sealed', 'behind', 'off'],
+				'`signed`: a checkpoint covers every event; `sealed`: the next one will; `behind`: some are not in the tree yet; `off`: nothing is sealed',
+			),
 			position: countColumn('Position of the newest event'),
-			sealed: countColumn('Events that the newest signed checkpoint covers'),
-			sealedAt: timeOrNull('When it was signed'),
-			key: textOrNull('Name of the key that signs'),
-			trouble: textOrNull('What is wrong, in a sentence'),
+			sealed: countColumn('Events in the tree'),
+			signed: countColumn('Events that the newest signed checkpoint covers'),
+			signedAt: timeOrNull('When it was signed'),
+			checkpoint: textOrNull('That checkpoint, a signed note: keep it elsewhere'),
+			key: textOrNull('The public key that it is verified with'),
 		},
 		parameters: {},
-		async ask(live) {
-			const { integrity, position } = await live.status()
-			const none = { state: 'off', sealed: 0, sealedAt: null, key: null, trouble: null }
-			return { kind: 'item', row: { ...(integrity ?? none), position } }
+		query({ last, integrity }) {
+			const position = last()
+			const found = integrity()
+			if (found === undefined) {
+				return { kind: 'item', row: { state: 'off', position, sealed: 0, signed: 0 } }
+			}
+			const sealed = found.sealed >= position ? 'sealed' : 'behind'
+			const state = found.signed >= position ? 'signed' : sealed
+			return { kind: 'item', row: { ...found, state, position } }
 		},
 	}),
 	relayRoute({

@@ -5,7 +5,7 @@
 import type { JournalReader } from '../../domain/journal.ts'
 import type { Key } from './cursor.ts'
 import type { Cell, Row } from './format.ts'
-import type { Live, Statistic, StatisticsSelection } from './live.ts'
+import type { IntegrityStatus, Live, Statistic, StatisticsSelection } from './live.ts'
 import type { JsonSchema, Value } from './value.ts'
 
 export type Parameter<A> = {
@@ -112,6 +112,8 @@ export type Sources = {
 	now(): number
 	/** Throws when the query has had its time. */
 	checkTime(): void
+	/** How far the journal is sealed; undefined where nothing is. */
+	integrity(): IntegrityStatus | undefined
 	/** The relay's statistics as the event at that position left them. */
 	statisticsAt(position: number, selection: StatisticsSelection): readonly Statistic[]
 }

@@ -83,6 +83,8 @@ export const seriesRoutes = [
 			const stepMs = step * minuteMs
 			const sums = Object.keys(counted).map(name => `sum(${snakeCase(name)}) AS ${name}`)
 			const [at, router] = keyOf(page.after)
+			// A number that comes in as a parameter is REAL, and division would leave a fraction.
+			const interval = `(minute.at / ${stepMs} * ${stepMs})`
 			// A first interval that has only begun would look like a dip: it is given whole.
 			const first = Math.floor(begin / stepMs) * stepMs
 			const conditions = [
@@ -91,16 +93,15 @@ export const seriesRoutes = [
 				...where('virtual_router = ?', vr),
 			]
 			const rows = sources.views().select(
-				`SELECT (at / ?) * ? AS at, virtual_router AS virtualRouter, ${sums.join(', ')},
+				`SELECT ${interval} AS at, virtual_router AS virtualRouter, ${sums.join(', ')},
 					round(sum(server_us) / 1000.0 / nullif(sum(server_answers), 0), 3) AS serverMs,
 					nullif(max(server_us_max), 0) / 1000.0 AS serverMsMax
 				FROM minute
 				WHERE within_time(at) AND ${conditions.map(({ sql }) => sql).join(' AND ')}
-				GROUP BY 1, 2 HAVING (1 = ?) OR ((minute.at / ?) * ?, virtual_router) > (?, ?)
+				GROUP BY 1, 2 HAVING ? OR (${interval}, virtual_router) > (?, ?)
 				ORDER BY 1, 2 LIMIT ?`,
-				...[stepMs, stepMs],
 				...conditions.flatMap(({ values }) => values),
-				...[at === undefined ? 1 : 0, stepMs, stepMs, at ?? 0, router ?? ''],
+				...[at === undefined ? 1 : 0, at ?? 0, router ?? ''],
 				page.limit + 1,
 			)
 			return pageOf(rows, page.limit, ['at', 'virtualRouter'])

@@ -67,6 +67,8 @@ export function createServer(settings: HttpSettings): FastifyInstance {
 		http: { maxHeaderSize: 16 * 1024, headersTimeout: 10_000 },
 	})
 	app.server.maxConnections = connectionsAtMost
+	// Text is what a form of another site may send without asking first: bodies are JSON only.
+	app.removeContentTypeParser('text/plain')
 	const document = openApiDocument({
 		release: settings.release,
 		routes: rowRoutes,

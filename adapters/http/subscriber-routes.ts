@@ -17,7 +17,15 @@ import {
 	wordColumn,
 	wordOrNull,
 } from './route.ts'
-import { during, type Expressions, lasting, overlapping, search, where } from './search.ts'
+import {
+	type Condition,
+	during,
+	type Expressions,
+	lasting,
+	overlapping,
+	search,
+	where,
+} from './search.ts'
 import { accessPoint, choice, choices, ipv4, mac, text, time } from './value.ts'
 
 export const macParameter = optional(mac, 'One subscriber’s MAC address')
@@ -161,6 +169,19 @@ export function accountingExpressions(at: number | undefined): Expressions {
 	return { stopped: '0', ...Object.fromEntries(unknown.map(name => [name, 'NULL'])) }
 }
 
+/** Sessions that were at the access point, at that instant or ever. */
+function visited(wap: string | undefined, at: number | undefined): Condition[] {
+	if (wap === undefined) return []
+	const there = [...where('wap = ?', wap), ...lasting('from_at', 'to_at', at)]
+	const tests = there.map(({ sql }) => sql).join(' AND ')
+	return [
+		{
+			sql: `id IN (SELECT session FROM session_wap WHERE ${tests})`,
+			values: there.flatMap(({ values }) => values),
+		},
+	]
+}
+
 export const subscriberRoutes = [
 	historyRoute({
 		operation: 'listSessions',
@@ -185,15 +206,6 @@ export const subscriberRoutes = [
 		},
 		query(sources, values, page) {
 			const { at, state, wap, address } = values
-			const visited =
-				at === undefined
-					? where('id IN (SELECT session FROM session_wap WHERE wap = ?)', wap)
-					: [
-							...where('id IN (SELECT session FROM session_wap WHERE wap = ?', wap),
-							...(wap === undefined ? [] : lasting('from_at', 'to_at', at)),
-						].map((condition, i) =>
-							i === 0 ? condition : { ...condition, sql: `${condition.sql})` },
-						)
 			return search(sources, page, {
 				from: 'session',
 				id: 'id',
@@ -207,7 +219,7 @@ export const subscriberRoutes = [
 						'(framed_address = ? OR id IN (SELECT session FROM lease WHERE address = ? AND granted_at IS NOT NULL))',
 						address,
 					),
-					...visited,
+					...visited(wap, at),
 					...(state === 'live' ? [{ sql: 'ended_at IS NULL', values: [] }] : []),
 					...(state === 'ended' ? [{ sql: 'ended_at IS NOT NULL', values: [] }] : []),
 					...overlapping('began_at', 'ended_at', values.from, values.to),

@@ -22,6 +22,7 @@ import type { NewEvent } from '../../domain/event.ts'
 import { eventEncoder } from '../../domain/event-text.ts'
 import type { Journal, Snapshots } from '../../domain/journal.ts'
 import { checkTail } from './check.ts'
+import type { RewrittenBatch } from './erasure.ts'
 import { JournalFailure, reason, remedy } from './failure.ts'
 import * as keeper from './keeper-signal.ts'
 import { ownFolder } from './owner.ts'
@@ -44,7 +45,17 @@ export type JournalSettings = {
 	readonly onWarning?: (sentence: string) => void
 }
 
-export type SqliteJournal = Journal & Snapshots & { readonly folder: string }
+export type SqliteJournal = Journal &
+	Snapshots & {
+		readonly folder: string
+		/** Puts other events of the same number in the place of batches, in one commit. Only erasure does. */
+		rewrite(batches: readonly RewrittenBatch[]): void
+		/**
+		 * Empties the log, which has what was written over, and has the index by stream built anew.
+		 * False while a reader needs the log: to be tried again.
+		 */
+		scrub(): boolean
+	}
 
 /** Opens the journal of a data folder as its only owner. Throws JournalFailure with a sentence. */
 export function openJournal(settings: JournalSettings): SqliteJournal {
@@ -82,6 +93,8 @@ function assemble(
 		id,
 		folder,
 		append: writer.append,
+		rewrite: writer.rewrite,
+		scrub: log.scrub,
 		last: writer.last,
 		read: reader.read,
 		readStream: reader.readStream,
@@ -136,6 +149,7 @@ function openWriter(db: DatabaseSync, folder: string, newest: number, log: Log) 
 	const insert = db.prepare(
 		'INSERT INTO batch (first, count, streams, events) VALUES (?, ?, ?, CAST(? AS TEXT))',
 	)
+	const replace = db.prepare('UPDATE batch SET events = ?, streams = ? WHERE first = ?')
 	const encode = eventEncoder()
 	let hashes = new Uint32Array(256)
 	let last = newest
@@ -163,6 +177,19 @@ function openWriter(db: DatabaseSync, folder: string, newest: number, log: Log) 
 			}
 			if (last % smallestRun < events.length) log.wakeKeeper()
 			return first
+		},
+		rewrite(batches: readonly RewrittenBatch[]): void {
+			if (failure !== undefined) throw failure
+			db.exec('BEGIN IMMEDIATE')
+			try {
+				for (const { first, text, streams } of batches) replace.run(text, streams, first)
+				db.exec('COMMIT')
+			} catch (error) {
+				db.exec('ROLLBACK')
+				throw error
+			}
+			log.sync()
+			for (const { text } of batches) log.grown(text.length)
 		},
 		/** False when it was closed before. */
 		close(): boolean {
@@ -211,6 +238,7 @@ function openLog(
 	onWarning: (sentence: string) => void,
 ) {
 	const restart = db.prepare('PRAGMA wal_checkpoint(RESTART)')
+	const truncate = db.prepare('PRAGMA wal_checkpoint(TRUNCATE)')
 	const descriptor = openLogFile(folder, reserve ? bytesMax : 0)
 	const framesMax = Math.max(Math.floor(bytesMax / frameBytes), 1)
 	const step = Math.min(checkpointFrames, Math.ceil(framesMax / 4))
@@ -226,6 +254,7 @@ function openLog(
 		grown,
 		sync: () => fdatasyncSync(descriptor),
 		wakeKeeper: () => keeper.wake(signal),
+		scrub,
 		close,
 	}
 
@@ -263,6 +292,19 @@ function openLog(
 		warned = false
 		Atomics.store(signal, keeper.logFrames, 0)
 		Atomics.store(signal, keeper.checkpointedFrames, 0)
+		return true
+	}
+
+	function scrub(): boolean {
+		const { busy } = truncate.get()!
+		if (busy !== 0) return false
+		before = 0
+		added = 0
+		Atomics.store(signal, keeper.logFrames, 0)
+		Atomics.store(signal, keeper.checkpointedFrames, 0)
+		// It grows again as it is written: slower than in place until the next start.
+		Atomics.store(signal, keeper.reindex, 1)
+		keeper.wake(signal)
 		return true
 	}
 

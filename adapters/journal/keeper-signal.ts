@@ -11,7 +11,9 @@ export const logFrames = 2
 export const checkpointedFrames = 3
 export const stop = 4
 export const stopped = 5
-const slots = 6
+/** 1: the index is to be built anew, because streams have other names now. */
+export const reindex = 6
+const slots = 7
 
 export const checkpointDone = 0
 export const checkpointAsked = 1

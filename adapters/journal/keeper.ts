@@ -38,6 +38,7 @@ function keep(): void {
 		const seen = Atomics.load(signal, keeper.wakeups)
 		const asked = Atomics.load(signal, keeper.checkpoint) === keeper.checkpointAsked
 		if (asked) checkpoint()
+		if (Atomics.exchange(signal, keeper.reindex, 0) === 1) index.reset()
 		if (!index.step() && !asked) Atomics.wait(signal, keeper.wakeups, seen)
 	}
 	index.close()
@@ -57,7 +58,7 @@ function keep(): void {
 }
 
 /** An index that cannot be built costs look-ups their speed, not the relay its journal. */
-function guardedIndex(): { step(): boolean; close(): void } {
+function guardedIndex(): { step(): boolean; reset(): void; close(): void } {
 	let builder: ReturnType<typeof openIndexBuilder> | undefined
 	attempt(() => {
 		builder = openIndexBuilder(folder)
@@ -65,6 +66,11 @@ function guardedIndex(): { step(): boolean; close(): void } {
 	})
 	return {
 		step: () => attempt(() => builder?.step() ?? false),
+		reset: () =>
+			void attempt(() => {
+				builder?.reset()
+				return true
+			}),
 		close: () => builder?.close(),
 	}
 

@@ -53,6 +53,7 @@ export function openToWrite(folder: string, newId: string): { db: DatabaseSync; 
 				PRAGMA journal_mode = WAL;
 				PRAGMA synchronous = NORMAL;
 				PRAGMA wal_autocheckpoint = 0;
+				PRAGMA secure_delete = ON;
 			`)
 			if (isEmpty(db)) create(db, newId)
 			else checkSchema(db, file)

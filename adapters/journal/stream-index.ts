@@ -154,6 +154,8 @@ function isUsable(db: DatabaseSync, journalId: string): boolean {
 export type IndexBuilder = {
 	/** Indexes one more run; false when there is none to index yet. */
 	step(): boolean
+	/** Forgets everything, leaving nothing of it in the file. */
+	reset(): void
 	close(): void
 }
 
@@ -187,6 +189,13 @@ export function openIndexBuilder(folder: string, levels: Levels = ownLevels): In
 			index.exec('COMMIT')
 			indexed = begin + events - 1
 			return true
+		},
+		reset() {
+			index.exec(
+				'PRAGMA secure_delete = ON; BEGIN; DELETE FROM run; UPDATE progress SET indexed = 0; COMMIT',
+			)
+			index.exec('PRAGMA wal_checkpoint(TRUNCATE)')
+			indexed = 0
 		},
 		close() {
 			index.close()

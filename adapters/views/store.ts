@@ -16,8 +16,12 @@ export type ViewStore = {
 	readonly lookup: ViewLookup
 	/** Rows of a query over what is committed. */
 	query(sql: string, ...parameters: readonly Cell[]): Row[]
-	/** Writes all of it, or throws and nothing is written. `at`: time of the event at `position`. */
-	commit(changes: ViewChanges, position: number, at: number): void
+	/**
+	 * Writes all of it, or throws and nothing is written. `at`: time of the event at `position`. False
+	 * when another process has written meanwhile: nothing is written then, `position` is that one's,
+	 * and rows that were looked up before may have changed.
+	 */
+	commit(changes: ViewChanges, position: number, at: number): boolean
 	/** False when the file was deleted, or another put in its place: the store is of no more use. */
 	isInPlace(): boolean
 	close(): void
@@ -90,8 +94,9 @@ function whyUnfit({ file, schema, journal }: ViewStoreSettings): string | undefi
 
 function assemble(db: DatabaseSync, { file, schema }: ViewStoreSettings): ViewStore {
 	const writers = new Map(schema.tables.map(table => [table, openWriter(db, table)]))
-	const checkpoint = db.prepare('UPDATE checkpoint SET position = ?, at = ?')
-	let position = Number(db.prepare('SELECT position FROM checkpoint').get()!['position'])
+	const checkpoint = db.prepare('UPDATE checkpoint SET position = ?, at = ? WHERE position = ?')
+	const stored = db.prepare('SELECT position FROM checkpoint')
+	let position = Number(stored.get()!['position'])
 	const identity = fileIdentity(file)
 
 	return {
@@ -101,9 +106,13 @@ function assemble(db: DatabaseSync, { file, schema }: ViewStoreSettings): ViewSt
 		commit(changes, next, at) {
 			db.exec('BEGIN IMMEDIATE')
 			try {
+				if (checkpoint.run(next, at, position).changes === 0) {
+					position = Number(stored.get()!['position'])
+					db.exec('ROLLBACK')
+					return false
+				}
 				for (const [table, rows] of changes.inserted) writers.get(table)!.insert(rows)
 				for (const [table, rows] of changes.updated) writers.get(table)!.update(rows)
-				checkpoint.run(next, at)
 				db.exec('COMMIT')
 			} catch (error) {
 				db.exec('ROLLBACK')
@@ -112,6 +121,7 @@ function assemble(db: DatabaseSync, { file, schema }: ViewStoreSettings): ViewSt
 				})
 			}
 			position = next
+			return true
 		},
 		isInPlace: () => file === ':memory:' || fileIdentity(file) === identity,
 		close: () => db.close(),

@@ -6,7 +6,7 @@
 import type { Configuration } from '../configuration.ts'
 import type { Matcher } from './filter.ts'
 import type { Mode, ModeKind } from './mode.ts'
-import type { BaselineScope, Show } from './operator.ts'
+import type { BaselineScope, DhcpServerKind, Show } from './operator.ts'
 
 /** Where a command is typed, and what it finds there. */
 export type Context = {
@@ -31,9 +31,15 @@ export type Outcome =
 	| { readonly kind: 'show'; readonly what: Show }
 	| { readonly kind: 'baseline'; readonly scope: BaselineScope }
 	/** DHCP bindings to be given up: of one address, or all of the virtual router's. */
-	| { readonly kind: 'clear-bindings'; readonly address?: string }
+	| {
+			readonly kind: 'clear-bindings'
+			readonly server: DhcpServerKind
+			readonly address?: string
+	  }
 	/** A subscriber's session to be ended; the MAC in normal form. */
 	| { readonly kind: 'clear-subscriber'; readonly mac: string }
+	/** A subscriber's personal data to be taken out of the journal. */
+	| { readonly kind: 'erase-subscriber'; readonly mac: string; readonly reason: string }
 	| { readonly kind: 'restart-src' }
 	/** Undefined: as long as the terminal is. */
 	| { readonly kind: 'page-length'; readonly rows: number | undefined }

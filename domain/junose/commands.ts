@@ -58,6 +58,11 @@ import {
 	dhcpShowCommands,
 } from './dhcp-commands.ts'
 import {
+	dhcpExternalCommands,
+	dhcpExternalExecCommands,
+	dhcpExternalShowCommands,
+} from './dhcp-external-commands.ts'
+import {
 	dynamicRequestBaselineCommand,
 	dynamicRequestCommands,
 	dynamicRequestShowCommands,
@@ -677,6 +682,7 @@ export const commands: readonly Command[] = [
 	...subscriberCommands,
 	...dynamicRequestCommands,
 	...dhcpCommands,
+	...dhcpExternalCommands,
 	...ssccCommands,
 	execVirtualRouter,
 	...sessionCommands,
@@ -684,11 +690,13 @@ export const commands: readonly Command[] = [
 	dynamicRequestBaselineCommand,
 	dhcpBaselineCommand,
 	...dhcpClearCommands,
+	...dhcpExternalExecCommands,
 	...subscriberExecCommands,
 	...ssccExecCommands,
 	...showCommands,
 	...dynamicRequestShowCommands,
 	...dhcpShowCommands,
+	...dhcpExternalShowCommands,
 ]
 
 // ---- The table, by mode ----

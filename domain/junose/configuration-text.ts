@@ -146,6 +146,7 @@ function applyOutcome(
 		case 'baseline':
 		case 'clear-bindings':
 		case 'clear-subscriber':
+		case 'erase-subscriber':
 		case 'restart-src':
 		case 'page-length':
 		case 'history':

@@ -1,6 +1,6 @@
 /** What a pool of the DHCP local server must be like: sentences about what is wrong with one. */
 import { formatIpv4, parseIpv4, prefixLength } from '../address.ts'
-import type { DhcpPool } from '../configuration.ts'
+import type { DhcpPool, VirtualRouter } from '../configuration.ts'
 
 type Network = NonNullable<DhcpPool['network']>
 
@@ -25,6 +25,15 @@ function contains(network: Network, address: string): boolean {
 function isHostOf(network: Network, address: string): boolean {
 	const value = parseIpv4(address)!
 	return value > firstOf(network) && value < lastOf(network)
+}
+
+/**
+ * Why the virtual router can have no pools and choose none, whoever would choose; undefined: it can.
+ * With an external server nobody but that server chooses addresses.
+ */
+export function externalFault({ name, dhcpExternal }: VirtualRouter): string | undefined {
+	if (!dhcpExternal.enabled) return undefined
+	return `The DHCP external server of virtual router ${name} chooses the addresses, so that neither the relay nor RADIUS nor SRC selects a pool; enter "no service dhcp-external" first.`
 }
 
 /** Why a pool cannot have the network; undefined: it can. */

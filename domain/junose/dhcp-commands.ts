@@ -31,7 +31,13 @@ import {
 	statistics,
 	virtualRouterOf,
 } from './command-parts.ts'
-import { linkFault, networkFault, poolWarning, reservationFault } from './dhcp-checks.ts'
+import {
+	externalFault,
+	linkFault,
+	networkFault,
+	poolWarning,
+	reservationFault,
+} from './dhcp-checks.ts'
 import type { Mode, ModeKind } from './mode.ts'
 import {
 	domainNameText,
@@ -54,7 +60,7 @@ export const dhcpLimits = {
 
 const poolMode: readonly ModeKind[] = ['dhcp-pool']
 
-const ip = keyword('ip', 'Internet Protocol')
+export const ip = keyword('ip', 'Internet Protocol')
 const dhcpLocalWord = keyword('dhcp-local', 'DHCP local server')
 const poolWord = keyword('pool', 'Pool of addresses')
 const poolName = parameter(
@@ -74,9 +80,12 @@ function changeLocal(context: Context, local: DhcpLocal, mode: Mode = context.mo
 
 // ---- The server ----
 
-const serviceWords = [keyword('service', 'Services of this system'), dhcpLocalWord] as const
+export const serviceWord = keyword('service', 'Services of this system')
+const serviceWords = [serviceWord, dhcpLocalWord] as const
 
 function setService(context: Context, service: NonNullable<DhcpLocal['service']>): Outcome {
+	const why = externalFault(virtualRouterOf(context))
+	if (why !== undefined) return refused(why)
 	return changeLocal(context, { ...localOf(context), service })
 }
 
@@ -246,6 +255,8 @@ const poolCommand = command({
 		const local = localOf(context)
 		const mode: Mode = { kind: 'dhcp-pool', pool }
 		if (local.pools.some(({ name }) => name === pool)) return move(context, mode)
+		const why = externalFault(virtualRouterOf(context))
+		if (why !== undefined) return refused(why)
 		if (local.pools.length >= dhcpLimits.pools) {
 			return refused(`There are at most ${dhcpLimits.pools} pools; delete one first.`)
 		}
@@ -598,7 +609,7 @@ export const dhcpCommands: readonly Command[] = [
 
 // ---- show, baseline and clear ----
 
-const bindingWord = keyword('binding', 'Addresses and the clients that have them')
+export const bindingWord = keyword('binding', 'Addresses and the clients that have them')
 
 export const dhcpShowCommands: readonly Command[] = [
 	command({
@@ -614,7 +625,11 @@ export const dhcpShowCommands: readonly Command[] = [
 		],
 		run: (_, { address }) => ({
 			kind: 'show',
-			what: { kind: 'dhcp-bindings', ...(address === undefined ? {} : { address }) },
+			what: {
+				kind: 'dhcp-bindings',
+				server: 'local',
+				...(address === undefined ? {} : { address }),
+			},
 		}),
 	}),
 	command({
@@ -629,7 +644,7 @@ export const dhcpShowCommands: readonly Command[] = [
 			keyword('mac', 'One client'),
 			parameter('mac', macAddress, 'MAC address of the client'),
 		],
-		run: (_, { mac }) => ({ kind: 'show', what: { kind: 'dhcp-bindings', mac } }),
+		run: (_, { mac }) => ({ kind: 'show', what: { kind: 'dhcp-bindings', server: 'local', mac } }),
 	}),
 	command({
 		modes: showModes,
@@ -649,7 +664,7 @@ export const dhcpShowCommands: readonly Command[] = [
 		syntax: [show, ip, dhcpLocalWord, statistics, optional(delta)],
 		run: (_, bindings) => ({
 			kind: 'show',
-			what: { kind: 'dhcp-statistics', delta: bindings.delta !== undefined },
+			what: { kind: 'dhcp-statistics', server: 'local', delta: bindings.delta !== undefined },
 		}),
 	}),
 ]
@@ -668,12 +683,12 @@ export const dhcpClearCommands: readonly Command[] = [
 		modes: privileged,
 		exec: true,
 		syntax: [...clearWords, parameter('address', ipAddress, 'Address to be given up')],
-		run: (_, { address }) => ({ kind: 'clear-bindings', address }),
+		run: (_, { address }) => ({ kind: 'clear-bindings', server: 'local', address }),
 	}),
 	command({
 		modes: privileged,
 		exec: true,
 		syntax: [...clearWords, keyword('all', 'Every address of the virtual router')],
-		run: () => ({ kind: 'clear-bindings' }),
+		run: () => ({ kind: 'clear-bindings', server: 'local' }),
 	}),
 ]

@@ -66,18 +66,21 @@ function dynamicRequestConflict(configuration: Configuration): string | undefine
  */
 function dhcpConflict(configuration: Configuration): string | undefined {
 	const owners = new Map<string, string>()
-	for (const { name, dhcpLocal } of configuration.virtualRouters) {
-		if (dhcpLocal.service === undefined) continue
+	for (const { name, dhcpLocal, dhcpExternal } of configuration.virtualRouters) {
+		const external = dhcpExternal.enabled
+		if (dhcpLocal.service === undefined && !external) continue
 		const everyOther = ''
-		const served = dhcpLocal.interfaces.length === 0 ? [everyOther] : dhcpLocal.interfaces
+		const { interfaces } = external ? dhcpExternal : dhcpLocal
+		const words = external ? 'ip dhcp-external' : 'ip dhcp-local'
+		const served = interfaces.length === 0 ? [everyOther] : interfaces
 		for (const one of served) {
 			const owner = owners.get(one)
 			owners.set(one, name)
 			if (owner === undefined) continue
 			if (one === everyOther) {
-				return `Virtual routers ${owner} and ${name} would both serve the DHCP clients of every interface; name those of one of them with "ip dhcp-local interface" first.`
+				return `Virtual routers ${owner} and ${name} would both serve the DHCP clients of every interface; name those of one of them with "${words} interface" first.`
 			}
-			return `Virtual router ${owner} serves the DHCP clients of interface ${one}, and so would virtual router ${name}; take it out of one of them with "no ip dhcp-local interface ${one}" first.`
+			return `Virtual router ${owner} serves the DHCP clients of interface ${one}, and so would virtual router ${name}; take it out of one of them with "no ${words} interface ${one}" first.`
 		}
 	}
 	return undefined

@@ -21,12 +21,13 @@ export type Show =
 	| { readonly kind: 'radius-statistics'; readonly delta: boolean }
 	| {
 			readonly kind: 'dhcp-bindings'
+			readonly server: DhcpServerKind
 			/** One address as dotted text, or one MAC in normal form; all where both are left out. */
 			readonly address?: string
 			readonly mac?: string
 	  }
 	| { readonly kind: 'dhcp-pools'; readonly pool?: string }
-	| { readonly kind: 'dhcp-statistics'; readonly delta: boolean }
+	| { readonly kind: 'dhcp-statistics'; readonly server: DhcpServerKind; readonly delta: boolean }
 	| { readonly kind: 'dynamic-request-statistics'; readonly delta: boolean }
 	/** `mac` in normal form; every subscriber where it is left out. `at`: a time, as it was typed. */
 	| { readonly kind: 'subscribers'; readonly mac?: string; readonly at?: string }
@@ -34,9 +35,19 @@ export type Show =
 	| { readonly kind: 'sscc-statistics' }
 	/** The two accounting domains of a subscriber, or where they differ. */
 	| { readonly kind: 'accounting-domains'; readonly mac?: string }
+	/** How far the history is sealed. */
+	| { readonly kind: 'integrity' }
 	| { readonly kind: 'version' }
 
-export type BaselineScope = 'radius relay' | 'radius' | 'radius dynamic-request' | 'ip dhcp-local'
+/** Whose leases: those of the DHCP local server, or what is known of an external one's. */
+export type DhcpServerKind = 'local' | 'external'
+
+export type BaselineScope =
+	| 'radius relay'
+	| 'radius'
+	| 'radius dynamic-request'
+	| 'ip dhcp-local'
+	| 'ip dhcp-external'
 
 /** Where a change was typed, and the command in full, every secret replaced by `<secret>`. */
 export type Change = {
@@ -53,11 +64,20 @@ export type Operator = {
 	/** Sets a baseline; a sentence when refused. */
 	baseline(virtualRouter: string, scope: BaselineScope): Promise<string | undefined>
 	/** Ends the lease of an address, or every one; recorded when it resolves, a sentence if refused. */
-	clearBindings(virtualRouter: string, address: string | undefined): Promise<string | undefined>
+	clearBindings(
+		virtualRouter: string,
+		server: DhcpServerKind,
+		address: string | undefined,
+	): Promise<string | undefined>
 	/** Ends a subscriber's session; recorded when it resolves, a sentence when there is none. */
 	clearSubscriber(virtualRouter: string, mac: string): Promise<string | undefined>
 	/** `sscc restart`: the SRC client begins with its primary server again; a sentence if refused. */
 	restartSrc(virtualRouter: string): Promise<string | undefined>
+	/** Takes a subscriber's personal data out of the journal; says what was done, or why it was not. */
+	eraseSubscriber(
+		mac: string,
+		reason: string,
+	): Promise<{ readonly lines: readonly string[] } | { readonly refused: string }>
 	/** The lines that a `show` command prints. */
 	show(virtualRouter: string, what: Show): Promise<readonly string[]>
 }

@@ -129,12 +129,17 @@ async function carryOut(
 			return why === undefined ? done(session, []) : refuse(session, why)
 		}
 		case 'clear-bindings': {
-			const why = await operator.clearBindings(session.virtualRouter, outcome.address)
+			const { server, address } = outcome
+			const why = await operator.clearBindings(session.virtualRouter, server, address)
 			return why === undefined ? done(session, []) : refuse(session, why)
 		}
 		case 'clear-subscriber': {
 			const why = await operator.clearSubscriber(session.virtualRouter, outcome.mac)
 			return why === undefined ? done(session, []) : refuse(session, why)
+		}
+		case 'erase-subscriber': {
+			const erased = await operator.eraseSubscriber(outcome.mac, outcome.reason)
+			return 'refused' in erased ? refuse(session, erased.refused) : done(session, erased.lines)
 		}
 		case 'restart-src': {
 			const why = await operator.restartSrc(session.virtualRouter)

@@ -47,9 +47,18 @@ function changeSrc(context: Context, src: SrcSettings, warning?: string): Outcom
 
 const enableWords = [sscc, keyword('enable', 'Ask SRC, and tell it of addresses')] as const
 
+/** Where SRC's choice of pools would never be asked for. */
+function externalWarning(context: Context): string | undefined {
+	const { name, dhcpExternal } = virtualRouterOf(context)
+	if (!dhcpExternal.enabled) return undefined
+	return `The DHCP external server of virtual router ${name} chooses the addresses: SRC is told of them, and selects no pool.`
+}
+
 /** What may keep SRC from being asked although it is on. */
 function enableWarning(context: Context): string | undefined {
 	const { src, dhcpLocal } = virtualRouterOf(context)
+	const external = externalWarning(context)
+	if (external !== undefined) return external
 	if (dhcpLocal.service === 'standalone') {
 		return 'A standalone DHCP server without "authenticate" asks nobody: SRC is told nothing.'
 	}
@@ -132,7 +141,11 @@ const localCommand = command({
 		),
 	],
 	run: (context, { file }) =>
-		changeSrc(context, { ...virtualRouterOf(context).src, localRules: file }),
+		changeSrc(
+			context,
+			{ ...virtualRouterOf(context).src, localRules: file },
+			externalWarning(context),
+		),
 	no: localWords,
 	undo: context => {
 		const { localRules, ...src } = virtualRouterOf(context).src

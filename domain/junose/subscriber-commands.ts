@@ -1,5 +1,6 @@
 /** The commands about subscribers' sessions. A part of the table in `commands.ts`. */
 import { idleTimeoutSecondsDefault } from '../configuration.ts'
+import { type RetentionClass, retentionClasses, retentionDaysMax } from '../retention.ts'
 import { type Command, command, keyword, optional, parameter } from './command.ts'
 import {
 	atTime,
@@ -14,12 +15,40 @@ import {
 	showModes,
 	virtualRouterOf,
 } from './command-parts.ts'
-import { macAddress, numberBetween } from './parameter.ts'
+import { macAddress, numberBetween, printableText } from './parameter.ts'
 
 const year = 365 * 24 * 3600
 
+const retentionHelp: Readonly<Record<RetentionClass, string>> = {
+	authentication: 'Requests for access and their answers',
+	accounting: 'Accounting',
+	lease: 'Addresses, and how their pools were chosen',
+}
+
+/** `retention CLASS days N`; `no retention CLASS` keeps for ever. */
+function retention(kind: RetentionClass): Command {
+	return setting<number | undefined>({
+		modes: global,
+		words: [
+			keyword('retention', 'How long personal data stay in the history'),
+			keyword(kind, retentionHelp[kind]),
+			keyword('days', 'Whole days, after which they are taken out'),
+		],
+		value: parameter('value', numberBetween(1, retentionDaysMax, 'A number of days'), 'Days'),
+		get: context => virtualRouterOf(context).retentionDays?.[kind],
+		initial: () => undefined,
+		set: (context, days) => {
+			const router = virtualRouterOf(context)
+			const { [kind]: _, ...others } = router.retentionDays ?? {}
+			const retentionDays = days === undefined ? others : { ...others, [kind]: days }
+			return changeRouter(context, { ...router, retentionDays })
+		},
+	})
+}
+
 /** The configuration of this subject. */
 export const subscriberCommands: readonly Command[] = [
+	...retentionClasses.map(retention),
 	setting<number>({
 		modes: global,
 		words: [
@@ -36,6 +65,18 @@ export const subscriberCommands: readonly Command[] = [
 ]
 
 export const subscriberExecCommands: readonly Command[] = [
+	command({
+		modes: showModes,
+		exec: true,
+		filterable: true,
+		syntax: [
+			show,
+			radius,
+			relayWord,
+			keyword('integrity', 'How far the history is sealed and signed'),
+		],
+		run: () => ({ kind: 'show', what: { kind: 'integrity' } }),
+	}),
 	command({
 		modes: showModes,
 		exec: true,
@@ -87,5 +128,17 @@ export const subscriberExecCommands: readonly Command[] = [
 			parameter('mac', macAddress, 'MAC address of the subscriber'),
 		],
 		run: (_, { mac }) => ({ kind: 'clear-subscriber', mac }),
+	}),
+	command({
+		modes: privileged,
+		exec: true,
+		syntax: [
+			keyword('erase', 'Take personal data out of the history'),
+			keyword('subscriber', 'The data of one subscriber'),
+			parameter('mac', macAddress, 'MAC address of the subscriber'),
+			keyword('reason', 'Why; it is recorded'),
+			parameter('why', printableText(200, 'A reason'), 'The reason, in quotes'),
+		],
+		run: (_, { mac, why }) => ({ kind: 'erase-subscriber', mac, reason: why }),
 	}),
 ]

@@ -5,6 +5,7 @@
  */
 import { formatIpv4 } from '../address.ts'
 import { type EventData, type NewEvent, relayStream, subscriberStream } from '../event.ts'
+import { shadowPool } from '../lease-state.ts'
 import type { PoolChoice } from '../pool.ts'
 import type { Session } from '../session-table.ts'
 import type { SrcAnswer, SrcFailure, SrcInfo, SrcOutcome } from './client.ts'
@@ -160,8 +161,8 @@ export function addressReport(router: string, login: SrcLogin): AddressReport {
 		dhcpOptions: login.dhcpOptions === undefined ? {} : reportable(login.dhcpOptions),
 		event: login.authenticated ? 'AUTHADDR' : 'ADDR',
 		at: login.since,
-		poolName: pool,
 		leaseTime: leaseSeconds,
+		...known({ poolName: pool === shadowPool ? undefined : pool }),
 		...known({ userName: user, radiusClass, serviceBundle, giaddr }),
 	}
 }

@@ -4,6 +4,7 @@
  * nothing that SRC is owed.
  */
 import type { EventData, NewEvent } from '../event.ts'
+import { shadowPool } from '../lease-state.ts'
 import type { Session } from '../session-table.ts'
 import { sharedText } from '../shared-text.ts'
 import type { CloseCause } from './protocol.ts'
@@ -24,6 +25,7 @@ export type SrcLogin = {
 	readonly ssid: string | undefined
 	readonly interface: string | undefined
 	readonly giaddr: string | undefined
+	/** `shadowPool` where an external server gave the address. */
 	readonly pool: string
 	readonly leaseSeconds: number
 	readonly authenticated: boolean
@@ -68,6 +70,7 @@ type SrcEventType =
 	| 'LeaseRefused'
 	| 'LeaseGranted'
 	| 'LeaseRenewed'
+	| 'LeaseObserved'
 	| 'LeaseDeclined'
 	| 'LeaseReleased'
 	| 'LeaseExpired'
@@ -108,6 +111,11 @@ export function foldSrc(table: SrcTable, event: SrcEvent, session: Session | und
 		case 'LeaseGranted':
 		case 'LeaseRenewed':
 			if (event.data.src) addressTaken(table, event.data, event.at, session)
+			return
+		case 'LeaseObserved':
+			if (event.data.src) {
+				addressTaken(table, { ...event.data, pool: shadowPool }, event.at, session)
+			}
 			return
 		case 'LeaseDeclined':
 			if (table.subscribers.size > 0) addressGiven(table, event.data, 'User-Request', event.at)
@@ -224,9 +232,12 @@ function forgetIdle(table: SrcTable, mac: string, subscriber: SrcSubscriber): vo
 function causeOfRelease(cause: EventData<'LeaseReleased'>['cause']): CloseCause {
 	switch (cause) {
 		case 'client':
+		case 'declined':
 		case 'moved':
 		case 'session':
 			return 'User-Request'
+		case 'server':
+			return 'Lost-Carrier'
 		case 'operator':
 			return 'Admin-Reset'
 		default:

@@ -89,14 +89,20 @@ export function peerVersions(): string[] {
 	return versions
 }
 
-async function startRadledger(workplace: Workplace, sinks: Ports): Promise<Relay | Skipped> {
+/** The relay with its journal in a folder of that name; `flags`: further ones of `serve`. */
+export async function startRadledger(
+	workplace: Workplace,
+	sinks: Ports,
+	folderName = 'radledger',
+	flags: readonly string[] = [],
+): Promise<Relay | Skipped> {
 	const name = 'radledger'
 	const main = join(import.meta.dirname, '../../src/main.ts')
 	if (!existsSync(main)) return { name, reason: 'src/main.ts is not there.' }
-	const folder = folderFor(workplace, name)
+	const folder = folderFor(workplace, folderName)
 	const ports = { eap: await freeUdpPort(), accounting: await freeUdpPort() }
 	const config = configure(folder, 'radledger.conf', sinks, ports)
-	const args = [main, 'serve', '--config', config, '--data', join(folder, 'data')]
+	const args = [main, 'serve', '--config', config, '--data', join(folder, 'data'), ...flags]
 	const child = start(workplace, process.execPath, args, 'pipe')
 	let ready = false
 	let ended = false

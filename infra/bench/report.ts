@@ -2,7 +2,9 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { cpus, release, totalmem } from 'node:os'
 import { clientsAtOnce, type DhcpSample, dhcpServers, offeredRates } from './dhcp.ts'
+import type { HttpRound } from './http.ts'
 import type { JournalFigures } from './journal.ts'
+import type { Measurement } from './load.ts'
 import { relayNames, relayTitles } from './relays.ts'
 import {
 	type Case,
@@ -41,6 +43,7 @@ export function report(run: Run): string {
 	if (run.dhcp.length > 0) parts.push(dhcpTable(run.dhcp))
 	if (run.questions.length > 0) parts.push(questionTable(run.questions))
 	if (run.scale !== undefined) parts.push(scaleTable(run.scale))
+	if (run.http.length > 0) parts.push(httpTable(run.http))
 	if (run.journal !== undefined) parts.push(journalTable(run.journal))
 	if (run.views !== undefined) parts.push(viewTable(run.views))
 	parts.push(conditions(run))
@@ -192,6 +195,26 @@ function scaleTable(scale: ScaleFigures): string {
 			],
 			['Start from the whole journal', `${scale.rebuildSeconds.toFixed(1)} s`],
 		],
+	)
+}
+
+function httpTable(rounds: readonly HttpRound[]): string {
+	const row = (name: string, measured: readonly Measurement[], answers: string) => [
+		...[name, thousands(median(measured.map(one => one.requestsPerSecond)))],
+		...[(median(measured.map(one => one.p99Us)) / 1000).toFixed(2), answers],
+	]
+	const answers = median(rounds.map(round => round.answersPerSecond))
+	const failed = rounds.reduce((sum, round) => sum + round.failed, 0)
+	const meanwhile = `${thousands(answers)}${failed === 0 ? '' : `, ${failed} failed`}`
+	const without = rounds.map(round => round.without)
+	const asked = rounds.map(round => round.asked)
+	return table(
+		['EAP, window 64', 'requests/s', 'p99 ms', 'answers of the API/s'],
+		[
+			row('nobody asks the HTTP API', without, '-'),
+			row('six analysts and a follower', asked, meanwhile),
+		],
+		1,
 	)
 }
 

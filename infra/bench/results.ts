@@ -1,10 +1,12 @@
 /** What a whole run has measured, as plain data, and the figures drawn from it. */
 import type { DhcpSample, DhcpServer } from './dhcp.ts'
+import type { HttpRound } from './http.ts'
 import type { JournalFigures } from './journal.ts'
 import type { Measurement } from './load.ts'
 import type { Kind, RelayName } from './relays.ts'
 import type { ScaleFigures } from './scale.ts'
 import type { QuestionRates } from './src-questions.ts'
+import type { VerifyFigures } from './verify.ts'
 import { type ViewFigures, viewEvents } from './views.ts'
 
 /** `none`: the load generator and the home server alone, which is what the machine can do. */
@@ -44,7 +46,9 @@ export type Measured = {
 	readonly dhcp: readonly DhcpSample[]
 	readonly questions: readonly QuestionRates[]
 	readonly scale: ScaleFigures | undefined
+	readonly http: readonly HttpRound[]
 	readonly views: ViewFigures | undefined
+	readonly verify?: VerifyFigures | undefined
 }
 
 export type Target = {
@@ -94,7 +98,16 @@ export function pairedRatios(
 }
 
 /** Every target, in the order in which they are printed, with what came of it. */
-export function targets({ samples, journal, dhcp, questions, scale, views }: Measured): Target[] {
+export function targets({
+	samples,
+	journal,
+	dhcp,
+	questions,
+	scale,
+	http,
+	views,
+	verify,
+}: Measured): Target[] {
 	return [
 		...windowCases.flatMap(of => [
 			ratioTarget(samples, of, 'cpuUsPerRequest', 'radsecproxy', 'at most', 0.8),
@@ -113,7 +126,9 @@ export function targets({ samples, journal, dhcp, questions, scale, views }: Mea
 		dhcpTarget(dhcp, 'cpuUsPerExchange', 'at most', 0.5),
 		questionTarget(questions),
 		...scaleTargets(scale),
+		httpTarget(http),
 		...viewTargets(views),
+		journalTarget('verify: events/s', 200_000, verify?.verify.eventsPerSecond),
 	]
 }
 
@@ -161,6 +176,18 @@ function questionTarget(rates: readonly QuestionRates[]): Target {
 		measured: `${ms.toFixed(2)} ms${note}`,
 		reached: over.failed === 0 && ms < questionLimitMs,
 	}
+}
+
+/** What analysts may take of the relay's rate. */
+const analystsShare = 0.05
+
+function httpTarget(rounds: readonly HttpRound[]): Target {
+	const limit = 1 - analystsShare
+	const text = `EAP, window 64, HTTP API at full load: at least ${limit} x the requests/s without`
+	const ratios = rounds.map(
+		({ asked, without }) => asked.requestsPerSecond / without.requestsPerSecond,
+	)
+	return ratioOf(text, ratios, 'at least', limit)
 }
 
 const memoryLimitGib = 1.5

@@ -55,6 +55,7 @@ function sentence(event: RecordedEvent): string {
 		case 'LeaseOffered':
 		case 'LeaseGranted':
 		case 'LeaseRenewed':
+		case 'LeaseObserved':
 		case 'LeaseRefused':
 		case 'LeaseDeclined':
 		case 'LeaseReleased':
@@ -62,9 +63,12 @@ function sentence(event: RecordedEvent): string {
 			return leaseSentence(event)
 		case 'PoolWarningChanged':
 		case 'DhcpDiscarded':
+		case 'DhcpForwarded':
 		case 'ClockStepped':
 		case 'RelayStarted':
 		case 'RelayStopped':
+		case 'SubscriberErased':
+		case 'RetentionApplied':
 		case 'ConfigurationChanged':
 		case 'BaselineSet':
 		case 'UpstreamChanged':
@@ -126,6 +130,7 @@ type LeaseEvent = Of<
 	| 'LeaseOffered'
 	| 'LeaseGranted'
 	| 'LeaseRenewed'
+	| 'LeaseObserved'
 	| 'LeaseRefused'
 	| 'LeaseDeclined'
 	| 'LeaseReleased'
@@ -140,6 +145,10 @@ function leaseSentence(event: LeaseEvent): string {
 			return `gets ${leased(event.data)}`
 		case 'LeaseRenewed':
 			return `keeps ${leased(event.data)}`
+		case 'LeaseObserved': {
+			const verb = event.data.renewed === true ? 'keeps' : 'gets'
+			return `${verb} ${held(event.data, `server ${event.data.server}`)}`
+		}
 		case 'LeaseRefused': {
 			const { address, reason, silent } = event.data
 			const what = address === undefined ? 'an address' : address
@@ -222,7 +231,13 @@ function listed(facts: readonly (readonly [string, string | number | undefined])
 	return `; ${known.map(([name, value]) => `${name} ${value}`).join(', ')}`
 }
 
-function leased({ address, pool, leaseSeconds, expiresAt, giaddr }: EventData<'LeaseGranted'>) {
+function leased(data: EventData<'LeaseGranted'>): string {
+	return held(data, `pool ${data.pool}`)
+}
+
+type Held = Pick<EventData<'LeaseGranted'>, 'address' | 'leaseSeconds' | 'expiresAt' | 'giaddr'>
+
+function held({ address, leaseSeconds, expiresAt, giaddr }: Held, from: string): string {
 	const until = leaseSeconds === 0 ? 'for ever' : `until ${pointInTimeText(expiresAt)}`
-	return `${address} from pool ${pool} ${until}${giaddr === undefined ? '' : `, by relay agent ${giaddr}`}`
+	return `${address} from ${from} ${until}${giaddr === undefined ? '' : `, by relay agent ${giaddr}`}`
 }

@@ -1,5 +1,6 @@
 /** Folds events into the rows of the read models: each event's part in every table. */
 import { catalogue, type RecordedEvent } from '../../domain/event.ts'
+import { shadowPool } from '../../domain/lease-state.ts'
 import type { ViewChanges, ViewLookup } from '../../domain/view.ts'
 import { accounted, srcSessionClosed, srcSessionOpened } from './accounting.ts'
 import { accessRequested, attemptAnswered } from './attempts.ts'
@@ -100,6 +101,12 @@ function foldSubscriberEvent(folding: Folding, of: Subscriber, event: RecordedEv
 		case 'LeaseRenewed':
 			leaseRenewed(folding, of, position, at, event.data)
 			return
+		case 'LeaseObserved': {
+			const data = { ...event.data, pool: shadowPool }
+			if (event.data.renewed) leaseRenewed(folding, of, position, at, data)
+			else leaseGranted(folding, of, position, at, data)
+			return
+		}
 		case 'LeaseDeclined':
 			leaseEnded(folding, of, position, at, event.data, 'declined', event.data.until)
 			return
@@ -130,9 +137,12 @@ function foldSubscriberEvent(folding: Folding, of: Subscriber, event: RecordedEv
 		case 'AccountingTurnedOff':
 		case 'PoolWarningChanged':
 		case 'DhcpDiscarded':
+		case 'DhcpForwarded':
 		case 'ClockStepped':
 		case 'RelayStarted':
 		case 'RelayStopped':
+		case 'SubscriberErased':
+		case 'RetentionApplied':
 		case 'ConfigurationChanged':
 		case 'BaselineSet':
 		case 'UpstreamChanged':

@@ -131,7 +131,7 @@ function bind(folding: Folding, subscriber: Subscriber, row: LeaseRow, data: Lea
 	touch(folding, lease, row)
 	if (live === undefined || live.address === row.address) return
 	live.address = row.address
-	live.pool = row.pool
+	live.pool = row.pool === '' ? null : row.pool
 	touch(folding, session, live)
 }
 

@@ -32,15 +32,20 @@ const columns: Readonly<Record<EventType, Count | null>> = {
 	LeaseOffered: 'leases_offered',
 	LeaseGranted: 'leases_granted',
 	LeaseRenewed: 'leases_renewed',
+	/** `leases_renewed` where it is a renewal. */
+	LeaseObserved: 'leases_granted',
 	LeaseRefused: 'leases_refused',
 	LeaseDeclined: 'leases_ended',
 	LeaseReleased: 'leases_ended',
 	LeaseExpired: 'leases_ended',
 	PoolWarningChanged: null,
 	DhcpDiscarded: null,
+	DhcpForwarded: null,
 	ClockStepped: null,
 	RelayStarted: null,
 	RelayStopped: null,
+	SubscriberErased: null,
+	RetentionApplied: null,
 	ConfigurationChanged: null,
 	BaselineSet: null,
 	UpstreamChanged: null,
@@ -59,8 +64,8 @@ const minuteMs = 60_000
 export function countInMinute(folding: Folding, event: RecordedEvent): MinuteRow {
 	const row = minuteOf(folding, event)
 	row.events++
-	const column = columns[event.type]
 	const { data } = event
+	const column = 'renewed' in data ? 'leases_renewed' : columns[event.type]
 	if (column !== null) row[column] += 'count' in data ? data.count : 1
 	if ('roundTripUs' in data) {
 		row.server_answers++

@@ -16,7 +16,7 @@ export const lease = table(
 		address: fixed(text('IPv4 address.')),
 		mac,
 		client,
-		pool: fixed(text('Pool that the address is from.')),
+		pool: fixed(text('Pool that the address is from; empty where an external server gave it.')),
 		offered_at: fixed(maybe(integer('Time of the offer.'))),
 		granted_at: maybe(integer('Time from which on the subscriber held it; NULL: never.')),
 		expires_at: integer('When it ends unless renewed; 0: never.'),

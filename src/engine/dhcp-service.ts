@@ -1,10 +1,13 @@
-/** The DHCP local server while it runs: one socket, and a service for each virtual router. */
+/** DHCP while it runs: one socket, and a service for each virtual router, local or external. */
+import type { PassingDatagram, Watch } from '../../adapters/dhcp/watch.ts'
 import type { DatagramSocket } from '../../adapters/radius/transport.ts'
-import type { DhcpLocal } from '../../domain/configuration.ts'
+import type { DhcpExternal, DhcpLocal } from '../../domain/configuration.ts'
 import { createDhcpPacket, type DhcpPacket } from '../../domain/dhcp/packet.ts'
 import { type NewEvent, relayStream } from '../../domain/event.ts'
 import type { DhcpRequest } from '../../domain/lease.ts'
 import type { Pools } from '../../domain/pool.ts'
+import type { ClientMessage } from '../../domain/shadow-lease.ts'
+import type { Declines } from './decline-limit.ts'
 
 export type DhcpInterface = {
 	readonly index: number
@@ -20,6 +23,8 @@ export type DhcpSystem = {
 	interfaces(): readonly DhcpInterface[]
 	/** Whether somebody answers at an address; rejects where that cannot be found out. */
 	ping(address: number, timeoutMs: number): Promise<boolean>
+	/** Watches DHCP messages that the machine routes; throws an Error where it may not. */
+	watch?(deliver: (datagram: PassingDatagram) => void, delivered: () => void): Watch
 }
 
 export type DhcpListener = {
@@ -53,12 +58,36 @@ export type DhcpService = {
 	readonly waiting: Set<string>
 	/** Refusals recorded in this second. */
 	refusals: number
+	readonly declines: Declines
 }
+
+/** A request that was passed on or seen, until its answer comes. `at`: monotonic milliseconds. */
+export type Awaited = { readonly asked: ClientMessage; readonly xid: number; readonly at: number }
+
+export type ExternalService = {
+	readonly router: string
+	settings: DhcpExternal
+	/** `settings.servers` as numbers. */
+	servers: readonly number[]
+	/** Deadlines before this slice have been seen to. */
+	nextSlice: number
+	readonly discards: Map<string, Discard>
+	/** Messages passed on or seen in this second. */
+	readonly forwarded: Map<string, Forwarded>
+	/** By MAC, the oldest first. */
+	readonly awaited: Map<string, Awaited>
+	/** Refusals recorded in this second. */
+	refusals: number
+}
+type Forwarded = { readonly message: string; readonly seen: boolean; count: number }
 type Discard = { readonly message: string; readonly reason: string; count: number }
 
 export type Dhcp = {
 	listener: DhcpListener | undefined
 	readonly services: Map<string, DhcpService>
+	readonly external: Map<string, ExternalService>
+	/** Open while there is an external server. */
+	watch: Watch | undefined
 	/** By index. */
 	interfaces: ReadonlyMap<number, DhcpInterface>
 	/** This machine's own addresses. */
@@ -73,6 +102,8 @@ export function newDhcp(): Dhcp {
 	return {
 		listener: undefined,
 		services: new Map(),
+		external: new Map(),
+		watch: undefined,
 		interfaces: new Map(),
 		own: new Set(),
 		interfacesAt: Number.NEGATIVE_INFINITY,
@@ -81,17 +112,28 @@ export function newDhcp(): Dhcp {
 }
 
 /** The service whose interface it is: one that names it, or else the one that names none. */
-export function serviceOn(dhcp: Dhcp, name: string): DhcpService | undefined {
-	let everywhere: DhcpService | undefined
-	for (const service of dhcp.services.values()) {
-		if (service.settings.interfaces.includes(name)) return service
-		if (service.settings.interfaces.length === 0) everywhere = service
+export function ownerOf(dhcp: Dhcp, name: string): DhcpService | ExternalService | undefined {
+	let everywhere: DhcpService | ExternalService | undefined
+	for (const services of [dhcp.services, dhcp.external]) {
+		for (const service of services.values()) {
+			if (service.settings.interfaces.includes(name)) return service
+			if (service.settings.interfaces.length === 0) everywhere = service
+		}
 	}
 	return everywhere
 }
 
+export function isExternal(service: DhcpService | ExternalService): service is ExternalService {
+	return 'servers' in service
+}
+
 /** Counts a message that leaves no event of its own. */
-export function countDhcp(service: DhcpService, message: string, reason: string, times = 1): void {
+export function countDhcp(
+	service: DhcpService | ExternalService,
+	message: string,
+	reason: string,
+	times = 1,
+): void {
 	const key = `${message} ${reason}`
 	const counted = service.discards.get(key)
 	if (counted === undefined) service.discards.set(key, { message, reason, count: times })
@@ -99,11 +141,36 @@ export function countDhcp(service: DhcpService, message: string, reason: string,
 }
 
 /** The events for what was counted since the last call. */
-export function takeDhcpDiscards({ discards, router }: DhcpService, at: number): NewEvent[] {
+export function takeDhcpDiscards(service: DhcpService | ExternalService, at: number): NewEvent[] {
+	const { discards, router } = service
 	const stream = relayStream(router)
-	const events = [...discards.values()].map(
-		(data): NewEvent => ({ stream, type: 'DhcpDiscarded', v: 1, at, data }),
-	)
+	const external = isExternal(service) ? { external: true as const } : {}
+	const events = [...discards.values()].map((discard): NewEvent => {
+		return { stream, type: 'DhcpDiscarded', v: 1, at, data: { ...discard, ...external } }
+	})
 	discards.clear()
+	return events
+}
+
+/** Counts a message between a client and the external server; `seen`: it was not passed on here. */
+export function countForwarded(
+	{ forwarded }: ExternalService,
+	message: string,
+	seen: boolean,
+): void {
+	const key = `${message} ${seen}`
+	const counted = forwarded.get(key)
+	if (counted === undefined) forwarded.set(key, { message, seen, count: 1 })
+	else counted.count++
+}
+
+/** The events for what was passed on and seen since the last call. */
+export function takeForwarded({ forwarded, router }: ExternalService, at: number): NewEvent[] {
+	const stream = relayStream(router)
+	const events = [...forwarded.values()].map(({ message, seen, count }): NewEvent => {
+		const data = { message, count, ...(seen ? { seen: true as const } : {}) }
+		return { stream, type: 'DhcpForwarded', v: 1, at, data }
+	})
+	forwarded.clear()
 	return events
 }

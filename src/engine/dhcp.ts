@@ -35,6 +35,8 @@ import { createPools, followLease } from '../../domain/pool.ts'
 import { readUint32 } from '../../domain/radius/packet.ts'
 import type { Session } from '../../domain/session-table.ts'
 import { routerState } from '../../domain/state.ts'
+import { mayDecline } from './decline-limit.ts'
+import { receiveFromClient, receiveFromServer, tickExternal } from './dhcp-external.ts'
 import { sendReply } from './dhcp-reply.ts'
 import {
 	type Asked,
@@ -42,7 +44,8 @@ import {
 	type DhcpInterface,
 	type DhcpListener,
 	type DhcpService,
-	serviceOn,
+	isExternal,
+	ownerOf,
 	takeDhcpDiscards,
 } from './dhcp-service.ts'
 import {
@@ -94,11 +97,21 @@ function receiveMessage(
 ): void {
 	const { dhcp } = engine
 	const from = interfaceAt(engine, received.interfaces[i]!)
-	const service = from === undefined ? undefined : serviceOn(dhcp, from.name)
-	if (from === undefined || service === undefined) return
+	const service = from === undefined ? undefined : ownerOf(dhcp, from.name)
+	if (from === undefined) return
 	const packet = decodeDhcp(received.buffers[i]!, received.lengths[i]!, dhcp.packet)
+	if (dhcp.external.size > 0 && typeof packet !== 'string' && packet.op === operations.reply) {
+		// Servers may be behind an interface that no service has.
+		if (receiveFromServer(engine, listener, packet, received.addresses[i]!)) return
+	}
+	if (service === undefined) return
 	if (typeof packet === 'string') {
 		countDhcp(service, 'other', packet)
+		return
+	}
+	if (isExternal(service)) {
+		if (packet.op !== operations.request) countDhcp(service, 'other', 'server-unknown')
+		else receiveFromClient(engine, listener, service, packet, from, received.locals[i]!)
 		return
 	}
 	const message = names[packet.messageType]
@@ -227,6 +240,14 @@ function answer(engine: Engine, listener: DhcpListener, service: DhcpService, as
 		countDhcp(service, request.message, events[0].data.reason)
 		return
 	}
+	if (
+		events[0]?.type === 'LeaseDeclined' &&
+		!mayDecline(service.declines, request.mac, engine.now)
+	) {
+		// The address stays the client's until its lease or offer is over: nobody else gets it.
+		countDhcp(service, request.message, 'too-many-declines')
+		return
+	}
 	record(engine, events)
 	if (reply === undefined) return
 	sendReply(engine, listener, service, asked, reply)
@@ -329,11 +350,14 @@ export function tickDhcp(engine: Engine): void {
 	if (dhcp.listener === undefined) return
 	if (engine.now - dhcp.interfacesAt >= interfacesMs) readInterfaces(engine)
 	const lost = dhcp.listener.socket.takeOverflowed() + dhcp.listener.socket.takeUnsent()
+	// The socket is one for all: what it lost is told by the first of its virtual routers.
+	const [first] = [...dhcp.services.values(), ...dhcp.external.values()]
+	if (lost > 0 && first !== undefined) countDhcp(first, 'other', 'queue-full', lost)
+	const [watching] = dhcp.external.values()
+	const missed = dhcp.watch?.takeLost() ?? 0
+	if (missed > 0 && watching !== undefined) countDhcp(watching, 'other', 'watch-full', missed)
+	for (const service of dhcp.external.values()) tickExternal(engine, service)
 	for (const service of dhcp.services.values()) {
-		// The socket is one for all: what it lost is told by the first of its virtual routers.
-		if (lost > 0 && service === dhcp.services.values().next().value) {
-			countDhcp(service, 'other', 'queue-full', lost)
-		}
 		service.refusals = 0
 		const context = contextOf(engine, service)
 		const due = dueLeases(context, service.nextSlice, expiryLimit)

@@ -1,4 +1,5 @@
 /** The relay with its EventStoreDB mirror, as an operator runs it: both may go away at any time. */
+import { rmSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
@@ -195,10 +196,16 @@ test('serve-views shows every relay of the fleet, and follows them', async () =>
 	assert.equal(journalOf(join(data, journal)), journalOf(relay.data))
 	await traffic(50)
 	await untilMirrored()
+	rmSync(join(data, otherJournal), { recursive: true })
 	fleet = start(process.execPath, args)
 	await until('both relays are there again', 20_000, () => ports(fleet.output()).size === 2)
 	assert.equal([...ports(fleet.output()).keys()].sort(), [journal, otherJournal].sort())
 	await untilSame(fleet, journal, data)
+	await until(
+		'a folder that was deleted is filled again',
+		20_000,
+		() => readEvents(join(data, otherJournal)).length === 2,
+	)
 	await fleet.end('SIGTERM')
 })
 

@@ -15,6 +15,7 @@ export type Variant = {
 	readonly branchDhcp: boolean
 	readonly limit: boolean
 	readonly standaloneAuthenticate: boolean
+	readonly src: boolean
 }
 
 export const firstVariant: Variant = {
@@ -31,6 +32,7 @@ export const firstVariant: Variant = {
 	branchDhcp: true,
 	limit: false,
 	standaloneAuthenticate: false,
+	src: true,
 }
 
 /** The same but for one thing. */
@@ -96,6 +98,8 @@ function campus(variant: Variant): string {
 		'ip dhcp-local interface eth0',
 		...(variant.ping ? ['ip dhcp-local ping'] : []),
 		...(variant.excluded ? ['ip dhcp-local excluded-address 10.0.0.4 10.0.0.6'] : []),
+		...(variant.src ? ['sscc primary address 10.10.2.2', 'sscc secondary address 10.10.2.3'] : []),
+		...(variant.src ? ['sscc enable'] : []),
 		...(variant.limit ? ['ip dhcp-local limit 5'] : []),
 		'ip dhcp-local pool near',
 		' network 10.0.0.0 255.255.255.240',

@@ -103,7 +103,7 @@ export function recovered(world: World, state: State): void {
 	const found = canonical(state)
 	const wanted = canonical(history.durable)
 	if (found !== wanted) {
-		breaks(world, `A start recovered another state.\nrecovered ${found}\njournal   ${wanted}`)
+		breaks(world, `A start recovered another state.\n${difference(found, wanted)}`)
 	}
 	// What had been decided and was not written is forgotten.
 	history.ahead = structuredClone(history.durable)
@@ -124,21 +124,26 @@ export function judgeState(world: World, { relay }: Running): void {
 	if (ahead.position !== from || history.aheadText === '') history.aheadText = canonical(ahead)
 	const live = canonical(engine.state)
 	if (live !== history.aheadText) {
-		breaks(
-			world,
-			`The state is not what its events make.\nstate  ${live}\nevents ${history.aheadText}`,
-		)
+		breaks(world, `The state is not what its events make.\n${difference(live, history.aheadText)}`)
 	}
 	if (engine.batch.length === 0 && ahead.position !== from) {
 		const durable = canonical(history.durable)
 		if (durable !== history.aheadText) {
-			breaks(world, `The journal has something else.\nstate   ${live}\njournal ${durable}`)
+			breaks(world, `The journal has something else.\n${difference(live, durable)}`)
 		}
 	}
 }
 
 function foldInto(state: State, events: readonly NewEvent[]): void {
 	for (const event of events) evolve(state, event)
+}
+
+/** Two states as text, where they begin to differ. */
+function difference(found: string, wanted: string): string {
+	let at = 0
+	while (found[at] === wanted[at] && at < found.length) at++
+	const around = (text: string) => text.slice(Math.max(0, at - 160), at + 160)
+	return `found  ...${around(found)}...\nwanted ...${around(wanted)}...`
 }
 
 /** All of a state, indexes included, as text; what has no order is put into one. */
@@ -152,6 +157,11 @@ export function canonical(state: State): string {
 		byMultiSession: sorted(router.byMultiSession, macs => [...macs].sort().join()),
 		messageAuthenticatorSeen: [...router.messageAuthenticatorSeen].sort(),
 		leases: leasesText(router.leases),
+		src: {
+			subscribers: sorted(router.src.subscribers, one => one),
+			unreported: sorted(router.src.unreported, login => login),
+			debts: sorted(router.src.debts, debt => debt),
+		},
 	}))
 	return JSON.stringify({ ...state, routers })
 }

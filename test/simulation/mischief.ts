@@ -4,6 +4,7 @@ import { askDynamically } from './dynamic-server.ts'
 import { changeMode } from './home-servers.ts'
 import { operate } from './operator.ts'
 import { restartRelay, settle, snapshot } from './relay.ts'
+import { changeSrc } from './src-servers.ts'
 import { after, count, type World } from './world.ts'
 
 type Kind = {
@@ -19,10 +20,11 @@ const kinds: Readonly<Record<string, Kind>> = {
 	suspension: { everyMs: 240_000, work: suspend },
 	stall: { everyMs: 90_000, work: ({ clock, chance }) => clock.advance(chance.within(1, 5000)) },
 	'home server': { everyMs: 60_000, work: w => changeMode(w, w.chance.pick(w.homeServers)) },
+	src: { everyMs: 60_000, work: changeSrc },
 	outage: { everyMs: 400_000, work: outage },
 	refusal: { everyMs: 60_000, work: refuse },
 	overflow: { everyMs: 300_000, work: overflow },
-	'access point': { everyMs: 300_000, work: restartOne },
+	'access point': { everyMs: 100_000, work: restartOne },
 	operator: { everyMs: 10_000, work: operate },
 	'dynamic request': { everyMs: 10_000, work: askDynamically },
 	snapshot: { everyMs: 60_000, work: snapshot },

@@ -19,12 +19,12 @@ const scopes: readonly BaselineScope[] = [
 ]
 const shows: readonly Show[] = [
 	{ kind: 'subscribers' },
-	{ kind: 'dhcp-bindings' },
+	{ kind: 'dhcp-bindings', server: 'local' },
 	{ kind: 'dhcp-pools' },
 	{ kind: 'radius-servers' },
 	{ kind: 'relay-statistics', delta: true },
 	{ kind: 'radius-statistics', delta: false },
-	{ kind: 'dhcp-statistics', delta: true },
+	{ kind: 'dhcp-statistics', server: 'local', delta: true },
 	{ kind: 'dynamic-request-statistics', delta: false },
 ]
 
@@ -47,7 +47,7 @@ async function command(world: World, running: Running, what: number): Promise<vo
 		const address = all ? undefined : formatIpv4(chance.pick(addresses))
 		// Without any lease there is nothing to be cleared, and nothing to be recorded.
 		const type = all ? undefined : 'LeaseReleased'
-		await told(world, running, type, () => operator.clearBindings('default', address))
+		await told(world, running, type, () => operator.clearBindings('default', 'local', address))
 	} else if (what < 0.45) {
 		const scope = chance.pick(scopes)
 		await told(world, running, 'BaselineSet', () => operator.baseline('default', scope))

@@ -16,7 +16,7 @@ import { pools } from '../../projections/pools.ts'
 import { srcStatistics } from '../../projections/src-statistics.ts'
 import { relayStatistics } from '../../projections/statistics.ts'
 import { upstreamStatistics } from '../../projections/upstream-statistics.ts'
-import { recordDurably } from '../../src/engine/engine.ts'
+import { presentTime, recordDurably } from '../../src/engine/engine.ts'
 import { stopEngine } from '../../src/engine/stop.ts'
 import { openOperator } from '../../src/operate.ts'
 import { followState, recoverState, saveState } from '../../src/recover.ts'
@@ -25,6 +25,7 @@ import { links, places } from './configuration.ts'
 import { faults } from './disk.ts'
 import { recovered } from './history.ts'
 import { broadcast, type Datagram, send } from './network.ts'
+import { openSrcFor } from './src-servers.ts'
 import { judgeTold } from './told.ts'
 import { after, breaks, count, ip, type World } from './world.ts'
 
@@ -94,6 +95,7 @@ export async function startRelay(world: World): Promise<void> {
 			const recorded = withPositions(first, events)
 			for (const view of views) view.committed(first, recorded)
 		},
+		openSrc: openSrcFor(world, running),
 		dhcp: { interfaces, ping: address => ping(world, running, address) },
 		answerCacheOctets: 1 << 16,
 	})
@@ -121,7 +123,7 @@ export async function startRelay(world: World): Promise<void> {
 				stream: relayStream(name),
 				type: 'RelayStarted' as const,
 				v: 1,
-				at: clock.wall(),
+				at: presentTime(relay.engine),
 				data: { release: 'simulated', configuration: [] },
 			})),
 		)

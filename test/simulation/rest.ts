@@ -48,6 +48,8 @@ function leftOver(engine: Engine): Record<string, number> {
 			dynamic.discards.size +
 			sum(services.map(({ discards }) => discards.size)) +
 			routers.filter(({ discards }) => discards.any).length,
+		'questions to SRC': sum([...engine.src.values()].map(({ telling }) => telling.size)),
+		'questions to SRC remembered': sum([...engine.src.values()].map(({ askedAt }) => askedAt.size)),
 		'commands waiting': engine.waiting.length,
 		'answers queued': engine.answersQueued,
 		'sockets to flush': engine.touchedListeners.length + engine.touchedUpstreams.length,
@@ -130,11 +132,14 @@ export function judgeLongRest(world: World): void {
 	const steadyAt = running.relay.engine.at - state.clockShiftMs
 	for (const [
 		name,
-		{ sessions, leases, subscribersByWap, accessPoints, ...indexes },
+		{ sessions, leases, src, subscribersByWap, accessPoints, ...indexes },
 	] of state.routers) {
 		if (!running.relay.engine.routers.has(name)) continue
 		if (sessions.size > 0)
 			breaks(world, `After forty minutes ${name} has ${sessions.size} sessions.`)
+		const owed = src.unreported.size + src.debts.size + src.subscribers.size
+		const told = running.relay.engine.src.has(name)
+		if (told && owed > 0) breaks(world, `After forty minutes SRC is owed ${owed} words of ${name}.`)
 		const more = subscribersByWap.size + accessPoints.size
 		if (more > 0) breaks(world, `After forty minutes ${name} remembers ${more} places of nobody.`)
 		if (indexes.byAccounting.size > 0)

@@ -9,7 +9,7 @@ import { openHomeServers } from './home-servers.ts'
 import { openHosts } from './hosts.ts'
 import { openMischief } from './mischief.ts'
 import type { Datagram } from './network.ts'
-import { arrives, bury, settle, startRelay } from './relay.ts'
+import { arrives, bury, settle, startRelay, wake } from './relay.ts'
 import { judgeLongRest, judgeRest } from './rest.ts'
 import { openSubscribers } from './subscribers.ts'
 import { breaks, createWorld, ip, type World } from './world.ts'
@@ -118,6 +118,8 @@ function check(world: World): void {
 	if (running === undefined) return
 	const { relay, alive } = running
 	if (!alive || relay.failures.length > 0) return
+	// Work beside the turns records, too; the next turn commits it.
+	if (relay.engine.batch.length > 0) wake(world, 50)
 	judgeState(world, running)
 	assertInvariants(relay)
 	judgeEnded(world, relay.state)

@@ -11,6 +11,7 @@ import { createHomeServers, type HomeServer } from './home-servers.ts'
 import { createHosts, type Host } from './hosts.ts'
 import { createNetwork, type Network } from './network.ts'
 import type { Running } from './relay.ts'
+import type { SrcMode } from './src-servers.ts'
 import { createSubscribers, type Subscriber } from './subscribers.ts'
 import { createTold, type Told } from './told.ts'
 import { createTrace, type Trace } from './trace.ts'
@@ -36,6 +37,7 @@ export type World = {
 	quiet: boolean
 	/** Nothing is going on at all: the relay need not look at its deadlines often. */
 	idle: boolean
+	srcMode: SrcMode
 	/** RADIUS requests made so far: numbers that tell them apart. */
 	requests: number
 	/** Work of the relay that has not come to its end and waits for nothing outside. */
@@ -63,6 +65,7 @@ export function createWorld(seed: number, print?: (line: string) => void): World
 		accessPoints: createAccessPoints(),
 		subscribers: createSubscribers(),
 		hosts: createHosts(),
+		srcMode: 'answers',
 		quiet: false,
 		idle: false,
 		requests: 0,

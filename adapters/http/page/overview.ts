@@ -182,7 +182,7 @@ function peerTable(peers: readonly Peer[]): HTMLElement {
 		['Kind', 'Name', 'State', 'Position'],
 		peers.map(({ kind, name, state, position, trouble }): Child[] => [
 			peerKinds[kind],
-			name,
+			name === '' ? 'none' : name,
 			element('span', { title: trouble ?? undefined }, badge(state, peerMood(state))),
 			position === null ? '' : count(position),
 		]),

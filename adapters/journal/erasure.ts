@@ -1,0 +1,272 @@
+/**
+ * Erasing events in place. First a plan is made and put on disk (`seal.db`): for every event that is
+ * to change, what will stand in its place, with a salt and a leaf hash of its own. Then the erasure is
+ * recorded as an event, then the journal is rewritten, then the salts go, and last the plan. Whatever
+ * moment it is interrupted at, the plan says how to go on, and verify finds every position in order.
+ */
+import { randomFillSync } from 'node:crypto'
+import { rmSync } from 'node:fs'
+import { join } from 'node:path'
+import type { DatabaseSync } from 'node:sqlite'
+import { type Erased, eraseFrom, spellingsOf } from '../../domain/erasure.ts'
+import type { NewEvent } from '../../domain/event.ts'
+import { encodeEvents } from '../../domain/event-text.ts'
+import type { StoredEvent } from '../../domain/upcast.ts'
+import { leafHashing, saltOctets } from './commitment.ts'
+import { lastPosition, openToRead } from './schema.ts'
+import { openSealToWrite, sealedRows } from './seal-store.ts'
+import { hashesOf, streamHash } from './stream-hash.ts'
+import { digestOf } from './verify-seal.ts'
+
+export type What =
+	| { readonly kind: 'subscriber'; readonly mac: string; readonly reason: string }
+	| { readonly kind: 'retention'; readonly subscribers: number }
+
+/** What is kept of an erasure until it is complete. The MAC goes with it. */
+export type Plan = {
+	readonly id: number
+	/** Of an erasure the pseudonym, else a name of its own. */
+	readonly name: string
+	readonly what: What
+	/** Position of the last event that was looked at. */
+	readonly upTo: number
+	readonly events: number
+	readonly byType: Readonly<Record<string, number>>
+	/** Hash over the leaf hashes of what is left, in order of position. */
+	readonly digest: string
+}
+
+/** Looks through the whole journal and puts the plan on disk; undefined where there is nothing. */
+export function planErasure(folder: string, erased: Erased, reason: string): Plan | undefined {
+	const { db: journal, id: journalId } = openToRead(folder)
+	const seal = openSealToWrite(folder, journalId)
+	try {
+		const upTo = lastPosition(journal)()
+		const changes = [...changesIn(journal, upTo, erased)]
+		if (changes.length === 0) return undefined
+		const { mac, pseudonym: name } = erased
+		return savePlan(seal, { name, what: { kind: 'subscriber', mac, reason }, upTo }, changes)
+	} finally {
+		seal.close()
+		journal.close()
+	}
+}
+
+export type Change = { readonly position: number; readonly type: string; readonly line: string }
+
+function* changesIn(journal: DatabaseSync, upTo: number, erased: Erased): Generator<Change> {
+	const rows = journal.prepare(
+		'SELECT first, count, events FROM batch WHERE first >= ? AND first <= ? ORDER BY first LIMIT 64',
+	)
+	const spellings = spellingsOf(erased.mac)
+	for (let next = 1; next <= upTo; ) {
+		const found = rows.all(next, upTo) as { first: number; count: number; events: string }[]
+		if (found.length === 0) return
+		for (const { first, count, events } of found) {
+			next = first + count
+			if (!spellings.some(spelling => events.includes(spelling))) continue
+			const lines = linesOf(events)
+			for (const [index, line] of lines.entries()) {
+				if (!spellings.some(spelling => line.includes(spelling))) continue
+				const stored = JSON.parse(line) as StoredEvent
+				const left = eraseFrom(stored, erased)
+				if (left === undefined) continue
+				yield { position: first + index, type: stored.type, line: lineOf(left) }
+			}
+		}
+	}
+}
+
+/** The events of a stored batch as lines, without the commas between them. */
+export function linesOf(text: string): string[] {
+	return text
+		.split('\n')
+		.slice(1, -1)
+		.map(line => (line.endsWith(',') ? line.slice(0, -1) : line))
+}
+
+export function lineOf(stored: StoredEvent): string {
+	return linesOf(encodeEvents([stored as NewEvent]))[0]!
+}
+
+/** Puts a plan on disk: from then on it is found by `openPlans`. */
+export function savePlan(
+	seal: DatabaseSync,
+	header: Pick<Plan, 'name' | 'what' | 'upTo'>,
+	changes: readonly Change[],
+): Plan {
+	const leafOf = leafHashing()
+	const byType: Record<string, number> = {}
+	const leaves: Uint8Array[] = []
+	// On disk before the event that speaks of it.
+	seal.exec('PRAGMA synchronous = FULL; BEGIN IMMEDIATE')
+	try {
+		const id = Number(
+			seal.prepare('SELECT coalesce(max(id), 0) + 1 AS id FROM erasure').get()!['id'],
+		)
+		const insert = seal.prepare(
+			'INSERT INTO rewritten (position, erasure, salt, leaf, line) VALUES (?, ?, ?, ?, ?)',
+		)
+		for (const { position, type, line } of changes) {
+			const salt = randomFillSync(new Uint8Array(saltOctets))
+			const octets = Buffer.from(line, 'latin1')
+			const leaf = leafOf(salt, position, octets, 0, octets.length)
+			insert.run(position, id, salt, leaf, line)
+			leaves.push(leaf)
+			byType[type] = (byType[type] ?? 0) + 1
+		}
+		const plan = { id, ...header, events: changes.length, byType, digest: digestOf(leaves) }
+		seal
+			.prepare('INSERT INTO erasure (id, name, plan) VALUES (?, ?, ?)')
+			.run(id, plan.name, JSON.stringify(plan))
+		seal.exec('COMMIT')
+		return plan
+	} catch (error) {
+		seal.exec('ROLLBACK')
+		throw error
+	}
+}
+
+/** The erasures that are not complete. */
+export function openPlans(folder: string, journalId: string): Plan[] {
+	const seal = openSealToWrite(folder, journalId)
+	try {
+		const rows = seal.prepare('SELECT plan FROM erasure WHERE plan IS NOT NULL ORDER BY id').all()
+		return rows.map(row => JSON.parse(String(row['plan'])) as Plan)
+	} finally {
+		seal.close()
+	}
+}
+
+/** Forgets a plan of which nothing was recorded yet. */
+export function cancelPlan(folder: string, journalId: string, plan: Plan): void {
+	const seal = openSealToWrite(folder, journalId)
+	try {
+		seal.exec('BEGIN IMMEDIATE')
+		seal.prepare('DELETE FROM rewritten WHERE erasure = ?').run(plan.id)
+		seal.prepare('DELETE FROM erasure WHERE id = ?').run(plan.id)
+		seal.exec('COMMIT')
+	} finally {
+		seal.close()
+	}
+}
+
+/** A batch as it is to stand in the journal. */
+export type RewrittenBatch = {
+	readonly first: number
+	readonly text: string
+	readonly streams: Uint8Array
+}
+
+/** The batches that a plan changes, those left out that have been changed already. */
+export function* rewrittenBatches(folder: string, plan: Plan): Generator<RewrittenBatch> {
+	const { db: journal, id } = openToRead(folder)
+	const seal = openSealToWrite(folder, id)
+	try {
+		const next = seal.prepare(`
+			SELECT position FROM rewritten
+			WHERE erasure = ? AND position >= ? AND line IS NOT NULL ORDER BY position LIMIT 1
+		`)
+		const planned = seal.prepare(`
+			SELECT position, line FROM rewritten
+			WHERE erasure = ? AND position >= ? AND position < ? AND line IS NOT NULL
+		`)
+		const holder = journal.prepare(
+			'SELECT first, count, streams, events FROM batch WHERE first <= ? ORDER BY first DESC LIMIT 1',
+		)
+		for (let from = 1; ; ) {
+			const position = next.get(plan.id, from)?.['position']
+			if (position === undefined) return
+			const row = holder.get(position) as unknown as StoredBatch
+			from = row.first + row.count
+			const changes = planned.all(plan.id, row.first, from)
+			const batch = rewrittenBatch(row, changes as { position: number; line: string }[])
+			if (batch.text !== row.events) yield batch
+		}
+	} finally {
+		seal.close()
+		journal.close()
+	}
+}
+
+type StoredBatch = {
+	readonly first: number
+	readonly count: number
+	readonly streams: Uint8Array
+	readonly events: string
+}
+
+function rewrittenBatch(
+	{ first, streams, events }: StoredBatch,
+	changes: readonly { readonly position: number; readonly line: string }[],
+): RewrittenBatch {
+	const lines = linesOf(events)
+	const hashes = hashesOf(streams).slice()
+	for (const { position, line } of changes) {
+		lines[position - first] = line
+		hashes[position - first] = streamHash((JSON.parse(line) as StoredEvent).stream)
+	}
+	return {
+		first,
+		text: `[\n${lines.join(',\n')}\n]`,
+		streams: new Uint8Array(hashes.buffer, hashes.byteOffset, hashes.byteLength),
+	}
+}
+
+/** The last steps, once the journal has nothing of it any more: salts, snapshots, and the plan. */
+export function finishErasure(folder: string, journalId: string, plan: Plan): void {
+	const seal = openSealToWrite(folder, journalId)
+	try {
+		clearSalts(seal, plan)
+		deleteFoldedFiles(folder)
+		seal.exec('BEGIN IMMEDIATE')
+		seal.prepare('UPDATE rewritten SET line = NULL WHERE erasure = ?').run(plan.id)
+		seal.prepare('UPDATE erasure SET plan = NULL WHERE id = ?').run(plan.id)
+		seal.exec('COMMIT')
+		// The log still has what was written over.
+		seal.exec('PRAGMA wal_checkpoint(TRUNCATE)')
+	} finally {
+		seal.close()
+	}
+}
+
+/** Snapshots of the state and read models are made anew out of the journal as it is now. */
+function deleteFoldedFiles(folder: string): void {
+	for (const name of ['snapshots/state.json', 'snapshots/state.json.new']) {
+		rmSync(join(folder, name), { force: true })
+	}
+	for (const suffix of ['', '-wal', '-shm']) {
+		rmSync(join(folder, `views.db${suffix}`), { force: true })
+	}
+}
+
+function clearSalts(seal: DatabaseSync, plan: Plan): void {
+	const rows = sealedRows(seal)
+	const planned = seal.prepare(
+		'SELECT position FROM rewritten WHERE erasure = ? AND position >= ? ORDER BY position LIMIT 4096',
+	)
+	const older = seal.prepare(
+		'UPDATE rewritten SET salt = zeroblob(16) WHERE position = ? AND erasure < ?',
+	)
+	const put = seal.prepare('UPDATE sealed SET salts = ? WHERE first = ?')
+	for (let next = 1; ; ) {
+		const positions = planned.all(plan.id, next).map(row => Number(row['position']))
+		if (positions.length === 0) return
+		seal.exec('BEGIN IMMEDIATE')
+		for (let at = 0; at < positions.length; ) {
+			const position = positions[at]!
+			const row = rows(position, 1)[0]
+			// Not sealed yet: it will be sealed as it is now, with a salt that nobody has to forget.
+			if (row === undefined || position >= row.first + row.count) break
+			const salts = row.salts.slice()
+			for (; at < positions.length && positions[at]! < row.first + row.count; at++) {
+				const begin = (positions[at]! - row.first) * saltOctets
+				salts.fill(0, begin, begin + saltOctets)
+				older.run(positions[at]!, plan.id)
+			}
+			put.run(salts, row.first)
+		}
+		seal.exec('COMMIT')
+		next = positions.at(-1)! + 1
+	}
+}

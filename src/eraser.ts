@@ -1,0 +1,108 @@
+/** Erasing on a running relay: the relay writes, threads beside it look and prepare. */
+import { cancelPlan } from '../adapters/journal/erasure.ts'
+import type { SqliteJournal } from '../adapters/journal/journal.ts'
+import { renameInState, whyNotErasable } from '../domain/erasure-state.ts'
+import { type Engine, recordDurably } from './engine/engine.ts'
+import {
+	carryOut,
+	erasureEvent,
+	erasureLines,
+	newPseudonymFor,
+	planBeside,
+	portionsBeside,
+	retentionBeside,
+} from './erasing.ts'
+import type { Snapshooter } from './snapshot.ts'
+
+export type Erasure = { readonly lines: readonly string[] } | { readonly refused: string }
+export type Eraser = {
+	erase(mac: string, reason: string): Promise<Erasure>
+	/** Does what `retention` says now; resolves to the number of events that lost something. */
+	retain(): Promise<number>
+}
+
+export type EraserParts = {
+	readonly engine: Engine
+	readonly journal: SqliteJournal
+	readonly snapshooter: () => Snapshooter
+}
+
+/** One erasure after the other. */
+export function openEraser(parts: EraserParts): Eraser {
+	let last: Promise<unknown> = Promise.resolve()
+	return {
+		erase(mac, reason) {
+			const done = last.then(() => eraseRunning(parts, mac, reason))
+			last = done.catch(() => undefined)
+			return done
+		},
+		retain() {
+			const done = last.then(() => retainRunning(parts))
+			last = done.catch(() => undefined)
+			return done
+		},
+	}
+}
+
+async function eraseRunning(
+	{ engine, journal, snapshooter }: EraserParts,
+	mac: string,
+	reason: string,
+): Promise<Erasure> {
+	const now = () => engine.parts.clock.wall()
+	const refused = whyNotErasable(engine.state, mac, now())
+	if (refused !== undefined) return { refused }
+	// What the relay knows of the subscriber is on disk before it is looked for there.
+	await recordDurably(engine, [])
+	const erased = newPseudonymFor(mac)
+	const plan = await planBeside(journal.folder, erased, reason)
+	if (plan === undefined) return { refused: `There is nothing of ${mac} in the journal.` }
+	const back = whyNotErasable(engine.state, mac, now())
+	if (back !== undefined) {
+		cancelPlan(journal.folder, journal.id, plan)
+		return { refused: back }
+	}
+	const [router = 'default'] = engine.state.routers.keys()
+	const recorded = recordDurably(engine, [erasureEvent(plan, router, now())])
+	renameInState(engine.state, erased)
+	await recorded
+	try {
+		await carryOut(journal, plan, portionsBeside(journal.folder, plan))
+	} catch (error) {
+		return {
+			refused: `The erasure is recorded and not complete: ${(error as Error).message} The relay completes it when it starts the next time.`,
+		}
+	}
+	await snapshooter().anew()
+	return { lines: erasureLines(plan) }
+}
+
+/** One run after the other, until nothing is left to do. */
+async function retainRunning({ engine, journal, snapshooter }: EraserParts): Promise<number> {
+	const now = () => engine.parts.clock.wall()
+	let events = 0
+	for (;;) {
+		const routers = engine.configuration.virtualRouters.map(({ name, retentionDays = {} }) => ({
+			name,
+			retentionDays,
+		}))
+		const isAsked = routers.some(({ retentionDays }) => Object.keys(retentionDays).length > 0)
+		if (!isAsked) return events
+		const found = await retentionBeside(journal.folder, routers, now())
+		if (found === undefined) return events
+		const { plan, renamed, more } = found
+		// Somebody came back meanwhile: the next time he is among those who are here.
+		if (renamed.some(([mac]) => whyNotErasable(engine.state, mac, now()) !== undefined)) {
+			cancelPlan(journal.folder, journal.id, plan)
+			return events
+		}
+		const [router = 'default'] = engine.state.routers.keys()
+		const recorded = recordDurably(engine, [erasureEvent(plan, router, now())])
+		for (const [mac, pseudonym] of renamed) renameInState(engine.state, { mac, pseudonym })
+		await recorded
+		await carryOut(journal, plan, portionsBeside(journal.folder, plan))
+		await snapshooter().anew()
+		events += plan.events
+		if (!more) return events
+	}
+}

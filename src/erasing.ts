@@ -1,0 +1,245 @@
+/**
+ * Erasing a subscriber, step by step (adapters/journal/erasure.ts): on a folder that no relay owns, on
+ * a running relay, and after either was interrupted. Only the owner of the folder writes to the journal.
+ */
+import { randomBytes } from 'node:crypto'
+import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads'
+import {
+	finishErasure,
+	openPlans,
+	type Plan,
+	planErasure,
+	type RewrittenBatch,
+	rewrittenBatches,
+} from '../adapters/journal/erasure.ts'
+import type { SqliteJournal } from '../adapters/journal/journal.ts'
+import { openReader } from '../adapters/journal/reader.ts'
+import { planRetention, type RetentionPlan } from '../adapters/journal/retention.ts'
+import { openSnapshots } from '../adapters/journal/snapshots.ts'
+import type { VirtualRouter } from '../domain/configuration.ts'
+import type { Erased } from '../domain/erasure.ts'
+import { newErased, restsFrom, whyNotErasable } from '../domain/erasure-state.ts'
+import { type NewEvent, relayStream } from '../domain/event.ts'
+import { boundsOf } from '../domain/retention.ts'
+import { recoverState } from './recover.ts'
+
+/** Batches that one commit rewrites on a running relay: well below a millisecond. */
+const batchesPerCommit = 4
+const pauseMs = 5
+/** A reader that needs the log as it is gives way soon; one that does not is told of. */
+const scrubTries = 100
+const scrubRetryMs = 50
+
+export function newPseudonymFor(mac: string): Erased {
+	return newErased(mac, randomBytes(5))
+}
+
+/** The event that records an erasure. */
+export function erasureEvent(plan: Plan, virtualRouter: string, at: number): NewEvent {
+	const { name, what, upTo, events, byType, digest } = plan
+	const stream = relayStream(virtualRouter)
+	const rest = { upTo, events, byType, digest }
+	if (what.kind === 'retention') {
+		const data = { run: name, subscribers: what.subscribers, ...rest }
+		return { stream, type: 'RetentionApplied', v: 1, at, data }
+	}
+	const data = { pseudonym: name, reason: what.reason, ...rest }
+	return { stream, type: 'SubscriberErased', v: 1, at, data }
+}
+
+/** What was done, and what could not be reached. */
+export function erasureLines(plan: Plan): string[] {
+	const types = Object.entries(plan.byType).map(([type, count]) => `${count} ${type}`)
+	return [
+		`${plan.events} events up to position ${plan.upTo} have ${plan.name} in the place of the MAC, and nothing personal: ${types.join(', ')}.`,
+		'Snapshots of the state, read models and the index by stream are made anew without it.',
+		'Not reached: addresses of pools in lease events (they were lent to others, too), what EventStoreDB and NATS were sent, exports, proofs, backups and copies of the folder, logs, and the configuration.',
+	]
+}
+
+/** Does all that a plan on disk still asks for. Nobody may append meanwhile but through `journal`. */
+export async function carryOut(
+	journal: SqliteJournal,
+	plan: Plan,
+	batches: AsyncIterable<readonly RewrittenBatch[]>,
+): Promise<void> {
+	for await (const portion of batches) journal.rewrite(portion)
+	finishErasure(journal.folder, journal.id, plan)
+	for (let tries = 1; !journal.scrub(); tries++) {
+		if (tries === scrubTries) {
+			throw new Error(
+				'A program keeps reading an old state of the journal, so its log cannot be emptied: end it, then erase once more.',
+			)
+		}
+		await pause(scrubRetryMs)
+	}
+}
+
+function pause(ms: number): Promise<void> {
+	return new Promise(resolve => setTimeout(resolve, ms))
+}
+
+export async function* portionsOf(folder: string, plan: Plan): AsyncGenerator<RewrittenBatch[]> {
+	for (const batch of rewrittenBatches(folder, plan)) yield [batch]
+}
+
+/**
+ * Completes what was interrupted, before the state is recovered: a start does so, and the command on
+ * a stopped folder.
+ */
+export async function completeErasures(
+	journal: SqliteJournal,
+	now: () => number,
+): Promise<readonly Plan[]> {
+	const plans = openPlans(journal.folder, journal.id)
+	for (const plan of plans) {
+		if (!isRecorded(journal, plan)) {
+			journal.append([erasureEvent(plan, 'default', now())])
+		}
+		await carryOut(journal, plan, portionsOf(journal.folder, plan))
+	}
+	return plans
+}
+
+function isRecorded(journal: SqliteJournal, { upTo, name }: Plan): boolean {
+	for (let next = upTo + 1; ; ) {
+		const events = journal.read(next, 4096)
+		if (events.length === 0) return false
+		const found = events.some(
+			event =>
+				(event.type === 'SubscriberErased' && event.data.pseudonym === name) ||
+				(event.type === 'RetentionApplied' && event.data.run === name),
+		)
+		if (found) return true
+		next = events.at(-1)!.position + 1
+	}
+}
+
+// ---- On a running relay the looking through and the preparing are done by a thread
+
+type Asked =
+	| {
+			readonly erasing: 'plan'
+			readonly folder: string
+			readonly erased: Erased
+			readonly reason: string
+	  }
+	| {
+			readonly erasing: 'retain'
+			readonly folder: string
+			readonly routers: readonly Router[]
+			readonly at: number
+	  }
+	| { readonly erasing: 'prepare'; readonly folder: string; readonly plan: Plan }
+type Router = Pick<VirtualRouter, 'name' | 'retentionDays'>
+type Told = {
+	readonly retention?: RetentionPlan | undefined
+	readonly plan?: Plan | undefined
+	readonly batches?: RewrittenBatch[]
+	readonly error?: Error
+}
+
+export async function planBeside(
+	folder: string,
+	erased: Erased,
+	reason: string,
+): Promise<Plan | undefined> {
+	for await (const { plan } of thread({ erasing: 'plan', folder, erased, reason })) return plan
+	return undefined
+}
+
+/** What `retention` lets go of now. */
+export async function retentionBeside(
+	folder: string,
+	routers: readonly Router[],
+	at: number,
+): Promise<RetentionPlan | undefined> {
+	const asked = { erasing: 'retain', folder, routers, at } as const
+	for await (const { retention } of thread(asked)) return retention
+	return undefined
+}
+
+/** The same in this thread. */
+export function retentionNow(
+	folder: string,
+	routers: readonly Router[],
+	at: number,
+): RetentionPlan | undefined {
+	const reader = openReader(folder)
+	const onWarning = () => undefined
+	const snapshots = openSnapshots({ folder, journalId: reader.id, last: reader.last, onWarning })
+	const state = recoverState(reader, snapshots, onWarning)
+	reader.close()
+	return planRetention({
+		folder,
+		name: `retention-${randomBytes(6).toString('hex')}`,
+		bounds: new Map(routers.map(router => [router.name, boundsOf(router, at)])),
+		keepFrom: (mac, kind) => restsFrom(state, mac, kind),
+		isLive: mac => whyNotErasable(state, mac, at) !== undefined,
+		pseudonym: mac => newPseudonymFor(mac).pseudonym,
+	})
+}
+
+export async function* portionsBeside(
+	folder: string,
+	plan: Plan,
+): AsyncGenerator<RewrittenBatch[]> {
+	for await (const { batches } of thread({ erasing: 'prepare', folder, plan })) {
+		yield batches ?? []
+		// Packets go before.
+		await pause(pauseMs)
+	}
+}
+
+/** What the thread tells, one thing after the other: it waits until the last was taken. */
+async function* thread(workerData: Asked): AsyncGenerator<Told> {
+	const worker = new Worker(new URL(import.meta.url), { workerData })
+	const ended = new Promise<undefined>(resolve => worker.on('exit', () => resolve(undefined)))
+	try {
+		for (;;) {
+			const told = await Promise.race([nextMessage(worker), ended])
+			if (told === undefined) return
+			if (told.error !== undefined) throw told.error
+			yield told
+			worker.postMessage('next')
+		}
+	} finally {
+		await worker.terminate()
+	}
+}
+
+function nextMessage(worker: Worker): Promise<Told> {
+	return new Promise((resolve, reject) => {
+		worker.once('message', resolve)
+		worker.once('error', reject)
+	})
+}
+
+if (!isMainThread && (workerData as Partial<Asked> | null)?.erasing !== undefined) {
+	const port = parentPort!
+	const tell = (told: Told) => {
+		const taken = new Promise<void>(resolve => port.once('message', () => resolve()))
+		port.postMessage(told)
+		return taken
+	}
+	const asked = workerData as Asked
+	try {
+		if (asked.erasing === 'plan') {
+			await tell({ plan: planErasure(asked.folder, asked.erased, asked.reason) })
+		} else if (asked.erasing === 'retain') {
+			await tell({ retention: retentionNow(asked.folder, asked.routers, asked.at) })
+		} else {
+			let portion: RewrittenBatch[] = []
+			for (const batch of rewrittenBatches(asked.folder, asked.plan)) {
+				portion.push(batch)
+				if (portion.length < batchesPerCommit) continue
+				await tell({ batches: portion })
+				portion = []
+			}
+			if (portion.length > 0) await tell({ batches: portion })
+		}
+	} catch (error) {
+		await tell({ error: error as Error })
+	}
+	port.close()
+}

@@ -1,0 +1,108 @@
+/** Questions about history, answered from a data folder: its journal and its read models. */
+import { type Answer, answerFromHistory, type Question } from '../adapters/http/history.ts'
+import { ProblemError } from '../adapters/http/problem.ts'
+import type { Sources, Views } from '../adapters/http/route.ts'
+import { rowRoutes } from '../adapters/http/routes.ts'
+import { openReader } from '../adapters/journal/reader.ts'
+import type { ViewReader } from '../adapters/views/reader.ts'
+import { type RelayStatistics, relayStatistics } from '../projections/statistics.ts'
+import { relayStatisticsRows } from '../projections/statistics-rows.ts'
+import { type Horizon, newestOnDisk } from './horizon.ts'
+import { integrityOf } from './integrity-status.ts'
+import { tooSlowDetail } from './query-pool.ts'
+import { openViewReading } from './views.ts'
+
+/** Events of one reading of the journal. */
+const eventsPerReading = 4_096
+
+export type History = {
+	answer(question: Question): Answer
+	close(): void
+}
+
+export type HistorySettings = {
+	readonly folder: string
+	readonly horizon: Horizon | undefined
+	/** Time that a question has, in milliseconds. */
+	readonly limitMs: number
+	/** Monotonic and wall-clock milliseconds. */
+	readonly clock: () => number
+	readonly now: () => number
+}
+
+export function openHistory({ folder, horizon, limitMs, clock, now }: HistorySettings): History {
+	const journal = openReader(folder)
+	let endAt = Number.POSITIVE_INFINITY
+	const checkTime = () => {
+		if (clock() < endAt) return
+		throw new ProblemError({ kind: 'too-slow', detail: tooSlowDetail(limitMs) })
+	}
+	const reading = openViewReading(folder, {
+		within_time() {
+			checkTime()
+			return 1
+		},
+	})
+	const sources: Sources = {
+		journal,
+		views: () => viewsOf(reading.reader()),
+		last: newestOnDisk(journal, horizon),
+		now,
+		checkTime,
+		integrity: () => integrityOf(folder, journal.id),
+		statisticsAt: (position, selection) =>
+			relayStatisticsRows(statisticsAt(sources, position), selection),
+	}
+	return {
+		answer(question) {
+			endAt = clock() + limitMs
+			const answer = () => answerFromHistory(rowRoutes, sources, question)
+			// One state of the read models for all that a question looks up.
+			const reader = reading.reader()
+			return reader === undefined ? answer() : reader.snapshot(answer)
+		},
+		close() {
+			reading.close()
+			journal.close()
+		},
+	}
+}
+
+/** Selects from the read models; refuses where they are not there, which they are in a moment. */
+function viewsOf(reader: ViewReader | undefined): Views {
+	if (reader === undefined) {
+		throw new ProblemError({
+			kind: 'not-ready',
+			detail: 'The read models are being built: ask again in a moment.',
+		})
+	}
+	return {
+		position: () => reader.checkpoint().position,
+		select: (sql, ...parameters) => reader.query(sql, ...parameters),
+	}
+}
+
+/** From the newest statistics that the read models have of a position before it. */
+function statisticsAt(sources: Sources, position: number): RelayStatistics {
+	const [saved] = sources
+		.views()
+		.select(
+			'SELECT id, state FROM statistics_snapshot WHERE id <= ? AND version = ? ORDER BY id DESC LIMIT 1',
+			position,
+			relayStatistics.version,
+		)
+	let state =
+		saved === undefined
+			? relayStatistics.initial()
+			: (JSON.parse(String(saved['state'])) as RelayStatistics)
+	for (let next = Number(saved?.['id'] ?? 0) + 1; next <= position; ) {
+		sources.checkTime()
+		const events = sources.journal.read(next, Math.min(eventsPerReading, position - next + 1))
+		for (const event of events) {
+			if (event.position > position) return state
+			state = relayStatistics.fold(state, event)
+			next = event.position + 1
+		}
+	}
+	return state
+}

@@ -1,0 +1,301 @@
+/** Erasing a subscriber: nothing of him is left in any file, and everything else is as it was. */
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { cpSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
+import fc from 'fast-check'
+import { test } from 'uvu'
+import * as assert from 'uvu/assert'
+import { openReader } from '../adapters/journal/reader.ts'
+import { eraseFrom, isPseudonym, pseudonymFrom, spellingsOf } from '../domain/erasure.ts'
+import { renameInState } from '../domain/erasure-state.ts'
+import { catalogue, type NewEvent, relayStream, subscriberStream } from '../domain/event.ts'
+import { evolve, initialState, type State } from '../domain/state.ts'
+import { stateDifference } from '../domain/state-difference.ts'
+import type { StoredEvent } from '../domain/upcast.ts'
+import { eraseStopped } from '../src/erase.ts'
+import { proofFrom } from '../src/prove.ts'
+import { record, seal, tamper, temporaryFolder, verified } from './sealed-folder.ts'
+
+const base = temporaryFolder()
+test.after(() => rmSync(base, { recursive: true, force: true }))
+let folders = 0
+const newFolder = () => join(base, String(++folders))
+
+const mac = '02-AB-CD-EF-01-23'
+const bystander = '02-00-00-00-00-99'
+/** What must not be found afterwards: the MAC however written, the name, session id, host name. */
+const traces = [
+	...spellingsOf(mac),
+	'erika.mustermann',
+	'sess-0815',
+	'erikas-telefon',
+	'class-of-erika',
+]
+
+function visit(who: string, number: number, user: string): NewEvent[] {
+	const stream = subscriberStream('default', who)
+	const at = 1_000_000 + 10_000 * number
+	const client = '192.0.2.1'
+	const server = '198.51.100.1:1812'
+	const answered = { exchange: 1, client, server, roundTripUs: 900 }
+	const seen = { client, mac: who, wap: '0A-00-00-00-00-01', user, server }
+	const own = who === mac
+	const accounting = {
+		...seen,
+		session: `${own ? 'sess-0815' : 'sess'}-${number}`,
+		class: own ? 'class-of-erika' : 'class',
+	}
+	const lease = {
+		mac: who,
+		client: `hw:01${who.replaceAll('-', '').toLowerCase()}`,
+		pool: 'students',
+		address: `10.0.0.${number % 5}`,
+		leaseSeconds: 600,
+		expiresAt: at + 600_000,
+		hostname: own ? 'erikas-telefon' : 'telefon',
+	}
+	const { leaseSeconds: _, expiresAt: __, hostname: ___, ...ended } = lease
+	return [
+		{ stream, type: 'AccessRequested', v: 1, at, data: seen },
+		{
+			stream,
+			type: 'AccessAccepted',
+			v: 1,
+			at,
+			data: { ...answered, mac: who, wap: seen.wap, user },
+		},
+		{ stream, type: 'AccountingStarted', v: 1, at, data: accounting },
+		{ stream, type: 'LeaseGranted', v: 1, at, data: lease },
+		{ stream, type: 'AccountingStopped', v: 1, at: at + 5, data: accounting },
+		{
+			stream,
+			type: 'SubscriberTerminated',
+			v: 1,
+			at: at + 5,
+			data: { mac: who, wap: seen.wap, cause: 'accounting-stop', since: at },
+		},
+		{
+			stream,
+			type: 'LeaseReleased',
+			v: 1,
+			at: at + 6,
+			data: { ...ended, cause: 'session', heldUntil: at + 60_000 },
+		},
+	]
+}
+
+function history(visits: number): NewEvent[] {
+	const events: NewEvent[] = []
+	for (let number = 0; number < visits; number++) {
+		events.push(
+			...visit(
+				number % 3 === 0 ? mac : bystander,
+				number,
+				number % 3 === 0 ? 'erika.mustermann' : 'somebody',
+			),
+		)
+	}
+	events.push(
+		{
+			stream: relayStream('default'),
+			type: 'ConfigurationChanged',
+			v: 1,
+			at: 9_000_000,
+			data: { context: '', command: `note ${mac.toLowerCase()}` },
+		},
+		{
+			stream: relayStream('default'),
+			type: 'DisconnectRequested',
+			v: 1,
+			at: 9_000_001,
+			data: { server: '198.51.100.9', request: 'disconnect', mac, user: 'erika.mustermann' },
+		},
+	)
+	return events
+}
+
+const erasing = (folder: string) => ({ folder, mac, reason: 'asked for it', now: () => 10_000_000 })
+
+/** Names of files that still have one of the traces. */
+function found(folder: string): string[] {
+	return readdirSync(folder, { recursive: true, withFileTypes: true }).flatMap(entry => {
+		if (!entry.isFile()) return []
+		const octets = readFileSync(join(entry.parentPath, entry.name))
+		return traces.filter(trace => octets.includes(trace)).map(trace => `${entry.name}: ${trace}`)
+	})
+}
+
+test('nothing is left in any file, everything else is as it was, and verify says what is erased', async () => {
+	const folder = newFolder()
+	record(folder, history(300))
+	seal(folder, 1900)
+	writeFileSync(join(folder, 'views.db'), `read models with ${mac}`)
+	assert.ok(found(folder).length > 0)
+	const before = eventsOf(folder)
+	const done = await eraseStopped(erasing(folder))
+	assert.ok('lines' in done, JSON.stringify(done))
+	assert.match(done.lines[0]!, /^702 events up to position 2102 have F3-/)
+	assert.match(done.lines.join('\n'), /Not reached: .*EventStoreDB/)
+	assert.equal(found(folder), [])
+
+	const after = eventsOf(folder)
+	assert.is(after.length, before.length + 1)
+	for (const [index, event] of before.entries()) {
+		const left = after[index]!
+		assert.equal(
+			[left.position, left.type, left.v, left.at],
+			[event.position, event.type, event.v, event.at],
+		)
+		if (!JSON.stringify(event).includes(mac)) continue
+		assert.is.not(JSON.stringify(left), JSON.stringify(event))
+	}
+	const last = after.at(-1)!
+	assert.is(last.type, 'SubscriberErased')
+	const { pseudonym } = last.data as { pseudonym: string }
+	assert.ok(isPseudonym(pseudonym))
+	const reader = openReader(folder)
+	assert.is(reader.readStream(subscriberStream('default', mac), 1, 10).length, 0)
+	assert.is(reader.readStream(subscriberStream('default', pseudonym), 1, 9999).length, 700)
+	reader.close()
+
+	const { faults, lines } = await verified(folder)
+	assert.equal(faults, [])
+	assert.match(lines.join('\n'), /698 of the events are erased|\d+ of the events are erased/)
+	const proof = proofFrom(folder, { position: 1, to: undefined })
+	assert.ok(proof.kind === 'inclusion' && 'leaf' in proof.entry, 'its place in the tree is proven')
+	assert.match(JSON.stringify(await eraseStopped(erasing(folder))), /There is nothing of 02-AB/)
+})
+
+test('who is on the network is not erased', async () => {
+	const folder = newFolder()
+	record(folder, [...history(3), ...visit(mac, 4, 'erika.mustermann').slice(0, 2)])
+	assert.match(
+		JSON.stringify(await eraseStopped(erasing(folder))),
+		/is on the network; end the session/,
+	)
+	const leased = newFolder()
+	record(leased, [...history(3), ...visit(mac, 4, 'erika.mustermann').slice(3, 4)])
+	assert.match(JSON.stringify(await eraseStopped(erasing(leased))), /has an address; take it back/)
+})
+
+test('what is left of an erased event cannot be changed either', async () => {
+	const folder = newFolder()
+	record(folder, history(30))
+	seal(folder, 210)
+	await eraseStopped(erasing(folder))
+	const copy = (change: (to: string) => void) => {
+		const to = newFolder()
+		cpSync(folder, to, { recursive: true })
+		change(to)
+		return verified(to)
+	}
+	const text = await copy(to => changeLine(to, 1, line => line.replace('0A-00', '0B-00')))
+	assert.is(text.faults[0]?.position, 1)
+	// With the hashes made to fit, the digest that the event has does not.
+	const digest = await copy(to =>
+		tamper(
+			to,
+			'journal',
+			'UPDATE batch SET events = replace(events, \'"digest":"\', \'"digest":"0\')',
+		),
+	)
+	assert.ok(digest.faults.length > 0)
+	const unrecorded = await copy(to => {
+		const db = new DatabaseSync(join(to, 'journal.db'))
+		db.exec('DELETE FROM batch WHERE first = (SELECT max(first) FROM batch)')
+		db.close()
+		rmSync(join(to, 'snapshots'), { recursive: true })
+	})
+	assert.match(unrecorded.faults[0]!.sentence, /no event says so/)
+	assert.is(unrecorded.faults[0]!.position, 1)
+})
+
+test('killed at any moment, an erasure is completed by the next, and verify never finds a fault', async () => {
+	const whole = newFolder()
+	record(whole, history(200))
+	seal(whole, 1200)
+	const program = `
+		import { eraseStopped } from ${JSON.stringify(join(import.meta.dirname, '../src/erase.ts'))}
+		process.send('erasing')
+		await eraseStopped({ folder: process.argv[1], mac: '${mac}', reason: 'asked', now: () => 10_000_000 })
+		process.send('done')
+	`
+	for (let round = 0; round < 6; round++) {
+		const folder = newFolder()
+		cpSync(whole, folder, { recursive: true })
+		const child = spawn(process.execPath, ['--input-type=module', '-e', program, folder], {
+			stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
+		})
+		await once(child, 'message')
+		await new Promise(resolve => setTimeout(resolve, 5 + 25 * round))
+		child.kill('SIGKILL')
+		await once(child, 'exit')
+		const between = await verified(folder)
+		assert.equal(between.faults, [], `round ${round}`)
+		const done = await eraseStopped(erasing(folder))
+		assert.ok('lines' in done || /nothing of/.test(done.refused), JSON.stringify(done))
+		assert.equal(found(folder), [], `round ${round}`)
+		assert.equal((await verified(folder)).faults, [])
+		assert.is(eventsOf(folder).filter(({ type }) => type === 'SubscriberErased').length, 1)
+	}
+})
+
+test('the state of a relay that goes on is what the erased journal folds to', () => {
+	const visits = fc.array(
+		fc.record({
+			who: fc.integer({ min: 0, max: 3 }),
+			address: fc.integer({ min: 0, max: 4 }),
+			kind: fc.integer({ min: 0, max: 4 }),
+		}),
+		{ maxLength: 40 },
+	)
+	fc.assert(
+		fc.property(visits, drawn => {
+			const events = drawn.flatMap(({ who, address, kind }, index) => {
+				const own = who === 0 ? mac : `02-00-00-00-00-0${who}`
+				const all = visit(own, 5 * index + address, `user-${who}`)
+				if (kind === 0) return [...all.slice(0, 3), all[4]!, all[5]!]
+				if (kind === 1) return [{ ...all[3]!, type: 'LeaseOffered' } as NewEvent]
+				return all
+			})
+			const erased = { mac, pseudonym: pseudonymFrom(Uint8Array.of(1, 2, 3, 4, 5)) }
+			const lived = folded(events)
+			renameInState(lived, erased)
+			const left = events.map(
+				event => (eraseFrom(event as StoredEvent, erased) ?? event) as NewEvent,
+			)
+			assert.is(stateDifference(lived, folded(left)), undefined)
+			for (const event of left)
+				assert.is(catalogue[event.type].data.decode(event.data)._tag, 'Right')
+		}),
+		{ numRuns: 60 },
+	)
+})
+
+function folded(events: readonly NewEvent[]): State {
+	const state = initialState()
+	for (const event of events) evolve(state, event)
+	return state
+}
+
+function eventsOf(folder: string) {
+	const reader = openReader(folder)
+	const events = reader.read(1, 100_000)
+	reader.close()
+	return events
+}
+
+function changeLine(folder: string, position: number, change: (line: string) => string): void {
+	const db = new DatabaseSync(join(folder, 'journal.db'))
+	const { first, events } = db
+		.prepare('SELECT first, events FROM batch WHERE first <= ? ORDER BY first DESC LIMIT 1')
+		.get(position) as { first: number; events: string }
+	const lines = events.split('\n')
+	lines[position - first + 1] = change(lines[position - first + 1]!)
+	db.prepare('UPDATE batch SET events = ? WHERE first = ?').run(lines.join('\n'), first)
+	db.close()
+}
+
+test.run()
