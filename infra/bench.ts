@@ -38,11 +38,12 @@ import {
 } from './bench/results.ts'
 import { measureScale } from './bench/scale.ts'
 import { measureSrcQuestions } from './bench/src-questions.ts'
+import { measureVerify } from './bench/verify.ts'
 import { measureViewRates } from './bench/view-rates.ts'
 import { viewEvents } from './bench/views.ts'
 
 /** What is measured beside the relays. */
-const partNames = ['dhcp', 'src', 'scale', 'http', 'journal', 'views'] as const
+const partNames = ['dhcp', 'src', 'scale', 'http', 'journal', 'views', 'verify'] as const
 type Part = (typeof partNames)[number]
 
 type Options = {
@@ -266,6 +267,9 @@ async function measureParts(workplace: Workplace, options: Options) {
 		journal: parts.has('journal') ? await measureJournal(workplace.folder, note) : undefined,
 		views: parts.has('views')
 			? await measureViewRates(workplace.folder, options.viewEvents, note)
+			: undefined,
+		verify: parts.has('verify')
+			? await measureVerify(workplace.folder, undefined, note)
 			: undefined,
 	}
 }

@@ -13,11 +13,12 @@ import {
 	accountingDomainsText,
 	listedSessions,
 } from '../projections/accounting-domains-text.ts'
+import { noViews } from './views.ts'
 
 export type AccountingSources = {
 	readonly journal: JournalReader
-	/** The read models; undefined while there are none. */
-	readonly viewReader: () => ViewReader | undefined
+	/** The read models: undefined where none are kept, and gives that while there are none. */
+	readonly viewReader: (() => ViewReader | undefined) | undefined
 	/** Milliseconds since 1970. */
 	readonly now: number
 }
@@ -36,6 +37,7 @@ export async function showAccountingDomains(
 	mac: string | undefined,
 ): Promise<string[]> {
 	if (mac === undefined) {
+		if (viewReader === undefined) return [`% ${noViews} Or name one subscriber with "mac".`]
 		const rows = viewReader()?.query(newestAccounting, virtualRouter, listedSessions)
 		if (rows !== undefined) return accountingDomainsList(rows as AccountingRowFacts[], now)
 		return ['% The read models are not there yet: name one subscriber with "mac", or wait.']

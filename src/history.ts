@@ -119,8 +119,8 @@ export function findSpans(source: HistorySource, question: Question, onNotice: O
 	if (!source.isExport && (views === undefined || behind > silentScan)) {
 		onNotice(
 			views === undefined
-				? 'There are no read models (views.db) here: every event is looked through. A relay makes them when it starts.'
-				: `The read models are ${behind} events behind: those are looked through.`,
+				? 'There are no read models (views.db) here: every event is looked through. "radledger views --data DIR" makes them.'
+				: `The read models are ${behind} events behind: those are looked through. "radledger views --data DIR" brings them up to date.`,
 		)
 	}
 	return [...known, ...spansByScan(source, question, position + 1)].filter(isFirst)
@@ -187,7 +187,7 @@ export function foldStreams(
 		journal: { id: '', last: Number.MAX_SAFE_INTEGER },
 		onWarning: () => {},
 	})
-	const folding = foldViews(store.lookup)
+	const folding = foldViews(store.lookup, true)
 	for (const event of events) folding.fold(event)
 	store.commit(folding.changes(), events.at(-1)?.position ?? 0, events.at(-1)?.at ?? 0)
 	return store

@@ -24,6 +24,7 @@ const usage = `Usage: radledger COMMAND
   serve-views --from URL --data DIR    the read side of a fleet of relays, from EventStoreDB
   replay --subscriber MAC --data DIR   what happened, and how things stood at a time
   export --data DIR --format F --out FILE    events as NDJSON, CSV or Parquet
+  views --data DIR                  DIR/views.db for SQL, up to date, without a running relay
   src-adapter --rules FILE --nats URL    answers a relay's questions about address pools`
 
 async function main(args: readonly string[]): Promise<number> {
@@ -98,6 +99,10 @@ async function main(args: readonly string[]): Promise<number> {
 			const { exportJournal } = await import('./export.ts')
 			return exportJournal(rest)
 		}
+		case 'views': {
+			const { views } = await import('./views-command.ts')
+			return views(rest)
+		}
 		case 'src-adapter': {
 			const { srcAdapter } = await import('./src-adapter.ts')
 			const { srcAdapterSettings } = await import('./src-adapter-settings.ts')
@@ -114,15 +119,15 @@ async function main(args: readonly string[]): Promise<number> {
 	}
 }
 
+const userErrors = [
+	...['UsageError', 'JournalFailure', 'ViewFailure', 'ShellError'],
+	...['TargetFailure', 'RestoreFailure'],
+]
+
 function isForUser(error: unknown): error is Error {
 	if (!(error instanceof Error)) return false
 	const parsing = (error as NodeJS.ErrnoException).code?.startsWith('ERR_PARSE_ARGS') === true
-	return (
-		parsing ||
-		['UsageError', 'JournalFailure', 'ShellError', 'TargetFailure', 'RestoreFailure'].includes(
-			error.name,
-		)
-	)
+	return parsing || userErrors.includes(error.name)
 }
 
 try {

@@ -64,8 +64,11 @@ export type Operated = {
 	readonly srcStatistics: Following<SrcRecord>
 	/** Copies of the history outside this machine. */
 	readonly mirrors: () => readonly MirrorState[]
-	/** The read models, behind the journal by what their thread has not folded yet. */
-	readonly viewReader: () => ViewReader | undefined
+	/**
+	 * The read models, behind the journal by what their thread has not folded yet; undefined where
+	 * none are kept.
+	 */
+	readonly viewReader: (() => ViewReader | undefined) | undefined
 	/** Who erases in the folder; a simulated relay has nobody. */
 	readonly eraser?: Eraser
 	/** Wall-clock milliseconds. */

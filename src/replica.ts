@@ -56,7 +56,7 @@ export async function openReplica(settings: ReplicaSettings): Promise<Replica> {
 	const all = Object.values(views)
 	for (const view of all) view.catchUp()
 	const horizon = newHorizon(journal.last())
-	const readModels = openViews(folder, onWarning)
+	const readModels = openViews(folder, horizon, onWarning)
 	const early = new Map<number, PlacedEvent>()
 	const startedAt = Date.now()
 	const http = await listen().catch(async error => {

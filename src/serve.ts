@@ -154,7 +154,7 @@ export async function serve(settings: ServeSettings): Promise<number> {
 	await recordDurably(engine, started(loaded.configuration, presentTime(engine)))
 
 	const eraser = openEraser({ engine, journal, snapshooter: () => snapshooter })
-	const viewReading = openViewReading(settings.data)
+	const viewReading = settings.views ? openViewReading(settings.data) : undefined
 	const operated: Operated = {
 		engine,
 		configurationFile: settings.config,
@@ -167,7 +167,7 @@ export async function serve(settings: ServeSettings): Promise<number> {
 		dynamicRequestStatistics: views[4],
 		srcStatistics: views[5],
 		mirrors: () => [mirror, feed].flatMap(each => (each === undefined ? [] : [each.state()])),
-		viewReader: viewReading.reader,
+		viewReader: viewReading?.reader,
 		eraser,
 		startedAt,
 	}
@@ -183,14 +183,14 @@ export async function serve(settings: ServeSettings): Promise<number> {
 		await stopEngine(engine, 'the HTTP server cannot listen')
 		await closeSrc(engine)
 		await Promise.all([shell.close(), mirror?.close(), feed?.close()])
-		viewReading.close()
+		viewReading?.close()
 		transport.close()
 		journal.close()
 		throw error
 	})
 	const snapshooter = openSnapshooter(settings.data, journal.last(), onWarning)
 	const sealer = openSealer({ folder: settings.data, keyFile: settings.sealKey, onWarning })
-	const readModels = openViews(settings.data, onWarning)
+	const readModels = settings.views ? openViews(settings.data, horizon, onWarning) : undefined
 	const timers = [
 		setInterval(() => sealer.at(journal.last()), sealMs),
 		setInterval(() => void retain(eraser, log), retainMs),
@@ -223,12 +223,12 @@ export async function serve(settings: ServeSettings): Promise<number> {
 	await closeSrc(engine)
 	await shell.close()
 	await http?.close()
-	viewReading.close()
+	viewReading?.close()
 	await snapshooter.close()
 	await sealer.close(journal.last())
 	await mirror?.close()
 	await feed?.close()
-	await readModels.close()
+	await readModels?.close()
 	if (code === 0) {
 		for (const view of views) view.save()
 		// Everything in it is on disk: the engine has stopped with its last commit.

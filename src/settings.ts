@@ -73,6 +73,8 @@ export type ServeSettings = {
 	readonly sealKey: string | undefined
 	/** What SRC's NATS servers are logged in to with; which they are, `sscc` commands say. */
 	readonly natsSecurity: NatsSecurity
+	/** Whether the read models (DIR/views.db) are kept up to date beside the relay. */
+	readonly views: boolean
 	/** Where the HTTP server listens, and the token that it demands; undefined: there is none. */
 	readonly http: { readonly listening: Listening; readonly token: string | undefined } | undefined
 	/** JetStream servers that the journal's events are fed to. */
@@ -88,6 +90,8 @@ export const serveUsage = `radledger serve --config FILE --data DIR
   --watchdog-seconds N     RFC 3539's Tw, ${watchdogSecondsMinimum} to 3600 (${watchdogSeconds})                 RADLEDGER_WATCHDOG_SECONDS
   --transport NAME         auto, linux (batched system calls) or dgram     RADLEDGER_TRANSPORT
   --seal-key FILE          the key that signs the seal (DIR/seal.key)       RADLEDGER_SEAL_KEY
+  --views                  keep DIR/views.db up to date, for SQL and for
+                           commands about the past; --http does so too     RADLEDGER_VIEWS
   --http ADDRESS:PORT      web page and HTTP API, such as 127.0.0.1:8080   RADLEDGER_HTTP
   --http-token-file FILE   whoever asks must have the token in its first
                            line; needed unless ADDRESS is a loopback one   RADLEDGER_HTTP_TOKEN_FILE
@@ -113,6 +117,7 @@ export function serveSettings(
 		'dhcp-port': { type: 'string' },
 		'log-level': { type: 'string' },
 		'seal-key': { type: 'string' },
+		views: { type: 'boolean' },
 		http: { type: 'string' },
 		'http-token-file': { type: 'string' },
 		eventstore: { type: 'string' },
@@ -137,6 +142,11 @@ export function serveSettings(
 	}
 	const natsTls = (flags['nats-tls'] ?? environment['RADLEDGER_NATS_TLS']) !== undefined
 	const natsUrls = (flags['nats'] as string[] | undefined) ?? listOf(environment['RADLEDGER_NATS'])
+	const http = httpSettings(
+		(flags['http'] as string | undefined) ?? environment['RADLEDGER_HTTP'],
+		(flags['http-token-file'] as string | undefined) ?? environment['RADLEDGER_HTTP_TOKEN_FILE'],
+	)
+	const views = (flags['views'] ?? environment['RADLEDGER_VIEWS']) !== undefined
 	const eventStore = flags['eventstore'] ?? environment['RADLEDGER_EVENTSTORE']
 	return {
 		config: one('config', text, undefined),
@@ -149,10 +159,9 @@ export function serveSettings(
 		sealKey: one('seal-key', t.union([text, t.undefined]), undefined),
 		natsSecurity: natsFiles(natsFile, natsTls),
 		...feedSettings(natsUrls, natsFile, natsTls),
-		http: httpSettings(
-			(flags['http'] as string | undefined) ?? environment['RADLEDGER_HTTP'],
-			(flags['http-token-file'] as string | undefined) ?? environment['RADLEDGER_HTTP_TOKEN_FILE'],
-		),
+		// The HTTP API answers from the read models.
+		views: views || http !== undefined,
+		http,
 		...(eventStore === undefined ? {} : { eventStore: one('eventstore', text, undefined) }),
 	}
 }

@@ -24,6 +24,7 @@ import { viewSchema } from '../projections/views/schema.ts'
 import { foldStreams } from './history.ts'
 import { openFolderSource } from './history-source.ts'
 import { positionAt } from './position-at.ts'
+import { viewsRemedy } from './views.ts'
 
 export type ShowAt = Extract<Show, { kind: 'relay-statistics' | 'subscribers' }> & {
 	readonly at: string
@@ -86,17 +87,24 @@ export function linesAt({ showAtOf: folder, virtualRouter, what, now }: Asked): 
 	try {
 		return what.kind === 'subscribers'
 			? subscribersAt(folder, reader, views, virtualRouter, what.mac, at)
-			: statisticsAt(reader, views, virtualRouter, what, at)
+			: statisticsAt(folder, reader, views, virtualRouter, what, at)
 	} finally {
 		found?.close()
 		reader.close()
 	}
 }
 
-const notYet =
-	'% The read models do not reach that time yet: they are being built. Ask again in a moment.'
+/** Why the read models do not tell, and what would help. */
+function notThere(folder: string, views: ViewReader | undefined): readonly string[] {
+	const why =
+		views === undefined
+			? 'There are no read models (views.db) here.'
+			: 'The read models do not reach that time yet: ask again in a moment, or, where none are kept:'
+	return [`% ${why} ${viewsRemedy(folder)}`]
+}
 
 function statisticsAt(
+	folder: string,
 	reader: JournalReader,
 	views: ViewReader | undefined,
 	virtualRouter: string,
@@ -111,7 +119,7 @@ function statisticsAt(
 			relayStatistics.version,
 		) ?? []
 	const begin = Number(snapshot?.['id'] ?? 0)
-	if (end - begin > foldedMax) return [notYet]
+	if (end - begin > foldedMax) return notThere(folder, views)
 	let state: RelayStatistics =
 		snapshot === undefined ? relayStatistics.initial() : JSON.parse(String(snapshot['state']))
 	for (let next = begin + 1; next <= end; ) {
@@ -148,7 +156,7 @@ function subscribersAt(
 ): readonly string[] {
 	if (mac !== undefined) return subscriberAt(folder, virtualRouter, mac, at)
 	const position = positionAt(reader, at)
-	if (views === undefined || views.checkpoint().position < position) return [notYet]
+	if (views === undefined || views.checkpoint().position < position) return notThere(folder, views)
 	return views.snapshot(() => {
 		const rows = views.query(pastSessions, virtualRouter, position, subscriberLimit)
 		const [counted] = views.query(pastCount, virtualRouter, position)

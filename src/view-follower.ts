@@ -12,13 +12,16 @@ import { statisticsSnapshot } from '../projections/views/network-tables.ts'
 import { viewSchema } from '../projections/views/schema.ts'
 
 /** Events of one commit at most, and of one reading of the journal. */
-const eventsPerCommit = 16_384
+export const eventsPerCommit = 16_384
 const eventsPerReading = 4_096
 /** The relay's statistics are saved at multiples of this position: a second of folding. */
 const eventsPerSnapshot = 2 ** 19
 
 export type ViewFollower = {
-	/** Folds and commits what comes next, a bounded number of events; tells how many: 0, none. */
+	/**
+	 * Folds and commits what comes next, a bounded number of events; tells how many: 0, none, or
+	 * that another process has written meanwhile, from whose position it goes on.
+	 */
 	step(): number
 	position(): number
 	close(): void
@@ -26,6 +29,8 @@ export type ViewFollower = {
 
 export type ViewFollowerSettings = {
 	readonly reader: JournalReader & { readonly id: string }
+	/** Position that is folded up to, of an event that is on disk; the journal's newest unless told. */
+	readonly last?: () => number
 	/** The database; `:memory:` for one that nobody else reads. */
 	readonly file: string
 	readonly onWarning: (sentence: string) => void
@@ -36,11 +41,11 @@ export type ViewFollowerSettings = {
 
 /** Opens the read models and goes on from their checkpoint. Throws ViewFailure with a sentence. */
 export function openViewFollower(settings: ViewFollowerSettings): ViewFollower {
-	const { reader, file, onWarning } = settings
+	const { reader, file, onWarning, last = reader.last } = settings
 	const perCommit = settings.eventsPerCommit ?? eventsPerCommit
 	const perSnapshot = settings.eventsPerSnapshot ?? eventsPerSnapshot
 	let store = open()
-	let folding = foldViews(store.lookup)
+	let folding = foldViews(store.lookup, store.position() === 0)
 	let statistics = statisticsAt(store, reader, store.position())
 	/** A commit that failed is tried again with the same rows. */
 	let waiting:
@@ -55,7 +60,11 @@ export function openViewFollower(settings: ViewFollowerSettings): ViewFollower {
 			const { position, at, count } = waiting
 			const changes = folding.changes()
 			const isDue = position % perSnapshot === 0
-			store.commit(isDue ? withSnapshot(changes, statistics, position, at) : changes, position, at)
+			const rows = isDue ? withSnapshot(changes, statistics, position, at) : changes
+			if (!store.commit(rows, position, at)) {
+				reset()
+				return 0
+			}
 			folding.committed()
 			waiting = undefined
 			return count
@@ -88,7 +97,7 @@ export function openViewFollower(settings: ViewFollowerSettings): ViewFollower {
 	}
 
 	function reset(): void {
-		folding = foldViews(store.lookup)
+		folding = foldViews(store.lookup, store.position() === 0)
 		statistics = statisticsAt(store, reader, store.position())
 		waiting = undefined
 	}
@@ -96,7 +105,8 @@ export function openViewFollower(settings: ViewFollowerSettings): ViewFollower {
 	function foldNext(): typeof waiting {
 		const begin = store.position()
 		// A commit ends where a snapshot is due: where it is does not depend on how events arrived.
-		const end = Math.min(begin + perCommit, (Math.floor(begin / perSnapshot) + 1) * perSnapshot)
+		const due = (Math.floor(begin / perSnapshot) + 1) * perSnapshot
+		const end = Math.min(begin + perCommit, due, last())
 		let position = begin
 		let at = 0
 		while (position < end) {

@@ -6,6 +6,7 @@
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { parseIpv4 } from '../domain/address.ts'
+import { newDhcpPool } from '../domain/configuration.ts'
 import { leaseAt } from '../domain/lease-state.ts'
 import { isTaken } from '../domain/pool.ts'
 import { routerState } from '../domain/state.ts'
@@ -14,6 +15,7 @@ import { stopEngine } from '../src/engine/stop.ts'
 import { openOperator } from '../src/operate.ts'
 import { recoverState } from '../src/recover.ts'
 import { ask, deliverDhcp, dhcpMessage, join, machine } from './dhcp-client.ts'
+import { createLeaseServer } from './lease-server.ts'
 import { ofType, settled } from './relay-invariants.ts'
 import { type SimulatedRelay, simulatedRelay } from './simulated-relay.ts'
 
@@ -122,5 +124,29 @@ test('what was free when it was given back stays so where the clock goes back a 
 	await relay.configure(`${standalone}ip dhcp-local excluded-address 10.0.0.99\n`)
 	assert.is(relay.engine.dhcp.services.get('default')!.pools.byName.get('near')!.inUse, 0)
 })
+
+for (const clockSetMs of [0, dayMs, -dayMs]) {
+	test(`a standstill lengthens a lease, however the clock was set meanwhile (${clockSetMs} ms)`, () => {
+		const near = { ...newDhcpPool('near'), leaseSeconds: 3600 }
+		near.network = { address: '10.0.0.0', mask: '255.255.255.0' }
+		const server = createLeaseServer({
+			...{ service: 'standalone', pools: [near], excluded: [], ping: false, interfaces: [] },
+		})
+		const [mac, requested] = ['02-00-00-00-00-01', parseIpv4('10.0.0.2')!]
+		server.ask({ message: 'discover', mac, requested })
+		server.ask({ message: 'request', kind: 'selecting', mac, requested })
+		server.pass(1_800_000)
+		// The journal is quiet since the grant: that half an hour is lost, too.
+		server.restart(7_200_000, clockSetMs)
+		const isOfferedTo = (other: string) => {
+			const { reply } = server.ask({ message: 'discover', mac: other, requested })
+			return reply?.kind === 'offer' && reply.address === requested
+		}
+		server.pass(3_590_000)
+		assert.not(isOfferedTo('02-00-00-00-00-02'), 'it is held for all of its time')
+		server.pass(30_000)
+		assert.ok(isOfferedTo('02-00-00-00-00-03'), 'and for no more than that')
+	})
+}
 
 test.run()

@@ -96,7 +96,17 @@ test('what is not there yet is said', () => {
 	other.close()
 	assert.match(
 		lines({ kind: 'subscribers', at: iso(now) }, bare)[0]!,
-		/^% The read models do not reach/,
+		/^% There are no read models \(views\.db\) here\. .*--views, or run "radledger views --data /,
+	)
+	const reading = openReader(bare)
+	followed(reading, viewsFile(bare))
+	reading.close()
+	const db = new DatabaseSync(viewsFile(bare))
+	db.exec('UPDATE checkpoint SET position = 49')
+	db.close()
+	assert.match(
+		lines({ kind: 'subscribers', at: iso(now) }, bare)[0]!,
+		/^% The read models do not reach that time yet/,
 	)
 	assert.match(
 		lines({ kind: 'relay-statistics', delta: false, at: iso(now) }, bare).at(-1)!,

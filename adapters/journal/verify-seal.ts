@@ -82,7 +82,6 @@ function* verifyTree(
 	{ key, kept }: SealVerification,
 ): Generator<number, SealCheck> {
 	const sealed = sealedSize(seal)
-	const tree = newFrontier()
 	const checkpoints = checkpointChecks(seal, origin, key, kept)
 	const tiles = tileChecks(seal, sealed)
 	const replaced = replacements(seal)
@@ -115,13 +114,12 @@ function* verifyTree(
 				erased++
 				if (!rewrittenBy.has(instead.erasure)) rewrittenBy.set(instead.erasure, position)
 			} else if (same(salt, zeroSalt) || !matches(salt, leaf)) return result(changed(position))
-			growBy(tree, leaf, 1, nodeHash)
-			const fault = tiles(tree, leaf) ?? checkpoints.check(tree)
+			const fault = tiles.add(leaf) ?? checkpoints.check(position, tiles.whole)
 			if (fault !== undefined) return result(fault)
 			if (position % reportEvents === 0) yield position
 		}
 	}
-	return result(checkpoints.rest(tree))
+	return result(checkpoints.rest(sealed))
 }
 
 function changed(position: number): Fault {
@@ -197,23 +195,32 @@ function batchFault(batch: Batch | undefined, position: number, last: number): F
 	return { position, sentence: `there is a gap: the next batch begins at ${batch.first}` }
 }
 
-/** Each complete tile against its stored root; and that there is one, and none too many. */
+/** The tree, tile by tile: each complete one against its stored root; and that there is one, and none too many. */
 function tileChecks(seal: DatabaseSync, size: number) {
 	const stored = seal.prepare('SELECT root FROM tile WHERE number = ?')
 	const count = Number(seal.prepare('SELECT count(*) AS n FROM tile').get()!['n'])
-	let tile = newFrontier()
-	return (tree: Frontier, leaf: Uint8Array): Fault | undefined => {
-		growBy(tile, leaf, 1, nodeHash)
-		if (tile.size < tileLeaves) {
-			if (tree.size < size || count === Math.floor(size / tileLeaves)) return undefined
+	const tiles = newFrontier()
+	let tail = newFrontier()
+	return { add, whole }
+
+	function whole(): Frontier {
+		return { size: tiles.size + tail.size, roots: [...tiles.roots, ...tail.roots] }
+	}
+
+	function add(leaf: Uint8Array): Fault | undefined {
+		growBy(tail, leaf, 1, nodeHash)
+		if (tail.size < tileLeaves) {
+			const isLast = tiles.size + tail.size === size
+			if (!isLast || count === Math.floor(size / tileLeaves)) return undefined
 			return { position: size, sentence: 'the seal has hashes of events that it does not have' }
 		}
-		const root = tile.roots[0]!
-		tile = newFrontier()
-		const known = stored.get(tree.size / tileLeaves - 1) as { root: Uint8Array } | undefined
+		const root = tail.roots[0]!
+		tail = newFrontier()
+		const known = stored.get(tiles.size / tileLeaves) as { root: Uint8Array } | undefined
+		growBy(tiles, root, tileLeaves, nodeHash)
 		if (known !== undefined && same(known.root, root)) return undefined
-		const sentence = `the tree's stored hash over the positions up to ${tree.size} is wrong`
-		return { position: tree.size - tileLeaves + 1, sentence }
+		const sentence = `the tree's stored hash over the positions up to ${tiles.size} is wrong`
+		return { position: tiles.size - tileLeaves + 1, sentence }
 	}
 }
 
@@ -284,18 +291,19 @@ function checkpointChecks(
 		return checkpoint.origin === origin ? checkpoint : { fault: `It is of ${checkpoint.origin}.` }
 	}
 
-	function check(tree: Frontier): Fault | undefined {
-		if (opened !== undefined && !('fault' in opened) && opened.size === tree.size) {
-			if (!same(opened.root, rootOf(tree, sha256, nodeHash))) return contradicts(1, 'you gave')
+	/** `events`: how many leaves the tree has now. */
+	function check(events: number, tree: () => Frontier): Fault | undefined {
+		if (opened !== undefined && !('fault' in opened) && opened.size === events) {
+			if (!same(opened.root, rootOf(tree(), sha256, nodeHash))) return contradicts(1, 'you gave')
 		}
-		if (next === undefined || next.size > tree.size) return undefined
+		if (next === undefined || next.size > events) return undefined
 		const checkpoint = open(next.note)
 		const { size: position } = next
 		if ('fault' in checkpoint) {
 			return { position, sentence: `the checkpoint there is wrong: ${checkpoint.fault}` }
 		}
-		const isOfTree = checkpoint.size === position && position === tree.size
-		if (!isOfTree || !same(checkpoint.root, rootOf(tree, sha256, nodeHash))) {
+		const isOfTree = checkpoint.size === position && position === events
+		if (!isOfTree || !same(checkpoint.root, rootOf(tree(), sha256, nodeHash))) {
 			return contradicts(size + 1, 'was signed')
 		}
 		size = position
@@ -310,17 +318,17 @@ function checkpointChecks(
 	}
 
 	/** When all leaves are there. */
-	function rest(tree: Frontier): Fault | undefined {
+	function rest(sealed: number): Fault | undefined {
 		if (next !== undefined) {
-			const sentence = `there is a checkpoint of ${next.size} events, and only ${tree.size} are sealed`
-			return { position: tree.size + 1, sentence }
+			const sentence = `there is a checkpoint of ${next.size} events, and only ${sealed} are sealed`
+			return { position: sealed + 1, sentence }
 		}
 		if (opened === undefined) return undefined
 		if ('fault' in opened) {
 			return { position: 1, sentence: `the checkpoint that you gave is wrong: ${opened.fault}` }
 		}
-		if (opened.size <= tree.size) return undefined
-		const sentence = `the checkpoint that you gave is of ${opened.size} events, and only ${tree.size} are sealed`
-		return { position: tree.size + 1, sentence }
+		if (opened.size <= sealed) return undefined
+		const sentence = `the checkpoint that you gave is of ${opened.size} events, and only ${sealed} are sealed`
+		return { position: sealed + 1, sentence }
 	}
 }

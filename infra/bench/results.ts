@@ -6,6 +6,7 @@ import type { Measurement } from './load.ts'
 import type { Kind, RelayName } from './relays.ts'
 import type { ScaleFigures } from './scale.ts'
 import type { QuestionRates } from './src-questions.ts'
+import type { VerifyFigures } from './verify.ts'
 import { type ViewFigures, viewEvents } from './views.ts'
 
 /** `none`: the load generator and the home server alone, which is what the machine can do. */
@@ -47,6 +48,7 @@ export type Measured = {
 	readonly scale: ScaleFigures | undefined
 	readonly http: readonly HttpRound[]
 	readonly views: ViewFigures | undefined
+	readonly verify?: VerifyFigures | undefined
 }
 
 export type Target = {
@@ -104,6 +106,7 @@ export function targets({
 	scale,
 	http,
 	views,
+	verify,
 }: Measured): Target[] {
 	return [
 		...windowCases.flatMap(of => [
@@ -125,6 +128,7 @@ export function targets({
 		...scaleTargets(scale),
 		httpTarget(http),
 		...viewTargets(views),
+		journalTarget('verify: events/s', 200_000, verify?.verify.eventsPerSecond),
 	]
 }
 

@@ -18,7 +18,12 @@ export type VerifyFigures = {
 }
 
 /** Measures in a new folder within `parent`, which it deletes again. Throws where verify finds a fault. */
-export async function measureVerify(parent: string, events = 500_000): Promise<VerifyFigures> {
+export async function measureVerify(
+	parent: string,
+	events = 500_000,
+	note: (text: string) => void = () => undefined,
+): Promise<VerifyFigures> {
+	note('verify')
 	const folder = mkdtempSync(join(parent, 'radledger-bench-'))
 	try {
 		const journal = openJournal({ folder })

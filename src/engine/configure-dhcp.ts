@@ -141,6 +141,7 @@ function serve(engine: Engine, name: string, settings: DhcpService['settings']):
 		pinging: new Set(),
 		waiting: new Set(),
 		refusals: 0,
+		declines: new Map(),
 	}
 	engine.dhcp.services.set(name, made)
 	makePools(engine, made)

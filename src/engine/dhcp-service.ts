@@ -7,6 +7,7 @@ import { type NewEvent, relayStream } from '../../domain/event.ts'
 import type { DhcpRequest } from '../../domain/lease.ts'
 import type { Pools } from '../../domain/pool.ts'
 import type { ClientMessage } from '../../domain/shadow-lease.ts'
+import type { Declines } from './decline-limit.ts'
 
 export type DhcpInterface = {
 	readonly index: number
@@ -57,6 +58,7 @@ export type DhcpService = {
 	readonly waiting: Set<string>
 	/** Refusals recorded in this second. */
 	refusals: number
+	readonly declines: Declines
 }
 
 /** A request that was passed on or seen, until its answer comes. `at`: monotonic milliseconds. */

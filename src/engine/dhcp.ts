@@ -35,6 +35,7 @@ import { createPools, followLease } from '../../domain/pool.ts'
 import { readUint32 } from '../../domain/radius/packet.ts'
 import type { Session } from '../../domain/session-table.ts'
 import { routerState } from '../../domain/state.ts'
+import { mayDecline } from './decline-limit.ts'
 import { receiveFromClient, receiveFromServer, tickExternal } from './dhcp-external.ts'
 import { sendReply } from './dhcp-reply.ts'
 import {
@@ -237,6 +238,14 @@ function answer(engine: Engine, listener: DhcpListener, service: DhcpService, as
 	}
 	if (events[0]?.type === 'LeaseRefused' && ++service.refusals > refusalLimit) {
 		countDhcp(service, request.message, events[0].data.reason)
+		return
+	}
+	if (
+		events[0]?.type === 'LeaseDeclined' &&
+		!mayDecline(service.declines, request.mac, engine.now)
+	) {
+		// The address stays the client's until its lease or offer is over: nobody else gets it.
+		countDhcp(service, request.message, 'too-many-declines')
 		return
 	}
 	record(engine, events)
