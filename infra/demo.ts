@@ -229,7 +229,7 @@ function introduction(
 		`The relay listens on 127.0.0.1, UDP ports ${ports.authentication} and ${ports.accounting}, between ${points.length} access points`,
 		`with ${subscribers.length} subscribers and a home server; addresses by DHCP, port ${ports.dhcp}.`,
 		`${src.title}.`,
-		`Its HTTP API: http://127.0.0.1:${ports.http}/`,
+		`Its web page and HTTP API: http://127.0.0.1:${ports.http}/`,
 		'',
 		"Its shell, from another terminal in this checkout's folder:",
 		`  ${radledger} shell --data ${folder}`,

@@ -2,8 +2,9 @@
  * The thread that the HTTP server runs in: it reads the journal and the read models by itself, and
  * asks the relay, which carries packets in another thread, only for what is nowhere else.
  */
+import { createRequire } from 'node:module'
 import { setPriority } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { type MessagePort, parentPort, workerData } from 'node:worker_threads'
 import { newGuard } from '../adapters/http/access.ts'
 import { type Live, statisticsSubjects } from '../adapters/http/live.ts'
@@ -29,6 +30,7 @@ import { openQueryPool } from './query-pool.ts'
 import { openViewReading } from './views.ts'
 
 const pageFolder = join(import.meta.dirname, '../adapters/http/page')
+const plotFolder = dirname(createRequire(import.meta.url).resolve('uplot'))
 
 if ((workerData as HttpThreadData | null)?.httpThread === true) {
 	await run(parentPort!, workerData as HttpThreadData)
@@ -73,7 +75,10 @@ async function run(port: MessagePort, data: HttpThreadData): Promise<void> {
 				events: events.counts(),
 				queries: pool.counts(),
 			}),
-		page: openPage(pageFolder),
+		page: openPage(pageFolder, {
+			'/uplot.js': join(plotFolder, 'uPlot.esm.js'),
+			'/uplot.css': join(plotFolder, 'uPlot.min.css'),
+		}),
 		onTrouble,
 	})
 	port.on('message', (message: ToThread) => {

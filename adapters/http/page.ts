@@ -4,6 +4,7 @@
  */
 import { createHash } from 'node:crypto'
 import { existsSync, globSync, readFileSync, statSync } from 'node:fs'
+import { stripTypeScriptTypes } from 'node:module'
 import { extname, join } from 'node:path'
 
 export type PageFile = {
@@ -18,6 +19,8 @@ const mediaTypes: Readonly<Record<string, string>> = {
 	'.html': 'text/html; charset=utf-8',
 	'.css': 'text/css; charset=utf-8',
 	'.js': 'text/javascript; charset=utf-8',
+	// Their types are taken out: what is left is JavaScript, line by line.
+	'.ts': 'text/javascript; charset=utf-8',
 	'.svg': 'image/svg+xml',
 	'.png': 'image/png',
 	'.ico': 'image/x-icon',
@@ -52,8 +55,10 @@ export function openPage(
 
 	function add(path: string, file: string): void {
 		const mediaType = mediaTypes[path === '/' ? '.html' : extname(path)]
-		if (mediaType === undefined) return
-		const body = readFileSync(file)
+		if (mediaType === undefined || path === '/tsconfig.json') return
+		const text = readFileSync(file)
+		const isTypeScript = extname(path) === '.ts'
+		const body = isTypeScript ? Buffer.from(stripTypeScriptTypes(text.toString())) : text
 		const etag = `"${createHash('sha256').update(body).digest('base64url').slice(0, 22)}"`
 		const cacheControl = hashed.test(path) ? 'public, max-age=31536000, immutable' : 'no-cache'
 		files.set(path, { body, mediaType, etag, cacheControl })
