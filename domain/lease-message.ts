@@ -111,6 +111,7 @@ type Refusal = keyof typeof refusals
 
 // ---- who asks, and what they have
 
+/** Nothing comes of the message. */
 export function discard(reason: string): LeaseDecision {
 	return { events: [], discard: reason }
 }
@@ -157,6 +158,7 @@ export function decisionFor(
 	return router.src.subscribers.get(request.mac)?.decision
 }
 
+/** The pool for a client at a place; `link` as in the request, unless it is known better. */
 export function choiceFor(
 	context: LeaseContext,
 	request: DhcpRequest,
@@ -200,6 +202,7 @@ export function isLater(taken: Lease, other: Lease): boolean {
 
 // ---- events
 
+/** The facts of a lease or an offer; `giaddr` is 0 for a client that is attached directly. */
 export function leaseData(
 	{ service }: LeaseContext,
 	request: DhcpRequest,
@@ -229,6 +232,7 @@ export function toldToSrc({ asksSrc, service }: LeaseContext): { src?: true } {
 	return asksSrc && service !== 'standalone' ? { src: true } : {}
 }
 
+/** A refusal: `nak` tells the client, `silent` does not; `address` is 0 where it names none. */
 export function refuse(
 	context: LeaseContext,
 	request: DhcpRequest,
@@ -249,6 +253,7 @@ export function refuse(
 	return { events: [event], reply: { kind: 'nak', message: refusals[reason] } }
 }
 
+/** The end of a lease by other means than time; the address is free at once. */
 export function released(
 	name: string,
 	lease: Lease,
@@ -262,6 +267,7 @@ export function released(
 	return { stream, type: 'LeaseReleased', v: 1, at, data }
 }
 
+/** An address is taken out of use until `until` (wall clock); `ping`: the server found that out itself. */
 export function declined(
 	{ name, at }: LeaseContext,
 	{ mac, client }: DhcpRequest,

@@ -43,6 +43,7 @@ const offerRepeatMs = 30_000
 /** Whoever had an address within this time finds it without a ping. */
 const seenLatelyMs = 24 * 3600 * 1000
 
+/** RFC 2131 §4.3.1; also when it is decided again, with what SRC or a ping has said. */
 export function discover(context: LeaseContext, request: DhcpRequest): LeaseDecision {
 	const admitted = admit(context, request)
 	if (admitted === undefined) return discard('no-session')

@@ -128,6 +128,15 @@ export function leasesOfMac({ rows }: LeaseTable, mac: string): Lease[] {
 	return found.sort((a, b) => b.changedAt - a.changedAt || a.address - b.address)
 }
 
+/** Addresses that a MAC has and had. */
+export function addressesOfMac({ rows }: LeaseTable, mac: string): number[] {
+	const addresses: number[] = []
+	for (let row = firstRowOf(rows, mac); row !== noRow; row = rows.sameMac[row]!) {
+		addresses.push(rows.address[row]!)
+	}
+	return addresses
+}
+
 /** Addresses that somebody has at a time, so that nobody else can get them. */
 export function* takenAddresses({ rows }: LeaseTable, steadyAt: number): Generator<number> {
 	for (let row = 0; row < rows.used; row++) {
