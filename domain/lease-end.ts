@@ -1,15 +1,9 @@
 /** What ends leases without a client's message: time, and the end of a session; and what becomes of pools. */
 import { formatIpv4 } from './address.ts'
 import { type NewEvent, relayStream, subscriberStream } from './event.ts'
+import { addressesEndingIn, firstSlice, sliceOf } from './lease-deadlines.ts'
 import { type LeaseContext, released } from './lease-message.ts'
-import {
-	addressesEndingIn,
-	firstSlice,
-	type Lease,
-	leaseAt,
-	leasesOfMac,
-	sliceOf,
-} from './lease-state.ts'
+import { type Lease, leaseAt, leasesOfMac } from './lease-state.ts'
 import type { Pools } from './pool.ts'
 import type { RouterState } from './state.ts'
 
