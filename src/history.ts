@@ -187,7 +187,7 @@ export function foldStreams(
 		journal: { id: '', last: Number.MAX_SAFE_INTEGER },
 		onWarning: () => {},
 	})
-	const folding = foldViews(store.lookup)
+	const folding = foldViews(store.lookup, true)
 	for (const event of events) folding.fold(event)
 	store.commit(folding.changes(), events.at(-1)?.position ?? 0, events.at(-1)?.at ?? 0)
 	return store

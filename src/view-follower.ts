@@ -45,7 +45,7 @@ export function openViewFollower(settings: ViewFollowerSettings): ViewFollower {
 	const perCommit = settings.eventsPerCommit ?? eventsPerCommit
 	const perSnapshot = settings.eventsPerSnapshot ?? eventsPerSnapshot
 	let store = open()
-	let folding = foldViews(store.lookup)
+	let folding = foldViews(store.lookup, store.position() === 0)
 	let statistics = statisticsAt(store, reader, store.position())
 	/** A commit that failed is tried again with the same rows. */
 	let waiting:
@@ -97,7 +97,7 @@ export function openViewFollower(settings: ViewFollowerSettings): ViewFollower {
 	}
 
 	function reset(): void {
-		folding = foldViews(store.lookup)
+		folding = foldViews(store.lookup, store.position() === 0)
 		statistics = statisticsAt(store, reader, store.position())
 		waiting = undefined
 	}

@@ -12,6 +12,7 @@ import { viewsFile } from '../adapters/views/database.ts'
 import { openViewReader } from '../adapters/views/reader.ts'
 import { openViewStore } from '../adapters/views/store.ts'
 import type { NewEvent } from '../domain/event.ts'
+import type { Row } from '../domain/view.ts'
 import { relayStatistics } from '../projections/statistics.ts'
 import { viewSchema } from '../projections/views/schema.ts'
 import { openViewFollower } from '../src/view-follower.ts'
@@ -226,6 +227,33 @@ test('every table, view and column is described, in the file too', () => {
 	}
 	const [{ sql } = { sql: '' }] = ask(whole, "SELECT sql FROM sqlite_schema WHERE name = 'session'")
 	assert.match(String(sql), /"cause" TEXT \/\* Why it ended/)
+})
+
+test('an indexed column is written again after a commit that failed', () => {
+	const file = newFile()
+	followed(journal, file)
+	const of = { id: journal.id, last: journal.last() }
+	const onWarning = assert.unreachable
+	const store = openViewStore({ file, schema: viewSchema, journal: of, onWarning })
+	const [{ id } = { id: 0 }] = ask(file, 'SELECT max(id) AS id FROM session')
+	const [row] = store.lookup('session', id!)
+	const table = viewSchema.tables.find(({ name }) => name === 'session')!
+	const commit = (rows: Row[]) => {
+		const updated = new Map([[table, rows]])
+		return store.commit({ inserted: new Map(), updated }, journal.last(), 1)
+	}
+	const ended = () => ask(file, 'SELECT ended_at FROM session WHERE id = ?', id!)[0]!['ended_at']
+	row!['ended_at'] = 4_000_000_000_000
+	assert.throws(() => commit([row!, { ...row!, wap: null }]), /cannot be written/)
+	assert.ok(commit([row!]))
+	assert.is(ended(), 4_000_000_000_000)
+	// What is there already stays, and what changes is noticed.
+	row!['cause'] = 'operator'
+	commit([row!])
+	row!['ended_at'] = 5_000_000_000_000
+	commit([row!])
+	assert.is(ended(), 5_000_000_000_000)
+	store.close()
 })
 
 test('nothing beyond what is on disk is folded', () => {

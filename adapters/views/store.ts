@@ -115,6 +115,7 @@ function assemble(db: DatabaseSync, { file, schema }: ViewStoreSettings): ViewSt
 				for (const [table, rows] of changes.updated) writers.get(table)!.update(rows)
 				db.exec('COMMIT')
 			} catch (error) {
+				for (const writer of writers.values()) writer.rolledBack()
 				db.exec('ROLLBACK')
 				throw new ViewFailure(`The read models in ${file} cannot be written: ${reason(error)}.`, {
 					cause: error,
@@ -133,34 +134,94 @@ function fileIdentity(file: string): string | undefined {
 	return found === undefined ? undefined : `${found.dev} ${found.ino}`
 }
 
+/** Rows of one statement: the way into SQLite costs as much as a row. */
+const rowsTogether = 16
+
 /** Statements that are made when they are needed first: most commits need few of them. */
-function openWriter(db: DatabaseSync, { name, columns, key }: Table) {
+function openWriter(db: DatabaseSync, table: Table) {
+	const { name, columns, key } = table
 	const all = Object.keys(columns)
 	const changing = all.filter(column => !columns[column]!.fixed)
-	const insertText = `INSERT INTO ${name} VALUES (${all.map(() => '?').join(', ')})`
-	const sets = changing.map(column => `"${column}" = ?`).join(', ')
-	const updateText = `UPDATE ${name} SET ${sets} WHERE ${key.map(column => `"${column}" = ?`).join(' AND ')}`
-	const updated = [...changing, ...key]
-	let insertion: StatementSync | undefined
-	let update: StatementSync | undefined
+	const indexed = indexedOf(table, changing)
+	const plain = changing.filter(column => !indexed.includes(column))
+	const places = `(${all.map(() => '?').join(', ')})`
+	const insertionOf = (rows: number) =>
+		once(() => db.prepare(`INSERT INTO ${name} VALUES ${Array(rows).fill(places).join(', ')}`))
+	const updateOf = (sets: readonly string[]) =>
+		once(() => {
+			const equal = (column: string) => `"${column}" = ?`
+			const where = key.map(equal).join(' AND ')
+			return db.prepare(`UPDATE ${name} SET ${sets.map(equal).join(', ')} WHERE ${where}`)
+		})
+	const [insertOne, insertMany] = [insertionOf(1), insertionOf(rowsTogether)]
+	const [updatePlain, updateAll] = [updateOf(plain), updateOf(changing)]
+	const [plainCells, allCells] = [plain, changing].map(set => [...set, ...key]) as [
+		string[],
+		string[],
+	]
+	/** What the indexed columns of rows are in the database, of rows that were written before. */
+	let known = new WeakMap<Row, Cell[]>()
 
 	return {
 		insert(rows: Iterable<Row>) {
-			insertion ??= db.prepare(insertText)
-			runAll(insertion, all, rows)
+			let block: Cell[] = []
+			for (const row of rows) {
+				for (const column of all) block.push(row[column]!)
+				noteIndexed(row)
+				if (block.length < rowsTogether * all.length) continue
+				insertMany().run(...block)
+				block = []
+			}
+			for (let from = 0; from < block.length; from += all.length) {
+				insertOne().run(...block.slice(from, from + all.length))
+			}
 		},
 		update(rows: Iterable<Row>) {
-			update ??= db.prepare(updateText)
-			runAll(update, updated, rows)
+			for (const row of rows) {
+				if (noteIndexed(row)) updatePlain().run(...plainCells.map(column => row[column]!))
+				else updateAll().run(...allCells.map(column => row[column]!))
+			}
 		},
+		rolledBack() {
+			known = new WeakMap()
+		},
+	}
+
+	/**
+	 * Tells whether the indexed columns are in the database as they are in the row: SQLite writes an
+	 * index entry anew when its column is set, to the same value too.
+	 */
+	function noteIndexed(row: Row): boolean {
+		if (indexed.length === 0) return true
+		const before = known.get(row)
+		if (before === undefined) {
+			known.set(
+				row,
+				indexed.map(column => row[column]!),
+			)
+			return false
+		}
+		let same = true
+		for (const [index, column] of indexed.entries()) {
+			if (before[index] === row[column]) continue
+			before[index] = row[column]!
+			same = false
+		}
+		return same
 	}
 }
 
-function runAll(statement: StatementSync, columns: readonly string[], rows: Iterable<Row>): void {
-	const cells = new Array<Cell>(columns.length)
-	for (const row of rows) {
-		for (let index = 0; index < columns.length; index++) cells[index] = row[columns[index]!]!
-		statement.run(...cells)
+/** Those of the columns that an index is made of, or depends on. */
+function indexedOf({ indexes }: Table, columns: readonly string[]): string[] {
+	const words = indexes.flatMap(({ columns: own, where }) => [...own, ...(where?.split(' ') ?? [])])
+	return columns.filter(column => words.includes(column))
+}
+
+function once<T>(make: () => T): () => T {
+	let made: T | undefined
+	return () => {
+		made ??= make()
+		return made
 	}
 }
 

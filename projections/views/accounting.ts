@@ -1,6 +1,13 @@
 /** Folds accounting sessions, and adds up what they counted in the session that they belong to. */
 import type { EventData } from '../../domain/event.ts'
-import { type Folding, insert, type Subscriber, sessionById, touch } from './folding.ts'
+import {
+	type Folding,
+	insert,
+	keepAccounting,
+	type Subscriber,
+	sessionById,
+	touch,
+} from './folding.ts'
 import { type AccountingRow, accounting, type SessionRow, session } from './subscriber-tables.ts'
 
 type Accounted = EventData<'AccountingStarted'>
@@ -38,7 +45,7 @@ export function srcSessionOpened(
 	data: EventData<'SrcSessionOpened'>,
 ): void {
 	const row = insert(folding, accounting, newSrcSession(subscriber, position, at, data))
-	subscriber.accounting.set(accountingKey('src', row.accounting_session), row)
+	keepAccounting(subscriber, accountingKey('src', row.accounting_session), row)
 }
 
 export function srcSessionClosed(
@@ -67,11 +74,11 @@ function openSrcSession(
 ): AccountingRow | undefined {
 	if (name === undefined) return undefined
 	const key = accountingKey('src', name)
-	const known = subscriber.accounting.get(key)
+	const known = subscriber.accounting?.get(key)
 	if (known !== undefined) return known
 	const { mac, virtual_router: virtualRouter } = subscriber.row
 	const [row] = folding.lookup('accounting-src', mac, name, virtualRouter) as AccountingRow[]
-	if (row !== undefined) subscriber.accounting.set(key, row)
+	if (row !== undefined) keepAccounting(subscriber, key, row)
 	return row
 }
 
@@ -119,9 +126,9 @@ export function closeAccounting(
 ): void {
 	for (const row of folding.lookup('accounting-open', id) as AccountingRow[]) {
 		const key = accountingKey(row.wap, row.accounting_session)
-		if (!subscriber.accounting.has(key)) subscriber.accounting.set(key, row)
+		if (!subscriber.accounting?.has(key)) keepAccounting(subscriber, key, row)
 	}
-	for (const row of subscriber.accounting.values()) {
+	for (const row of subscriber.accounting?.values() ?? []) {
 		if (row.session !== id || row.ended_at !== null || row.domain !== 'wap') continue
 		row.ended_at = at
 		touch(folding, accounting, row)
@@ -145,13 +152,13 @@ function recordedIn(
 	const key = accountingKey(data.wap, name)
 	const { mac, virtual_router: virtualRouter } = subscriber.row
 	const known =
-		subscriber.accounting.get(key) ??
+		subscriber.accounting?.get(key) ??
 		(folding.lookup('accounting', mac, name, virtualRouter, data.wap)[0] as
 			| AccountingRow
 			| undefined)
 	const live = subscriber.session?.id ?? null
 	if (known !== undefined && (kind !== 'start' || isRepeat(known, live))) {
-		subscriber.accounting.set(key, known)
+		keepAccounting(subscriber, key, known)
 		return known
 	}
 	const row = insert(folding, accounting, newAccounting(virtualRouter, live, position, at, data))
@@ -160,7 +167,7 @@ function recordedIn(
 		known.ended_at = at
 		touch(folding, accounting, known)
 	}
-	subscriber.accounting.set(key, row)
+	keepAccounting(subscriber, key, row)
 	return row
 }
 

@@ -1,6 +1,6 @@
 /** Folds requests and answers into attempts: an EAP conversation of many rounds is one attempt. */
 import type { EventData } from '../../domain/event.ts'
-import { type Folding, insert, type Subscriber, touch } from './folding.ts'
+import { type Folding, insert, keepPending, type Subscriber, touch } from './folding.ts'
 import { type AttemptRow, attempt } from './subscriber-tables.ts'
 
 /** A challenged subscriber who asks again later than this begins another attempt. */
@@ -26,13 +26,13 @@ export function accessRequested(
 		latest.outcome = null
 		latest.server = data.server === '' ? latest.server : data.server
 		touch(folding, attempt, latest)
-		subscriber.pending.set(position, latest)
+		keepPending(subscriber, position, latest)
 		return
 	}
 	const begun = insert(folding, attempt, newAttempt(row.virtual_router, position, at, data))
 	row.attempt = position
 	subscriber.latest = begun
-	subscriber.pending.set(position, begun)
+	keepPending(subscriber, position, begun)
 }
 
 function newAttempt(
@@ -112,14 +112,14 @@ function pendingAttempt(
 	subscriber: Subscriber,
 	exchange: number,
 ): AttemptRow | undefined {
-	const known = subscriber.pending.get(exchange) ?? latestAttempt(folding, subscriber)
+	const known = subscriber.pending?.get(exchange) ?? latestAttempt(folding, subscriber)
 	if (known?.exchange === exchange) return known
 	// Another request came before this one was answered: two attempts at once.
 	const { mac, virtual_router: virtualRouter } = subscriber.row
 	const [row] = folding.lookup('attempt-by-exchange', mac, virtualRouter, exchange)
 	const found = row as AttemptRow | undefined
 	if (found === undefined || found.id === known?.id) return undefined
-	subscriber.pending.set(exchange, found)
+	keepPending(subscriber, exchange, found)
 	return found
 }
 

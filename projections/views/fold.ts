@@ -27,9 +27,9 @@ export type ViewFolding = {
 	committed(): void
 }
 
-/** Folds on from what the database has; `lookup` finds rows there. */
-export function foldViews(lookup: ViewLookup): ViewFolding {
-	const folding = newFolding(lookup)
+/** Folds on from what the database has; `lookup` finds rows there. `isNew`: it has none yet. */
+export function foldViews(lookup: ViewLookup, isNew = false): ViewFolding {
+	const folding = newFolding(lookup, isNew)
 	return {
 		fold: event => foldEvent(folding, event),
 		changes: () => changesOf(folding),

@@ -24,15 +24,18 @@ export type Subscriber = {
 	readonly row: SubscriberRow
 	/** The newest attempt; undefined: not looked up yet, or none. */
 	latest: AttemptRow | undefined
-	/** Attempts that wait for an answer, by the position of their newest request. */
-	readonly pending: Map<number, AttemptRow>
+	/**
+	 * Attempts that wait for an answer, by the position of their newest request. Most subscribers in
+	 * memory have nothing here at a time, nor in the others: there are no Maps for that.
+	 */
+	pending: Map<number, AttemptRow> | undefined
 	session: SessionRow | undefined
 	/** The visit of the live session at a WAP; undefined: not looked up yet. */
 	visit: SessionWapRow | undefined
 	/** Sessions that have ended since the last commit, by id. */
-	readonly ended: Map<number, SessionRow>
+	ended: Map<number, SessionRow> | undefined
 	/** By `accountingKey`. */
-	readonly accounting: Map<string, AccountingRow>
+	accounting: Map<string, AccountingRow> | undefined
 }
 
 type Dirty = { readonly inserted: Set<Row>; readonly updated: Set<Row> }
@@ -46,17 +49,26 @@ export type Folding = {
 	/** The open lease of an address, by `leaseKey`; null: there is none. */
 	readonly leases: Map<string, LeaseRow | null>
 	readonly minutes: Map<string, MinuteRow>
+	/** The one that an event was counted in last, which is mostly that of the next event too. */
+	minute: MinuteRow | undefined
+	/** Whether who is not in memory is not in the database either. */
+	hasAllSubscribers: boolean
+	hasAllLeases: boolean
 	readonly dirty: Map<Table, Dirty>
 	readonly virtualRouterOf: (stream: string) => string
 }
 
-export function newFolding(lookup: ViewLookup): Folding {
+/** `isNew`: there are no rows yet. */
+export function newFolding(lookup: ViewLookup, isNew: boolean): Folding {
 	return {
 		lookup,
 		subscribers: new Map(),
 		touched: new Set(),
 		leases: new Map(),
 		minutes: new Map(),
+		minute: undefined,
+		hasAllSubscribers: isNew,
+		hasAllLeases: isNew,
 		dirty: new Map(),
 		virtualRouterOf: createVirtualRouterReader(),
 	}
@@ -125,15 +137,16 @@ function withRow(row: SubscriberRow, session: SessionRow | undefined): Subscribe
 	return {
 		row,
 		latest: undefined,
-		pending: new Map(),
+		pending: undefined,
 		session,
 		visit: undefined,
-		ended: new Map(),
-		accounting: new Map(),
+		ended: undefined,
+		accounting: undefined,
 	}
 }
 
 function loaded(folding: Folding, stream: string): Subscriber | undefined {
+	if (folding.hasAllSubscribers) return undefined
 	const virtualRouter = folding.virtualRouterOf(stream)
 	const [row] = folding.lookup('subscriber', macOf(stream, virtualRouter), virtualRouter)
 	if (row === undefined) return undefined
@@ -151,12 +164,28 @@ export function sessionById(
 	id: number,
 ): SessionRow | undefined {
 	if (subscriber.session?.id === id) return subscriber.session
-	const known = subscriber.ended.get(id)
+	const known = subscriber.ended?.get(id)
 	if (known !== undefined) return known
 	const [row] = folding.lookup('session', id)
 	if (row === undefined) return undefined
-	subscriber.ended.set(id, row as SessionRow)
+	keepEnded(subscriber, row as SessionRow)
 	return row as SessionRow
+}
+
+export function keepEnded(subscriber: Subscriber, row: SessionRow): void {
+	subscriber.ended ??= new Map()
+	subscriber.ended.set(row.id, row)
+}
+
+export function keepPending(subscriber: Subscriber, exchange: number, row: AttemptRow): void {
+	subscriber.pending ??= new Map()
+	subscriber.pending.set(exchange, row)
+}
+
+/** `key`: `accountingKey`. */
+export function keepAccounting(subscriber: Subscriber, key: string, row: AccountingRow): void {
+	subscriber.accounting ??= new Map()
+	subscriber.accounting.set(key, row)
 }
 
 /** What is to be written, for the commit. */
@@ -180,17 +209,32 @@ export function committed(folding: Folding): void {
 	folding.dirty.clear()
 	for (const subscriber of folding.touched) forgetEnded(subscriber)
 	folding.touched.clear()
-	if (folding.subscribers.size > subscribersKept) folding.subscribers.clear()
-	if (folding.leases.size > leasesKept) folding.leases.clear()
-	if (folding.minutes.size > minutesKept) folding.minutes.clear()
+	if (folding.subscribers.size > subscribersKept) {
+		folding.subscribers.clear()
+		folding.hasAllSubscribers = false
+	}
+	if (folding.leases.size > leasesKept) {
+		folding.leases.clear()
+		folding.hasAllLeases = false
+	}
+	if (folding.minutes.size > minutesKept) {
+		folding.minutes.clear()
+		folding.minute = undefined
+	}
 }
 
-function forgetEnded({ pending, ended, accounting }: Subscriber): void {
-	ended.clear()
-	for (const [exchange, { outcome, exchange: newest }] of pending) {
-		if (outcome !== null || newest !== exchange) pending.delete(exchange)
+function forgetEnded(subscriber: Subscriber): void {
+	const { pending, accounting } = subscriber
+	subscriber.ended = undefined
+	if (pending !== undefined) {
+		for (const [exchange, { outcome, exchange: newest }] of pending) {
+			if (outcome !== null || newest !== exchange) pending.delete(exchange)
+		}
+		if (pending.size === 0) subscriber.pending = undefined
 	}
+	if (accounting === undefined) return
 	for (const [key, { ended_at: endedAt }] of accounting) {
 		if (endedAt !== null) accounting.delete(key)
 	}
+	if (accounting.size === 0) subscriber.accounting = undefined
 }

@@ -163,6 +163,7 @@ function openLease(
 	const key = leaseKey(virtualRouter, address)
 	const known = folding.leases.get(key)
 	if (known !== undefined) return known ?? undefined
+	if (folding.hasAllLeases) return undefined
 	const [row] = folding.lookup('lease-open', address, virtualRouter)
 	folding.leases.set(key, (row as LeaseRow | undefined) ?? null)
 	return row as LeaseRow | undefined

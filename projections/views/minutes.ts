@@ -79,6 +79,18 @@ export function countInMinute(folding: Folding, event: RecordedEvent): MinuteRow
 function minuteOf(folding: Folding, { position, at, stream }: RecordedEvent): MinuteRow {
 	const begin = at - (((at % minuteMs) + minuteMs) % minuteMs)
 	const virtualRouter = folding.virtualRouterOf(stream)
+	const newest = folding.minute
+	if (newest?.at === begin && newest.virtual_router === virtualRouter) return newest
+	folding.minute = keptMinute(folding, begin, virtualRouter, position)
+	return folding.minute
+}
+
+function keptMinute(
+	folding: Folding,
+	begin: number,
+	virtualRouter: string,
+	position: number,
+): MinuteRow {
 	const key = `${begin} ${virtualRouter}`
 	const known = folding.minutes.get(key)
 	if (known !== undefined) return known

@@ -4,7 +4,7 @@
  */
 import type { EventData } from '../../domain/event.ts'
 import { closeAccounting } from './accounting.ts'
-import { type Folding, insert, type Subscriber, touch } from './folding.ts'
+import { type Folding, insert, keepEnded, type Subscriber, touch } from './folding.ts'
 import { type AttemptRow, type SessionRow, session, sessionWap } from './subscriber-tables.ts'
 
 /** Begins a session, or notes the reauthentication of the live one. */
@@ -83,7 +83,7 @@ export function sessionEnded(
 	touch(folding, session, live)
 	leave(folding, subscriber, live, position, at)
 	closeAccounting(folding, subscriber, live, at)
-	subscriber.ended.set(live.id, live)
+	keepEnded(subscriber, live)
 	subscriber.session = undefined
 	subscriber.row.session = null
 }

@@ -17,6 +17,10 @@ bob Cleartext-Password := "${password}"
 	Class = 0x676f6c64,
 	ERX-Service-Bundle = "gold"
 
+carol Cleartext-Password := "${password}"
+	Framed-Pool = "staff",
+	ERX-Service-Bundle = "silver"
+
 # RFC 2759 §9.2, the example's user
 User Cleartext-Password := "clientPass"
 
@@ -214,6 +218,7 @@ export async function startFreeRadius(
 	secret: string,
 	address = '127.0.0.1',
 	ports?: Ports,
+	within: readonly string[] = [],
 ): Promise<FreeRadius> {
 	const folder = temporaryFolder('freeradius')
 	const [authentication, accounting] = ports
@@ -228,7 +233,9 @@ export async function startFreeRadius(
 	let program: Program
 	async function launch(): Promise<void> {
 		const before = text('radius.log').length
-		program = start('freeradius', ['-f', '-d', folder, '-n', 'radiusd'])
+		const freeradius = ['freeradius', '-f', '-d', folder, '-n', 'radiusd']
+		const [command, ...args] = [...within, ...freeradius] as [string, ...string[]]
+		program = start(command, args)
 		await until('FreeRADIUS is ready', 15_000, () => {
 			if (!program.running()) throw new Error(`FreeRADIUS ended: ${text('radius.log')}`)
 			return text('radius.log').slice(before).includes('Ready to process requests')

@@ -65,7 +65,13 @@ export async function eapolTest(
 	port: number,
 	secret: string,
 	network: string,
-	options: { keys?: boolean; mac?: string; limitSeconds?: number } = {},
+	options: {
+		keys?: boolean
+		mac?: string
+		limitSeconds?: number
+		/** A command that runs it, such as `ip netns exec`. */
+		within?: readonly string[]
+	} = {},
 ): Promise<{ success: boolean; keysMatch: boolean; output: string }> {
 	const file = join(temporaryFolder('eapol'), 'eapol.conf')
 	writeFileSync(file, `network={\nkey_mgmt=IEEE8021X\neapol_flags=0\n${network}\n}\n`)
@@ -73,7 +79,11 @@ export async function eapolTest(
 	const args = ['-c', file, '-a', '127.0.0.1', '-p', String(port), '-s', secret, '-M', mac]
 	args.push('-N', `30:s:${calledStation}`, '-t', String(options.limitSeconds ?? 10))
 	if (options.keys === false) args.push('-n')
-	const { code, output } = await run('eapol_test', args)
+	const [command, ...rest] = [...(options.within ?? []), 'eapol_test', ...args] as [
+		string,
+		...string[],
+	]
+	const { code, output } = await run(command, rest)
 	return {
 		success: code === 0 && /^SUCCESS$/m.test(output),
 		keysMatch: /MPPE keys OK: [1-9]\d*\s+mismatch: 0/.test(output),
@@ -88,10 +98,9 @@ export async function radclient(
 	secret: string,
 	text: string,
 	options: readonly string[] = [],
+	within: readonly string[] = [],
 ): Promise<{ code: number | null; output: string }> {
-	return run(
-		'radclient',
-		['-x', '-r', '1', '-t', '5', ...options, `127.0.0.1:${port}`, command, secret],
-		{ input: `${text}\n` },
-	)
+	const radclient = ['radclient', '-x', '-r', '1', '-t', '5', ...options]
+	const [program, ...args] = [...within, ...radclient] as [string, ...string[]]
+	return run(program, [...args, `127.0.0.1:${port}`, command, secret], { input: `${text}\n` })
 }
