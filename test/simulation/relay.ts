@@ -23,7 +23,7 @@ import { followState, recoverState, saveState } from '../../src/recover.ts'
 import { type SimulatedRelay, simulatedRelay } from '../simulated-relay.ts'
 import { links, places } from './configuration.ts'
 import { faults } from './disk.ts'
-import { recovered } from './history.ts'
+import { readJournal, recovered } from './history.ts'
 import { broadcast, type Datagram, send } from './network.ts'
 import { openSrcFor } from './src-servers.ts'
 import { judgeTold } from './told.ts'
@@ -242,6 +242,8 @@ export function bury(world: World): void {
 	const { running, chance } = world
 	if (running === undefined || (running.alive && running.relay.failures.length === 0)) return
 	running.alive = false
+	// What a failed write has left on the disk was recorded now, and not when it is found.
+	readJournal(world)
 	end(world)
 	const down = chance.happens(0.5) ? chance.within(1, 1000) : chance.within(1000, 120_000)
 	after(world, down, 'start', () => settle(world, startRelay(world)))
