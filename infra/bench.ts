@@ -192,7 +192,7 @@ async function main(): Promise<void> {
 	const missing = installPackages()
 	if (missing !== '') note(missing)
 	const peers = peerVersions()
-	const wanted = [...options.cases.map(({ name }) => name), ...options.parts]
+	const wanted: string[] = [...options.cases.map(({ name }) => name), ...options.parts]
 	if (options.writeReadme) {
 		if (!existsSync(readme)) throw new Error(`There is no ${readme}.`)
 		checkReadme(readme, conditionsOf(peers), wanted)
@@ -207,7 +207,9 @@ async function main(): Promise<void> {
 		}
 	}
 	const section = sectionOf({ ...run.measured, others: othersOf(run), peers, at: Date.now() })
-	process.stdout.write(`${sectionText(section, false)}\n`)
+	// What nobody asked for is no news; what could not be measured is.
+	const asked = section.targets.filter(({ part }) => part !== undefined && wanted.includes(part))
+	process.stdout.write(`${sectionText({ ...section, targets: asked }, false)}\n`)
 	if (options.writeReadme && measuredParts(run.measured).length > 0) writeReadme(readme, section)
 	note(`The bench took ${seconds(began)}.`)
 	if (run.failed) process.exitCode = 1
