@@ -22,14 +22,10 @@ import {
 	requestKind,
 } from '../../domain/dhcp/packet.ts'
 import { type NewEvent, virtualRouterOf } from '../../domain/event.ts'
-import {
-	type DhcpRequest,
-	decideLease,
-	dueLeases,
-	type LeaseContext,
-	pingAnswered,
-	poolWarnings,
-} from '../../domain/lease.ts'
+import { decideLease } from '../../domain/lease.ts'
+import { dueLeases, poolWarnings } from '../../domain/lease-end.ts'
+import type { DhcpRequest, LeaseContext } from '../../domain/lease-message.ts'
+import { pingAnswered } from '../../domain/lease-offer.ts'
 import { addressesOfMac, leaseAt } from '../../domain/lease-state.ts'
 import { createPools, followLease } from '../../domain/pool.ts'
 import { readUint32 } from '../../domain/radius/packet.ts'

@@ -11,7 +11,7 @@ import type { DatagramSocket, Transport } from '../../adapters/radius/transport.
 import type { Configuration, Service, VirtualRouter } from '../../domain/configuration.ts'
 import { type NewEvent, virtualRouterOf } from '../../domain/event.ts'
 import type { Journal } from '../../domain/journal.ts'
-import { releaseOfSession } from '../../domain/lease.ts'
+import { releaseOfSession } from '../../domain/lease-end.ts'
 import type { HiddenAttributes } from '../../domain/radius/dictionary.ts'
 import { type AttributeIndex, createAttributeIndex } from '../../domain/request.ts'
 import { evolve, routerState, type State } from '../../domain/state.ts'

@@ -6,13 +6,8 @@
 import { parseIpv4 } from '../../domain/address.ts'
 import { type NewEvent, type RecordedEvent, virtualRouterOf } from '../../domain/event.ts'
 import { decodeEvents, encodeEvents } from '../../domain/event-text.ts'
-import {
-	addressesEndingIn,
-	everyLease,
-	type LeaseTable,
-	leaseAt,
-	leasesOfMac,
-} from '../../domain/lease-state.ts'
+import { addressesEndingIn } from '../../domain/lease-deadlines.ts'
+import { everyLease, type LeaseTable, leaseAt, leasesOfMac } from '../../domain/lease-state.ts'
 import { isTaken } from '../../domain/pool.ts'
 import {
 	evolve,
