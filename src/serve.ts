@@ -189,10 +189,12 @@ export async function serve(settings: ServeSettings): Promise<number> {
 		throw error
 	})
 	const snapshooter = openSnapshooter(settings.data, journal.last(), onWarning)
-	const sealer = openSealer({ folder: settings.data, keyFile: settings.sealKey, onWarning })
+	const sealer = settings.seal
+		? openSealer({ folder: settings.data, keyFile: settings.sealKey, onWarning })
+		: undefined
 	const readModels = settings.views ? openViews(settings.data, horizon, onWarning) : undefined
 	const timers = [
-		setInterval(() => sealer.at(journal.last()), sealMs),
+		setInterval(() => sealer?.at(journal.last()), sealMs),
 		setInterval(() => void retain(eraser, log), retainMs),
 		setInterval(() => void resolveUpstreams(engine), resolveMs),
 		setInterval(() => {
@@ -225,7 +227,7 @@ export async function serve(settings: ServeSettings): Promise<number> {
 	await http?.close()
 	viewReading?.close()
 	await snapshooter.close()
-	await sealer.close(journal.last())
+	await sealer?.close(journal.last())
 	await mirror?.close()
 	await feed?.close()
 	await readModels?.close()
