@@ -11,7 +11,7 @@ import { configurationText } from '../../domain/junose/configuration-text.ts'
 import type { Operator } from '../../domain/junose/operator.ts'
 import { dhcpStatistics } from '../../projections/dhcp-statistics.ts'
 import { dynamicRequestStatistics } from '../../projections/dynamic-request-statistics.ts'
-import { catchUpTogether, type Following, follow, withPositions } from '../../projections/follow.ts'
+import { catchUpTogether, type Following, follow, tellTogether } from '../../projections/follow.ts'
 import { pools } from '../../projections/pools.ts'
 import { srcStatistics } from '../../projections/src-statistics.ts'
 import { relayStatistics } from '../../projections/statistics.ts'
@@ -91,10 +91,7 @@ export async function startRelay(world: World): Promise<void> {
 		entropy: chance,
 		journal,
 		state,
-		committed(first, events) {
-			const recorded = withPositions(first, events)
-			for (const view of views) view.committed(first, recorded)
-		},
+		committed: tellTogether(views),
 		openSrc: openSrcFor(world, running),
 		dhcp: { interfaces, ping: address => ping(world, running, address) },
 		answerCacheOctets: 1 << 16,
