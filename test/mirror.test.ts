@@ -457,6 +457,19 @@ test('what is read back is the event that was written', async () => {
 	assert.equal(mirroredEvent(event!), { journal: journalId, event: journal.read(1, 1)[0] })
 })
 
+test('an event whose journal is no id, or whose position is none, was written by no relay', () => {
+	const read = (journal: string, position: number) =>
+		mirroredEvent({
+			...{ streamId: 'relay-default', id: crypto.randomUUID(), revision: 0n },
+			...{ type: 'RelayStopped', data: {}, metadata: { journal, position, v: 1, at: 1 } },
+		})
+	assert.is(read(journalId, 1)?.journal, journalId)
+	for (const journal of ['../../etc', '', '.', `${journalId}/..`, `${journalId}\n`]) {
+		assert.is(read(journal, 1), undefined, journal)
+	}
+	for (const position of [0, -1, 1.5, 2 ** 53]) assert.is(read(journalId, position), undefined)
+})
+
 test('what the shell shows of a mirror', () => {
 	assert.equal(mirrorsText([], 5), [
 		'No mirror is configured: start the relay with --eventstore or --nats to have one.',
