@@ -345,7 +345,8 @@ test('another relay that wrote first while this one ran is found out by its revi
 	journal.append([numberedEvent(1)])
 	const mirror = mirrorOf(journal, address(node))
 	await until('the first is there', () => mirror.state().position === 1)
-	const metadata = { journal: 'another', position: 9, v: 1, at: 9 }
+	const another = 'c1a3a3d4-0c5e-4f0a-8e42-7d6f3b1e9a02'
+	const metadata = { journal: another, position: 9, v: 1, at: 9 }
 	const event = {
 		id: crypto.randomUUID(),
 		type: 'AccessRejected',
