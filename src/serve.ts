@@ -3,6 +3,7 @@ import { randomFillSync } from 'node:crypto'
 import { lookup } from 'node:dns/promises'
 import { readFileSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
+import { setFlagsFromString } from 'node:v8'
 import { openDhcpSystem } from '../adapters/dhcp/system.ts'
 import { openJournal } from '../adapters/journal/journal.ts'
 import { openSealer } from '../adapters/journal/sealer.ts'
@@ -21,7 +22,7 @@ import {
 import { parseDictionary } from '../domain/radius/dictionary-file.ts'
 import { dhcpStatistics } from '../projections/dhcp-statistics.ts'
 import { dynamicRequestStatistics } from '../projections/dynamic-request-statistics.ts'
-import { catchUpTogether, follow, withPositions } from '../projections/follow.ts'
+import { catchUpTogether, follow, tellTogether } from '../projections/follow.ts'
 import { pools } from '../projections/pools.ts'
 import { srcStatistics } from '../projections/src-statistics.ts'
 import { relayStatistics } from '../projections/statistics.ts'
@@ -64,6 +65,13 @@ const sealMs = 1_000
 /** How often `retention` is looked after: days end at midnight (UTC). */
 const retainMs = 3_600_000
 
+/**
+ * Young garbage is collected by the thread that made it: V8's helpers, of which there are more than
+ * small machines have processors, cost a DHCP exchange a third of its CPU, and kept packets waiting
+ * for whichever of them got no processor.
+ */
+setFlagsFromString('--no-parallel-scavenge')
+
 /** Runs the relay until it is told to stop; resolves to the process's exit code. */
 export async function serve(settings: ServeSettings): Promise<number> {
 	const log = openLog(settings.logLevel)
@@ -93,6 +101,7 @@ export async function serve(settings: ServeSettings): Promise<number> {
 		follow({ reader: journal, snapshots: journal, projection: srcStatistics, onWarning }),
 	] as const
 	catchUpTogether(journal, [recovering, ...views])
+	const tellViews = tellTogether(views)
 	const state = recovering.state()
 
 	const { transport, reason } = await openTransport(
@@ -114,8 +123,7 @@ export async function serve(settings: ServeSettings): Promise<number> {
 			resolve: resolveName,
 			committed(first, events) {
 				moveHorizon(horizon, first + events.length - 1)
-				const recorded = withPositions(first, events)
-				for (const view of views) view.committed(first, recorded)
+				tellViews(first, events)
 			},
 			failed(error) {
 				const sentence = `${error.message} Nothing is answered any more.`
@@ -189,10 +197,12 @@ export async function serve(settings: ServeSettings): Promise<number> {
 		throw error
 	})
 	const snapshooter = openSnapshooter(settings.data, journal.last(), onWarning)
-	const sealer = openSealer({ folder: settings.data, keyFile: settings.sealKey, onWarning })
+	const sealer = settings.seal
+		? openSealer({ folder: settings.data, keyFile: settings.sealKey, onWarning })
+		: undefined
 	const readModels = settings.views ? openViews(settings.data, horizon, onWarning) : undefined
 	const timers = [
-		setInterval(() => sealer.at(journal.last()), sealMs),
+		setInterval(() => sealer?.at(journal.last()), sealMs),
 		setInterval(() => void retain(eraser, log), retainMs),
 		setInterval(() => void resolveUpstreams(engine), resolveMs),
 		setInterval(() => {
@@ -225,7 +235,7 @@ export async function serve(settings: ServeSettings): Promise<number> {
 	await http?.close()
 	viewReading?.close()
 	await snapshooter.close()
-	await sealer.close(journal.last())
+	await sealer?.close(journal.last())
 	await mirror?.close()
 	await feed?.close()
 	await readModels?.close()
