@@ -1,4 +1,6 @@
 /** The leases as they are saved, and put back. */
+
+import { addDeadline } from './lease-deadlines.ts'
 import {
 	addRow,
 	firstRowOfNumber,
@@ -10,7 +12,6 @@ import {
 	setFirstRow,
 } from './lease-rows.ts'
 import {
-	addDeadline,
 	bound,
 	countBound,
 	declined,

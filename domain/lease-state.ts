@@ -8,6 +8,7 @@
  */
 import { parseIpv4 } from './address.ts'
 import type { EventData, NewEvent } from './event.ts'
+import { addDeadline, removeDeadline } from './lease-deadlines.ts'
 import {
 	addRow,
 	clientOf,
@@ -68,38 +69,13 @@ export type PoolBound = { bound: number; highWater: number; highWaterAt: number 
 
 export type LeaseTable = {
 	readonly rows: LeaseRows
-	/** The first row of those whose status ends in the same slice of `sliceMs`. */
+	/** The first row of those whose status ends in the same slice of time (`lease-deadlines.ts`). */
 	readonly deadlines: Map<number, number>
 	/** Bound clients on each interface. */
 	readonly boundOn: Map<string, number>
 	readonly boundIn: Map<string, PoolBound>
 	/** Pools whose use is above their warning threshold. */
 	readonly warned: Set<string>
-}
-
-const sliceMs = 4096
-
-/** The slice of `deadlines` that a steady time is in. */
-export function sliceOf(steadyMs: number): number {
-	return Math.floor(steadyMs / sliceMs)
-}
-
-/** The first slice, not before `from`, that has a deadline; undefined without any. */
-export function firstSlice({ deadlines }: LeaseTable, from: number): number | undefined {
-	let first: number | undefined
-	for (const slice of deadlines.keys()) {
-		if (slice >= from && (first === undefined || slice < first)) first = slice
-	}
-	return first
-}
-
-/** Addresses of the leases whose status ends in a slice. */
-export function addressesEndingIn({ rows, deadlines }: LeaseTable, slice: number): number[] {
-	const addresses: number[] = []
-	for (let row = deadlines.get(slice) ?? noRow; row !== noRow; row = rows.later[row]!) {
-		addresses.push(rows.address[row]!)
-	}
-	return addresses
 }
 
 /** The lease of an address, as it is now. */
@@ -126,6 +102,15 @@ export function leasesOfMac({ rows }: LeaseTable, mac: string): Lease[] {
 		found.push(leaseIn(rows, row))
 	}
 	return found.sort((a, b) => b.changedAt - a.changedAt || a.address - b.address)
+}
+
+/** Addresses that a MAC has and had. */
+export function addressesOfMac({ rows }: LeaseTable, mac: string): number[] {
+	const addresses: number[] = []
+	for (let row = firstRowOf(rows, mac); row !== noRow; row = rows.sameMac[row]!) {
+		addresses.push(rows.address[row]!)
+	}
+	return addresses
 }
 
 /** Addresses that somebody has at a time, so that nobody else can get them. */
@@ -374,32 +359,6 @@ function setStatus(table: LeaseTable, row: number, status: number, until: number
 	table.rows.status[row] = status
 	table.rows.until[row] = until
 	addDeadline(table, row)
-}
-
-/** Puts a row into the slice in which its status ends. */
-export function addDeadline({ rows, deadlines }: LeaseTable, row: number): void {
-	const until = rows.until[row]!
-	// Never, or over already: nothing is to happen any more.
-	if (until <= rows.changedAt[row]!) return
-	const slice = sliceOf(until)
-	const first = deadlines.get(slice) ?? noRow
-	rows.earlier[row] = row
-	rows.later[row] = first
-	if (first !== noRow) rows.earlier[first] = row
-	deadlines.set(slice, row)
-}
-
-/** A row that is in a slice has one before it; the first of a slice has itself. */
-function removeDeadline({ rows, deadlines }: LeaseTable, row: number): void {
-	const earlier = rows.earlier[row]!
-	if (earlier === noRow) return
-	const later = rows.later[row]!
-	if (earlier !== row) rows.later[earlier] = later
-	else if (later === noRow) deadlines.delete(sliceOf(rows.until[row]!))
-	else deadlines.set(sliceOf(rows.until[row]!), later)
-	if (later !== noRow) rows.earlier[later] = earlier === row ? later : earlier
-	rows.earlier[row] = noRow
-	rows.later[row] = noRow
 }
 
 /** A lease is bound from now on, or no more; `at`: wall-clock milliseconds. */

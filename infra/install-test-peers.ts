@@ -23,6 +23,7 @@ const peers: readonly Peer[] = [
 	{ command: 'kea-dhcp4', debianPackage: 'kea-dhcp4-server', purpose: 'an external DHCP server' },
 	{ command: 'perfdhcp', debianPackage: 'kea-admin', purpose: 'many DHCP clients at once' },
 	{ command: 'ip', debianPackage: 'iproute2', purpose: 'network namespaces for DHCP' },
+	{ command: 'chromium', debianPackage: 'chromium', purpose: 'the web page' },
 	{ command: 'openssl', debianPackage: 'openssl', purpose: 'certificates for EAP-TLS' },
 ]
 
@@ -30,9 +31,15 @@ const peers: readonly Peer[] = [
 process.env['PATH'] = `${process.env['PATH'] ?? ''}:/usr/sbin:/sbin`
 
 export function installed(command: string): boolean {
-	return process.env['PATH']!.split(':').some(folder => {
+	return fileOf(command) !== undefined
+}
+
+/** Where a command is; undefined where it is not installed. */
+export function fileOf(command: string): string | undefined {
+	const files = process.env['PATH']!.split(':').map(folder => join(folder, command))
+	return files.find(file => {
 		try {
-			accessSync(join(folder, command), constants.X_OK)
+			accessSync(file, constants.X_OK)
 			return true
 		} catch {
 			return false

@@ -79,6 +79,19 @@ export const dhcpStatistics: Projection<DhcpStatistics> = {
 	name: 'dhcp-statistics',
 	version: 2,
 	initial: () => ({ routers: [], external: [] }),
+	types: [
+		'LeaseOffered',
+		'LeaseGranted',
+		'LeaseRenewed',
+		'LeaseRefused',
+		'LeaseDeclined',
+		'LeaseReleased',
+		'LeaseObserved',
+		'LeaseExpired',
+		'DhcpForwarded',
+		'DhcpDiscarded',
+		'BaselineSet',
+	],
 	fold: foldDhcpStatistics,
 }
 

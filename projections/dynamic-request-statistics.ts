@@ -53,6 +53,7 @@ export const dynamicRequestStatistics: Projection<DynamicRequestStatistics> = {
 	name: 'dynamic-request-statistics',
 	version: 1,
 	initial: () => ({ routers: [] }),
+	types: ['DisconnectRequested', 'DisconnectAnswered', 'DynamicRequestsDiscarded', 'BaselineSet'],
 	fold: foldDynamicRequests,
 }
 

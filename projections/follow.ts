@@ -3,7 +3,7 @@
  * position it stands at, in one snapshot. Without a snapshot it folds from the first event on, to
  * the same view.
  */
-import type { NewEvent, RecordedEvent } from '../domain/event.ts'
+import { catalogue, type EventType, type NewEvent, type RecordedEvent } from '../domain/event.ts'
 import type { JournalReader, Snapshots } from '../domain/journal.ts'
 
 export type Projection<State> = {
@@ -12,6 +12,8 @@ export type Projection<State> = {
 	/** To be raised whenever the view or the folding changes: older snapshots are ignored then. */
 	readonly version: number
 	initial(): State
+	/** The events that `fold` does anything with; all where it is left out. */
+	readonly types?: readonly EventType[]
 	/** May change `state` itself. Must depend on nothing but its arguments. */
 	fold(state: State, event: RecordedEvent): State
 	/** The view as plain JSON, in pieces of moderate size; left out where it is that already, and small. */
@@ -29,6 +31,10 @@ export type Following<State> = {
 	 * folds it as it is when it comes next, and reads the journal when something is missing.
 	 */
 	committed(first: number, events: readonly NewEvent[]): void
+	/** For `tellTogether`: the events that `foldNext` is to be given, and where those are skipped to. */
+	readonly types: readonly EventType[] | undefined
+	foldNext(event: RecordedEvent): void
+	skipTo(position: number): void
 	/** Folds what the journal has beyond `position`, at most about `limit` events; tells how many. */
 	catchUp(limit?: number): number
 	/** Saves view and position together, unless they are saved already. */
@@ -51,11 +57,19 @@ export function follow<State>(settings: FollowSettings<State>): Following<State>
 	const { reader, snapshots, projection } = settings
 	let { state, position } = restored(settings) ?? { state: projection.initial(), position: 0 }
 	let saved = position
+	const types = projection.types === undefined ? undefined : new Set(projection.types)
 
 	return {
 		state: () => state,
 		position: () => position,
 		committed,
+		types: projection.types,
+		foldNext(event) {
+			state = projection.fold(state, event)
+		},
+		skipTo(next) {
+			position = next
+		},
 		catchUp,
 		save() {
 			if (saved === position) return
@@ -94,7 +108,7 @@ export function follow<State>(settings: FollowSettings<State>): Following<State>
 					`event ${event.position}: the journal has a gap. Check it with verify.`,
 			)
 		}
-		state = projection.fold(state, event)
+		if (types?.has(event.type) !== false) state = projection.fold(state, event)
 		position = event.position
 	}
 }
@@ -110,6 +124,36 @@ export function catchUpTogether(
 		if (events.length === 0) return
 		for (const following of followings) following.committed(position + 1, events)
 		position += events.length
+	}
+}
+
+/**
+ * Tells several followings of what this process commits, each event only those that fold its type:
+ * they stand in a table that is made once. What it gives is `committed` of all of them.
+ */
+export function tellTogether(
+	followings: readonly Following<unknown>[],
+): (first: number, events: readonly NewEvent[]) => void {
+	const foldersOf = new Map(
+		(Object.keys(catalogue) as EventType[]).map(type => [
+			type,
+			followings.filter(({ types }) => types === undefined || types.includes(type)),
+		]),
+	)
+
+	return (first, events) => {
+		if (followings.some(following => following.position() !== first - 1)) {
+			const all = withPositions(first, events)
+			for (const following of followings) following.committed(first, all)
+			return
+		}
+		for (let index = 0; index < events.length; index++) {
+			const folders = foldersOf.get(events[index]!.type)!
+			if (folders.length === 0) continue
+			const event = recorded(events[index]!, first + index)
+			for (const following of folders) following.foldNext(event)
+		}
+		for (const following of followings) following.skipTo(first + events.length - 1)
 	}
 }
 

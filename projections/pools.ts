@@ -27,6 +27,7 @@ export const pools: Projection<Pools> = {
 	name: 'pools',
 	version: 1,
 	initial: () => ({ routers: [] }),
+	types: ['PoolSelected', 'PoolWarningChanged', 'LeaseRefused', 'LeaseDeclined'],
 	fold: foldPools,
 }
 

@@ -37,6 +37,16 @@ export const srcStatistics: Projection<SrcRecord> = {
 	name: 'src-statistics',
 	version: 1,
 	initial: () => ({ routers: [] }),
+	types: [
+		'PoolRequested',
+		'PoolSelected',
+		'LeaseRefused',
+		'SrcSessionOpened',
+		'SrcSessionClosed',
+		'SrcServerChanged',
+		'SrcAnswersDiscarded',
+		'RelayStarted',
+	],
 	fold: foldSrcStatistics,
 }
 

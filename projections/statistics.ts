@@ -98,6 +98,23 @@ export const relayStatistics: Projection<RelayStatistics> = {
 	name: 'relay-statistics',
 	version: 1,
 	initial: () => ({ routers: [] }),
+	types: [
+		'AccessRequested',
+		'AccessAccepted',
+		'AccessChallenged',
+		'AccessRejected',
+		'AccessUnanswered',
+		'AccountingStarted',
+		'AccountingUpdated',
+		'AccountingStopped',
+		'AccountingTurnedOn',
+		'AccountingTurnedOff',
+		'AccountingAnswered',
+		'AccountingUnanswered',
+		'RequestsDiscarded',
+		'RelayStarted',
+		'BaselineSet',
+	],
 	fold: foldRelayStatistics,
 }
 

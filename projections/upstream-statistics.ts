@@ -92,6 +92,23 @@ export const upstreamStatistics: Projection<UpstreamStatistics> = {
 	name: 'upstream-statistics',
 	version: 1,
 	initial: () => ({ servers: [], baselines: [], pages: [], uncounted: 0 }),
+	types: [
+		'AccessRequested',
+		'AccessAccepted',
+		'AccessChallenged',
+		'AccessRejected',
+		'AccessUnanswered',
+		'AccountingStarted',
+		'AccountingUpdated',
+		'AccountingStopped',
+		'AccountingTurnedOn',
+		'AccountingTurnedOff',
+		'AccountingAnswered',
+		'AccountingUnanswered',
+		'ResponsesDiscarded',
+		'RelayStarted',
+		'BaselineSet',
+	],
 	fold: foldUpstreamStatistics,
 }
 
@@ -170,11 +187,23 @@ function pageAt(pages: readonly Page[], index: number): number {
 	return at >= 0 && pages[at]!.index === index ? at : -1
 }
 
+/**
+ * The slots of a page that was closed, all 0 again, for the next: with few requests in flight pages
+ * come and go with each of them. Never saved.
+ */
+let spareSlots: number[] | undefined
+
+function freeSlots(): number[] {
+	const slots = spareSlots ?? new Array<number>(pageSize).fill(0)
+	spareSlots = undefined
+	return slots
+}
+
 function openExchange(state: UpstreamStatistics, position: number, number: number): void {
 	const { pages } = state
 	const index = Math.floor(position / pageSize)
 	const at = pageAt(pages, index)
-	const page = at >= 0 ? pages[at]! : { index, open: 0, servers: new Array(pageSize).fill(0) }
+	const page = at >= 0 ? pages[at]! : { index, open: 0, servers: freeSlots() }
 	// Positions ascend, so a new page is always the last.
 	if (at < 0) pages.push(page)
 	page.servers[position - index * pageSize] = number
@@ -192,7 +221,10 @@ function closeExchange(state: UpstreamStatistics, position: number): ServerStati
 	const number = page.servers[slot]!
 	if (number === 0) return undefined
 	page.servers[slot] = 0
-	if (--page.open === 0) pages.splice(at, 1)
+	if (--page.open === 0) {
+		pages.splice(at, 1)
+		spareSlots = page.servers
+	}
 	const server = state.servers[number - 1]!
 	server.now[commonRow[server.service].pending]!--
 	return server

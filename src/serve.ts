@@ -22,7 +22,7 @@ import { parseDictionary } from '../domain/radius/dictionary-file.ts'
 import { dhcpStatistics } from '../projections/dhcp-statistics.ts'
 import { dynamicRequestStatistics } from '../projections/dynamic-request-statistics.ts'
 import { erasures } from '../projections/erasures.ts'
-import { catchUpTogether, follow, withPositions } from '../projections/follow.ts'
+import { catchUpTogether, follow, tellTogether } from '../projections/follow.ts'
 import { pools } from '../projections/pools.ts'
 import { srcStatistics } from '../projections/src-statistics.ts'
 import { relayStatistics } from '../projections/statistics.ts'
@@ -95,6 +95,7 @@ export async function serve(settings: ServeSettings): Promise<number> {
 		follow({ reader: journal, snapshots: journal, projection: erasures, onWarning }),
 	] as const
 	catchUpTogether(journal, [recovering, ...views])
+	const tellViews = tellTogether(views)
 	const state = recovering.state()
 
 	const { transport, reason } = await openTransport(
@@ -116,8 +117,7 @@ export async function serve(settings: ServeSettings): Promise<number> {
 			resolve: resolveName,
 			committed(first, events) {
 				moveHorizon(horizon, first + events.length - 1)
-				const recorded = withPositions(first, events)
-				for (const view of views) view.committed(first, recorded)
+				tellViews(first, events)
 			},
 			failed(error) {
 				const sentence = `${error.message} Nothing is answered any more.`
@@ -192,10 +192,12 @@ export async function serve(settings: ServeSettings): Promise<number> {
 		throw error
 	})
 	const snapshooter = openSnapshooter(settings.data, journal.last(), onWarning)
-	const sealer = openSealer({ folder: settings.data, keyFile: settings.sealKey, onWarning })
+	const sealer = settings.seal
+		? openSealer({ folder: settings.data, keyFile: settings.sealKey, onWarning })
+		: undefined
 	const readModels = settings.views ? openViews(settings.data, horizon, onWarning) : undefined
 	const timers = [
-		setInterval(() => sealer.at(journal.last()), sealMs),
+		setInterval(() => sealer?.at(journal.last()), sealMs),
 		setInterval(() => void retain(eraser, log), retainMs),
 		setInterval(() => void resolveUpstreams(engine), resolveMs),
 		setInterval(() => {
@@ -228,7 +230,7 @@ export async function serve(settings: ServeSettings): Promise<number> {
 	await http?.close()
 	viewReading?.close()
 	await snapshooter.close()
-	await sealer.close(journal.last())
+	await sealer?.close(journal.last())
 	await mirror?.close()
 	await feed?.close()
 	await readModels?.close()

@@ -71,6 +71,8 @@ export type ServeSettings = {
 	readonly logLevel: LogLevel
 	/** The key that signs the seal's checkpoints; `seal.key` in the data folder unless told. */
 	readonly sealKey: string | undefined
+	/** Whether the history is sealed while the relay runs; what was left out is sealed later. */
+	readonly seal: boolean
 	/** What SRC's NATS servers are logged in to with; which they are, `sscc` commands say. */
 	readonly natsSecurity: NatsSecurity
 	/** Whether the read models (DIR/views.db) are kept up to date beside the relay. */
@@ -90,6 +92,8 @@ export const serveUsage = `radledger serve --config FILE --data DIR
   --watchdog-seconds N     RFC 3539's Tw, ${watchdogSecondsMinimum} to 3600 (${watchdogSeconds})                 RADLEDGER_WATCHDOG_SECONDS
   --transport NAME         auto, linux (batched system calls) or dgram     RADLEDGER_TRANSPORT
   --seal-key FILE          the key that signs the seal (DIR/seal.key)       RADLEDGER_SEAL_KEY
+  --no-seal                seal the history another time: until then a
+                           change of it would not be found out              RADLEDGER_NO_SEAL
   --views                  keep DIR/views.db up to date, for SQL and for
                            commands about the past; --http does so too     RADLEDGER_VIEWS
   --http ADDRESS:PORT      web page and HTTP API, such as 127.0.0.1:8080   RADLEDGER_HTTP
@@ -117,6 +121,7 @@ export function serveSettings(
 		'dhcp-port': { type: 'string' },
 		'log-level': { type: 'string' },
 		'seal-key': { type: 'string' },
+		'no-seal': { type: 'boolean' },
 		views: { type: 'boolean' },
 		http: { type: 'string' },
 		'http-token-file': { type: 'string' },
@@ -156,6 +161,7 @@ export function serveSettings(
 		transport: one('transport', transport, 'auto'),
 		dhcpPort: one('dhcp-port', port, String(serverPort)),
 		logLevel: one('log-level', logLevel, 'info'),
+		seal: (flags['no-seal'] ?? environment['RADLEDGER_NO_SEAL']) === undefined,
 		sealKey: one('seal-key', t.union([text, t.undefined]), undefined),
 		natsSecurity: natsFiles(natsFile, natsTls),
 		...feedSettings(natsUrls, natsFile, natsTls),

@@ -1,10 +1,11 @@
 /** `radledger verify`: whether a journal, or a proof out of one, is what was sealed. */
 import { readFileSync } from 'node:fs'
 import { setImmediate } from 'node:timers/promises'
-import { nodeHash, sha256 } from '../adapters/journal/commitment.ts'
+import { nodeHash } from '../adapters/journal/commitment.ts'
 import { openReader } from '../adapters/journal/reader.ts'
 import { isSignedBy } from '../adapters/journal/seal-key.ts'
 import { openSealToRead, sealedSize, verifierKeyIn } from '../adapters/journal/seal-store.ts'
+import { sha256 } from '../adapters/journal/sha256.ts'
 import type { Fault, SealCheck } from '../adapters/journal/verify-seal.ts'
 import { startSealCheck } from '../adapters/journal/verify-thread.ts'
 import { parseVerifierKey, type VerifierKey } from '../domain/seal/note.ts'

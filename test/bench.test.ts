@@ -5,19 +5,23 @@ import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { countsOf, type DhcpSample } from '../infra/bench/dhcp.ts'
 import type { Measurement } from '../infra/bench/load.ts'
+import { readOptions } from '../infra/bench/options.ts'
 import { processorUsBetween, readProcessorTime } from '../infra/bench/processor-time.ts'
-import { report, writeReadme } from '../infra/bench/report.ts'
+import { sectionOf } from '../infra/bench/report.ts'
 import {
 	bestOfRounds,
 	type Measured,
 	median,
+	nothingMeasured,
 	pairedRatios,
+	partNames,
 	type Sample,
 	type Subject,
 	steadyCases,
 	targets,
 	windowCases,
 } from '../infra/bench/results.ts'
+import { checkReadme, readSection, sectionText, writeReadme } from '../infra/bench/section.ts'
 import { measureViews } from '../infra/bench/views.ts'
 
 const window64 = windowCases[0]!
@@ -38,16 +42,12 @@ function reached(samples: readonly Sample[], text: string): boolean | undefined 
 	return reachedBy({ samples }, text)
 }
 
-const nothingMeasured: Measured = {
-	...{
-		samples: [],
-		journal: undefined,
-		dhcp: [],
-		questions: [],
-		scale: undefined,
-		http: [],
-		views: undefined,
-	},
+function ran(measured: Partial<Measured>, more: Partial<Parameters<typeof sectionOf>[0]> = {}) {
+	return { ...nothingMeasured, others: new Map(), peers: [], at: 0, ...measured, ...more }
+}
+
+function printed(measured: Partial<Measured>): string {
+	return sectionText(sectionOf(ran(measured)), false)
 }
 
 function reachedBy(measured: Partial<Measured>, text: string): boolean | undefined {
@@ -199,20 +199,19 @@ test('memory and restart are judged with a million sessions, by the most memory 
 })
 
 test('the report has a table for each part that was measured, and none for what was left out', () => {
-	const rest = { rounds: 1, peers: ['Kea 2.2.0'], at: 0 }
-	const empty = report({ ...nothingMeasured, ...rest })
+	const empty = printed({})
 	assert.not.match(empty, 'CPU us/exchange')
 	const questions = [{ ...question, p99Us: 1500, failed: 0 }]
 	const samples = [
 		dhcp('kea', 0, 0, 5000, 200),
-		dhcp('kea', 0, 1000, 999.6, 300.4),
-		dhcp('radledger', 0, 1000, 1000, 99),
+		dhcp('kea', 0, 4000, 3999.6, 300.4),
+		dhcp('radledger', 0, 4000, 4000, 99),
 	]
-	const whole = report({ ...nothingMeasured, ...rest, dhcp: samples, questions, scale: million })
+	const whole = printed({ dhcp: samples, questions, scale: million })
 	const lines = whole.split('\n').map(line => line.replace(/ +/g, ' '))
 	for (const line of [
-		'| 1,000/s | radledger, everything durable | 1,000 | 99 | 0 |',
-		'| 1,000/s | Kea, memfile | 1,000 | 300 | 0 |',
+		'| 4,000/s | radledger, everything durable | 4,000 | 99 | 0 |',
+		'| 4,000/s | Kea, memfile | 4,000 | 300 | 0 |',
 		'| 64 clients at once | Kea, memfile | 5,000 | 200 | 0 |',
 		'| pool questions, NATS | 9 | 0.00 | 1.50 | 9.00 | 0 |',
 		'| Start from a snapshot | 20.0 s (8.0 s CPU) |',
@@ -222,20 +221,168 @@ test('the report has a table for each part that was measured, and none for what 
 	}
 })
 
-test('the table goes between the markers, and nowhere else', () => {
+function inReadme(text: string, check: (path: string) => void): void {
 	const folder = mkdtempSync(join(tmpdir(), 'radledger-bench-'))
 	try {
 		const readme = join(folder, 'README.md')
-		writeFileSync(readme, 'before\n<!-- bench -->\nold\n<!-- /bench -->\nafter\n')
-		writeReadme(readme, 'new $& text')
-		const expected = 'before\n<!-- bench -->\nnew $& text\n<!-- /bench -->\nafter\n'
-		assert.is(readFileSync(readme, 'utf8'), expected)
-		writeFileSync(readme, 'no markers')
-		assert.throws(() => writeReadme(readme, 'new'), /has no place for the table/)
-		assert.is(readFileSync(readme, 'utf8'), 'no markers')
+		writeFileSync(readme, text)
+		check(readme)
 	} finally {
 		rmSync(folder, { recursive: true })
 	}
+}
+
+const markers = 'before\n<!-- bench -->\nold\n<!-- /bench -->\nafter\n'
+
+test('the tables go between the markers, and nowhere else', () => {
+	const section = sectionOf(ran({ dhcp: [dhcp('kea', 0, 4000, 1, 1)] }))
+	inReadme(markers, readme => {
+		writeReadme(readme, section)
+		const text = `\n${sectionText(section, true)}\n`
+		const expected = `before\n<!-- bench -->${text}<!-- /bench -->\nafter\n`
+		assert.is(readFileSync(readme, 'utf8'), expected)
+		writeReadme(readme, section)
+		assert.is(readFileSync(readme, 'utf8'), expected)
+	})
+	inReadme('no markers', readme => {
+		assert.throws(() => writeReadme(readme, section), /has no place for the table/)
+		assert.is(readFileSync(readme, 'utf8'), 'no markers')
+	})
+})
+
+const journal: Measured['journal'] = {
+	appends: { eventsPerSecond: 160_000, cpuUsPerEvent: 3, processCpuUsPerEvent: 4 },
+	latency: { appendsPerSecond: 2000, p50: 1, p99: 2, p999: 3, max: 4 },
+	disk: { p50: 1, p99: 2, p999: 3, max: 4 },
+	replay: { eventsPerSecond: 400_000, cpuUsPerEvent: 2 },
+	stream: { events: 72, p50: 4, max: 5 },
+	eventBytes: 249,
+}
+const feed = { events: 100, eventsPerSecond: 20_000, cpuUsPerEvent: 40 }
+
+test('every part has a target, and a table where it was measured', () => {
+	const section = sectionOf(ran({ journal, feed }))
+	const of = (part: string) => section.targets.filter(row => row.part === part)
+	assert.equal(
+		of('journal').map(({ verdict }) => verdict),
+		['reached', '**not reached**'],
+	)
+	assert.equal(
+		of('feed').map(({ measured, verdict }) => [measured, verdict]),
+		[['20,000', 'reached']],
+	)
+	for (const name of partNames) assert.ok(of(name).length > 0, name)
+	assert.equal(
+		of('verify').map(({ measured, verdict }) => [measured, verdict]),
+		[['not measured', '-']],
+	)
+	assert.equal([...section.tables.keys()], ['journal', 'feed'])
+	assert.equal([...section.parts.keys()], ['journal', 'feed'])
+})
+
+test('a run of some parts leaves the others in the README as they are, with their dates', () => {
+	const first = ran({ journal, feed }, { others: new Map([['feed', 0.12]]) })
+	const second = ran({ feed: { ...feed, eventsPerSecond: 19_999 } }, { at: 5 * 86_400_000 })
+	inReadme(markers, readme => {
+		writeReadme(readme, sectionOf(first))
+		const before = readSection(readFileSync(readme, 'utf8').split('<!-- bench -->\n')[1]!)
+		assert.equal([...before.parts], [...sectionOf(first).parts])
+		writeReadme(readme, sectionOf(second))
+		const lines = readFileSync(readme, 'utf8')
+			.split('\n')
+			.map(line => line.replace(/ +/g, ' '))
+		for (const line of [
+			'| Journal: appends/s at least 150,000 | 160,000 | reached |',
+			'| JetStream feed: events/s at least 20,000 | 19,999 | **not reached** |',
+			'| Reading a stream of 72 events | 4 ms |',
+			'| JetStream of a nats-server | 100 | 19,999 | 40 |',
+			'Measured: 1970-01-06 feed; 1970-01-01 journal.',
+		]) {
+			assert.ok(lines.includes(line), `${line} in ${lines.join('\n')}`)
+		}
+		assert.not.match(lines.join('\n'), '20,000 | 20,000')
+	})
+})
+
+test('a load that was measured anew has nothing of an earlier run', () => {
+	const other = windowCases[1]!
+	const fast = { requestsPerSecond: 200, cpuUsPerRequest: 5 }
+	const both = [
+		...[sample('radledger', 0, {}), sample('radsecproxy', 0, {})],
+		...[sample('radledger', 0, fast, other), sample('radsecproxy', 0, fast, other)],
+	]
+	inReadme(markers, readme => {
+		writeReadme(readme, sectionOf(ran({ samples: both })))
+		writeReadme(
+			readme,
+			sectionOf(ran({ samples: [sample('radledger', 0, fast)] }, { at: 86_400_000 })),
+		)
+		const lines = readFileSync(readme, 'utf8').split('\n')
+		const rows = (text: string) => lines.filter(line => line.startsWith(`| ${text}`))
+		assert.is(rows('EAP, window 64 ').length, 1)
+		assert.match(rows('EAP, window 64 ')[0]!, /radledger.* 200 /)
+		assert.is(rows('EAP, window 200 ').length, 2)
+		// Its peer was not there this time: a ratio of two runs would be no ratio.
+		assert.match(rows('EAP, window 64: CPU')[0]!, 'not measured')
+		assert.match(rows('EAP, window 200: CPU')[0]!, '1.00 x')
+		assert.ok(lines.includes('Measured: 1970-01-02 eap-64; 1970-01-01 eap-200.'))
+	})
+})
+
+test('what other programs took meanwhile is told, and kept', () => {
+	const busy = sectionOf(ran({ feed }, { others: new Map([['feed', 0.12]]) }))
+	assert.match(sectionText(busy, false), 'Measured: 1970-01-01 feed (meanwhile 12 %).')
+	assert.equal([...readSection(sectionText(busy, true)).parts], [...busy.parts])
+	const quiet = sectionOf(ran({ feed }, { others: new Map([['feed', 0.02]]) }))
+	assert.not.match(sectionText(quiet, false), /eanwhile/)
+})
+
+test('figures of different machines do not get into one table', () => {
+	inReadme(markers, readme => {
+		writeReadme(readme, sectionOf(ran({ journal, feed }, { peers: ['Kea 2.2.0'] })))
+		const before = readFileSync(readme, 'utf8')
+		const elsewhere = sectionOf(ran({ feed }, { peers: ['Kea 2.4.1'] }))
+		assert.throws(() => writeReadme(readme, elsewhere), /journal was measured on .*Kea 2\.2\.0/)
+		assert.throws(() => checkReadme(readme, elsewhere.conditions, ['feed']), /in one run/)
+		checkReadme(readme, elsewhere.conditions, ['feed', 'journal'])
+		assert.is(readFileSync(readme, 'utf8'), before)
+		// One peer more than then is no other machine.
+		const more = sectionOf(ran({ feed }, { peers: ['Kea 2.2.0', 'radsecproxy 1.9.2'] }))
+		checkReadme(readme, more.conditions, ['feed'])
+	})
+})
+
+test('what is measured: names of relays, loads and parts', () => {
+	const of = (...args: string[]) => {
+		const options = readOptions(args)
+		if (options === 'help') throw new Error('help')
+		const cases = options.cases.map(({ name }) => name)
+		return [options.relays.size, cases.length, [...options.parts]] as const
+	}
+	assert.equal(of(), [5, 6, [...partNames]])
+	assert.equal(of('--only', 'feed', '--only', 'journal'), [5, 0, ['journal', 'feed']])
+	assert.equal(of('--only', 'eap-64'), [5, 1, []])
+	assert.equal(of('--only', 'radledger', '--only', 'dhcp'), [1, 6, ['dhcp']])
+	assert.throws(() => of('--only', 'nothing'), /no such relay or part/)
+})
+
+test('the README tells of nothing that was smaller than its target', () => {
+	const refused = (...args: string[]) => readOptions(['--write-readme', ...args])
+	assert.throws(() => refused('--view-events', '1000'), /needs --view-events 10000000/)
+	assert.throws(() => refused('--subscribers', '1000'), /needs --subscribers 1000000/)
+	assert.throws(() => refused('--only', 'radledger'), /needs all relays/)
+	refused('--view-events', '1000', '--only', 'feed')
+})
+
+test("shares of the relay's threads", () => {
+	const threads = [
+		{ name: 'MainThread', share: 0.875 },
+		{ name: 'views', share: 0.1249 },
+		{ name: 'SignalInspector', share: 0.0001 },
+	]
+	const text = sectionText(sectionOf(ran({ threads })), false).replace(/ +/g, ' ')
+	assert.match(text, '| packets and journal | 87.5 % |\n| read models | 12.5 % |')
+	assert.not.match(text, 'SignalInspector')
 })
 
 test('analysts are compared with the run beside them', () => {
@@ -274,8 +421,7 @@ test('the read models are measured, and what is found is a history', () => {
 			['6 ms (p99 9 ms)', false],
 		],
 	)
-	const at = Date.UTC(2027, 0, 5)
-	const text = report({ ...nothingMeasured, views, rounds: 1, peers: [], at })
+	const text = printed({ views })
 	assert.match(text, /\| History of an address, 40 events +\| p50 6 ms, p99 9 ms/)
 })
 

@@ -2,7 +2,7 @@
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { parseIpv4 } from '../domain/address.ts'
-import { declineHoldMs } from '../domain/lease.ts'
+import { declineHoldMs } from '../domain/lease-message.ts'
 import { leaseAt } from '../domain/lease-state.ts'
 import { routerState } from '../domain/state.ts'
 import {

@@ -410,4 +410,17 @@ test('an offer lapses after a start with longer leases', async () => {
 	assert.is(pool.inUse, 1)
 })
 
+test('an address whose offer has lapsed is free although its client has another one now', async () => {
+	const relay = await dhcpRelay(`${standalone}ip dhcp-local excluded-address 10.0.0.9\n`)
+	ask(relay, { type: 'discover' })
+	const pool = relay.engine.dhcp.services.get('default')!.pools.byName.get('near')!
+	assert.is(pool.inUse, 1)
+	// Just lapsed: the next look at the deadlines is still to come.
+	relay.pass(60_100)
+	const there = { giaddr: '10.2.0.1' }
+	assert.is(ask(relay, { type: 'discover', ...there })?.type, 'offer')
+	relay.pass(30_000)
+	assert.is(pool.inUse, 0)
+})
+
 test.run()

@@ -1,8 +1,15 @@
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { openMemoryJournal } from '../adapters/journal/memory.ts'
+import type { NewEvent } from '../domain/event.ts'
 import type { JournalReader } from '../domain/journal.ts'
-import { catchUpTogether, type Following, follow, type Projection } from '../projections/follow.ts'
+import {
+	catchUpTogether,
+	type Following,
+	follow,
+	type Projection,
+	tellTogether,
+} from '../projections/follow.ts'
 import { macOf, numberedEvent, numberedEvents } from './journal-events.ts'
 
 /** Counts events by stream, in a Map that it changes in place, and remembers every position. */
@@ -83,6 +90,32 @@ test('a batch told of too early makes it read the journal', () => {
 		following.committed(first, events)
 		assert.equal(following.state().positions, upTo(missed + 2))
 	}
+})
+
+test('told together, each folds its own events, and all stand at the last one', () => {
+	const journal = openMemoryJournal()
+	const others: Projection<Counts> = { ...counts, name: 'others', types: ['RelayStopped'] }
+	const following = (projection: Projection<Counts>) =>
+		follow({ reader: journal, snapshots: journal, projection })
+	const [all, few] = [following(counts), following(others)]
+	const tell = tellTogether([all, few])
+	const stopped = (at: number) => ({ ...numberedEvent(at), type: 'RelayStopped' }) as NewEvent
+	const batches = [numberedEvents(1, 3), [stopped(4), ...numberedEvents(5, 2)], [stopped(7)]]
+	for (const events of batches) {
+		tell(journal.append(events), events)
+		assert.is(few.position(), journal.last())
+	}
+	assert.equal(all.state().positions, upTo(7))
+	assert.equal(few.state().positions, [4, 7])
+	// One that is behind reads what it has missed; of a batch that is told of twice nothing is folded.
+	const late = following(others)
+	const both = tellTogether([all, late])
+	const events = [stopped(8)]
+	both(journal.append(events), events)
+	both(8, events)
+	assert.equal(all.state().positions, upTo(8))
+	assert.equal(late.state().positions, [4, 7, 8])
+	assert.is(late.position(), 8)
 })
 
 test('an event folds to the same whether told of or read', () => {

@@ -219,7 +219,13 @@ test('a subscriber is found by whatever people know', async () => {
 	for (const q of [
 		mac!.slice(0, 14),
 		mac!.toLowerCase().replaceAll('-', ':'),
+		mac!
+			.replaceAll('-', '')
+			.toLowerCase()
+			.replace(/....(?=.)/g, '$&.')
+			.slice(0, 12),
 		user!,
+		user!.toUpperCase(),
 		address!,
 		wap!,
 	]) {
@@ -230,6 +236,8 @@ test('a subscriber is found by whatever people know', async () => {
 		)
 	}
 	assert.equal(await get('/api/v1/subscribers?q=%25'), [])
+	const begin = mac!.slice(0, 5).replace('-', '.').replaceAll('0', '')
+	assert.equal(await get(`/api/v1/subscribers?q=${begin}`), [], 'part of an address, and no MAC')
 })
 
 test('one subscriber: everything at an instant, with what had been counted by then', async () => {

@@ -3,16 +3,11 @@ import { parseIpv4 } from '../domain/address.ts'
 import type { DhcpLocal } from '../domain/configuration.ts'
 import type { NewEvent } from '../domain/event.ts'
 import { decodeEvents, encodeEvents } from '../domain/event-text.ts'
-import {
-	type DhcpRequest,
-	decideLease,
-	dueLeases,
-	type LeaseContext,
-	type LeaseDecision,
-	poolWarnings,
-	releaseOfSession,
-} from '../domain/lease.ts'
-import { firstSlice, leaseAt, sliceOf } from '../domain/lease-state.ts'
+import { decideLease } from '../domain/lease.ts'
+import { firstSlice, sliceOf } from '../domain/lease-deadlines.ts'
+import { dueLeases, poolWarnings, releaseOfSession } from '../domain/lease-end.ts'
+import type { DhcpRequest, LeaseContext, LeaseDecision } from '../domain/lease-message.ts'
+import { leaseAt } from '../domain/lease-state.ts'
 import { createPools, followLease, type Pools } from '../domain/pool.ts'
 import type { Addressing } from '../domain/session-table.ts'
 import { evolve, initialState, routerState, type State } from '../domain/state.ts'

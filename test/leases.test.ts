@@ -4,14 +4,8 @@ import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { formatIpv4 } from '../domain/address.ts'
 import type { NewEvent } from '../domain/event.ts'
-import {
-	addressesEndingIn,
-	leasesOfMac as allOfMac,
-	everyLease,
-	leaseAt,
-	leaseCount,
-	sliceOf,
-} from '../domain/lease-state.ts'
+import { addressesEndingIn, sliceOf } from '../domain/lease-deadlines.ts'
+import { leasesOfMac as allOfMac, everyLease, leaseAt, leaseCount } from '../domain/lease-state.ts'
 import { noRow } from '../domain/row-index.ts'
 import { bindingLimit, bindingsText } from '../projections/dhcp-text.ts'
 import {

@@ -2,7 +2,8 @@
 import fc from 'fast-check'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { nodeHash, sha256 } from '../adapters/journal/commitment.ts'
+import { nodeHash } from '../adapters/journal/commitment.ts'
+import { sha256 } from '../adapters/journal/sha256.ts'
 import {
 	consistencyProof,
 	growBy,

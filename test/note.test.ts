@@ -2,8 +2,8 @@
 import { generateKeyPairSync, sign } from 'node:crypto'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { sha256 } from '../adapters/journal/commitment.ts'
 import { isSignedBy } from '../adapters/journal/seal-key.ts'
+import { sha256 } from '../adapters/journal/sha256.ts'
 import { checkpointText, parseCheckpoint } from '../domain/seal/checkpoint.ts'
 import {
 	keyId,

@@ -16,4 +16,12 @@ test('read models are kept for who asks for them, and for HTTP', () => {
 	assert.is(viewsOf([], { RADLEDGER_HTTP: '127.0.0.1:8080' }), true)
 })
 
+test('the history is sealed unless that is put off', () => {
+	const sealOf = (flags: readonly string[], environment: Record<string, string> = {}) =>
+		serveSettings([...needed, ...flags], environment).seal
+	assert.is(sealOf([]), true)
+	assert.is(sealOf(['--no-seal']), false)
+	assert.is(sealOf([], { RADLEDGER_NO_SEAL: '1' }), false)
+})
+
 test.run()

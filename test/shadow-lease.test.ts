@@ -3,7 +3,7 @@ import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { parseIpv4 } from '../domain/address.ts'
 import type { NewEvent } from '../domain/event.ts'
-import { dueLeases, expiryMarginMs, releaseOfSession } from '../domain/lease.ts'
+import { dueLeases, expiryMarginMs, releaseOfSession } from '../domain/lease-end.ts'
 import { everyLease, leaseAt } from '../domain/lease-state.ts'
 import {
 	type ClientMessage,

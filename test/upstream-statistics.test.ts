@@ -18,6 +18,7 @@ import {
 } from '../domain/event.ts'
 import { upstreamStatisticsText } from '../projections/statistics-text.ts'
 import {
+	authenticationServerRow,
 	serverLimit,
 	type UpstreamStatistics,
 	upstreamStatistics,
@@ -510,6 +511,20 @@ test('a state that was saved and loaded goes on like one that was not', () => {
 		const saved = JSON.parse(text) as UpstreamStatistics
 		assert.equal(given(events.slice(cut), cut + 1, saved), straight)
 	}
+})
+
+test('an answer that comes twice closes nothing that was opened since', () => {
+	const state = upstreamStatistics.initial()
+	// A page of open requests comes and goes, and its place in memory is taken by the next one.
+	const events = [access(one), answer('AccessAccepted', 1, one), access(one)]
+	for (const [index, event] of [...events, answer('AccessAccepted', 1, one)].entries()) {
+		upstreamStatistics.fold(state, { ...event, position: index + 1 } as RecordedEvent)
+	}
+	assert.is(state.servers[0]!.now[authenticationServerRow.pending], 1)
+	assert.equal(
+		state.pages.map(({ open, servers }) => [open, servers.indexOf(1), servers.lastIndexOf(1)]),
+		[[1, 3, 3]],
+	)
 })
 
 test.run()

@@ -84,7 +84,7 @@ export const subscriberHistoryRoutes = [
 		parameters: {
 			q: optional(
 				text(253),
-				'The beginning of a MAC address (hyphens or colons) or of a user name, an address that was held, or an access point',
+				'The beginning of a MAC address (in any grouping) or of a user name (in small or capital letters), an address that was held, or an access point',
 			),
 			mac: optional(mac, 'One MAC address'),
 			user: optional(text(253), 'A user name that some session had'),
@@ -162,17 +162,39 @@ export const subscriberHistoryRoutes = [
 
 /** One of the things that people search by, whichever it is. */
 function anyName(q: string): Condition {
-	const mac = q.toUpperCase().replaceAll(':', '-')
+	const mac = macPrefix(q)
 	// The last character of all ends a range of everything that begins so, which an index can find.
 	const end = '\u{10FFFF}'
+	const users = spellings(q)
+	const byUser = (table: string) =>
+		users.map(() => `SELECT mac FROM ${table} WHERE user >= ? AND user < ?`)
 	return {
-		sql: `(mac >= ? AND mac < ? OR mac IN (
-			SELECT mac FROM session WHERE user >= ? AND user < ?
-			UNION SELECT mac FROM attempt WHERE user >= ? AND user < ?
-			UNION SELECT mac FROM lease WHERE address = ?
-			UNION SELECT mac FROM session_wap WHERE wap = ?))`,
-		values: [mac, mac + end, q, q + end, q, q + end, q, mac],
+		sql: `(mac >= ? AND mac < ? OR mac IN (${[
+			...byUser('session'),
+			...byUser('attempt'),
+			'SELECT mac FROM lease WHERE address = ?',
+			'SELECT mac FROM session_wap WHERE wap = ?',
+		].join(' UNION ')}))`,
+		values: [
+			...[mac, mac + end],
+			...[...users, ...users].flatMap(user => [user, user + end]),
+			...[q, mac],
+		],
 	}
+}
+
+/** A MAC address, or how one begins, in any grouping: `0200.5e` is `02-00-5E`, and 10.2.0.0 is not. */
+function macPrefix(q: string): string {
+	const separators = /^[0-9a-f]{4}\./i.test(q) ? /\./g : /[-:]/g
+	const digits = q.replace(separators, '').toUpperCase()
+	return /^[0-9A-F]{1,12}$/.test(digits) ? digits.match(/..?/g)!.join('-') : q
+}
+
+/** People do not know how a name was spelt at the login; an index of names tells letters apart. */
+function spellings(q: string): string[] {
+	const lower = q.toLowerCase()
+	const capitalised = lower.slice(0, 1).toUpperCase() + lower.slice(1)
+	return [...new Set([q, lower, capitalised, q.toUpperCase()])]
 }
 
 function stateOf(sources: Sources, mac: string, router: string, at: number | undefined): RawRow {

@@ -3,14 +3,10 @@
  * canonical octets, which are the stored line with its position in front. The salt keeps what was
  * erased from being guessed out of the hash that stays.
  */
-import { hash } from 'node:crypto'
 import { type NodeHash, nodeHashing } from '../../domain/seal/merkle.ts'
+import { sha256 } from './sha256.ts'
 
 export const saltOctets = 16
-
-export function sha256(octets: Uint8Array): Uint8Array {
-	return hash('sha256', octets, 'buffer')
-}
 
 export const nodeHash: NodeHash = nodeHashing(sha256)
 

@@ -13,8 +13,8 @@ import { closeSync, existsSync, fsyncSync, openSync, readFileSync, writeFileSync
 import { dirname, join } from 'node:path'
 import { keyId, type VerifierKey, verifierKeyText } from '../../domain/seal/note.ts'
 import { fromBase64, toBase64, toHex } from '../../domain/seal/octets.ts'
-import { sha256 } from './commitment.ts'
 import { JournalFailure, reason } from './failure.ts'
+import { sha256 } from './sha256.ts'
 
 export type SealKey = {
 	readonly verifier: VerifierKey

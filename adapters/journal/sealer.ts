@@ -29,7 +29,7 @@ const closeMs = 5_000
 
 export function openSealer({ folder, keyFile, onWarning }: SealerSettings): Sealer {
 	const data: ThreadData = { sealer: true, folder, keyFile }
-	const worker = new Worker(new URL(import.meta.url), { workerData: data })
+	const worker = new Worker(new URL(import.meta.url), { name: 'sealer', workerData: data })
 	const ended = Promise.withResolvers<void>()
 	let told = 0
 	worker.on('message', (sentence: string) => onWarning(sentence))

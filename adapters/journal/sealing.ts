@@ -10,7 +10,7 @@ import { checkpointText, originOf } from '../../domain/seal/checkpoint.ts'
 import { type Frontier, growBy, newFrontier, rootOf } from '../../domain/seal/merkle.ts'
 import { signedNote, verifierKeyText } from '../../domain/seal/note.ts'
 import { utf8 } from '../../domain/seal/octets.ts'
-import { leafHashing, lineEnds, nodeHash, saltOctets, sha256 } from './commitment.ts'
+import { leafHashing, lineEnds, nodeHash, saltOctets } from './commitment.ts'
 import { JournalFailure } from './failure.ts'
 import { lastPosition, openToRead } from './schema.ts'
 import { defaultKeyFile, makeSealKey, readSealKey, type SealKey } from './seal-key.ts'
@@ -23,6 +23,7 @@ import {
 	tileLeaves,
 	verifierKeyIn,
 } from './seal-store.ts'
+import { sha256 } from './sha256.ts'
 
 export type SealingSettings = {
 	readonly folder: string

@@ -7,7 +7,7 @@ import type { DatabaseSync } from 'node:sqlite'
 import { originOf, parseCheckpoint } from '../../domain/seal/checkpoint.ts'
 import { type Frontier, growBy, newFrontier, rootOf } from '../../domain/seal/merkle.ts'
 import { openNote, type VerifierKey } from '../../domain/seal/note.ts'
-import { leafHashing, lineEnds, nodeHash, saltOctets, sha256 } from './commitment.ts'
+import { leafHashing, lineEnds, nodeHash, saltOctets } from './commitment.ts'
 import { lastPosition, openToRead } from './schema.ts'
 import { isSignedBy } from './seal-key.ts'
 import {
@@ -19,6 +19,7 @@ import {
 	sealedSize,
 	tileLeaves,
 } from './seal-store.ts'
+import { sha256 } from './sha256.ts'
 
 /** `position`: the first that is wrong. */
 export type Fault = { readonly position: number; readonly sentence: string }

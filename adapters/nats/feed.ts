@@ -5,7 +5,6 @@
  * last (`Nats-Expected-Last-Sequence`), so that what is lost on the way holds up what comes after
  * it, and a second relay is found out. How far a stream has come, its last message tells.
  */
-import { setTimeout as sleep } from 'node:timers/promises'
 import {
 	connect,
 	createInbox,
@@ -13,9 +12,6 @@ import {
 	type JetStreamManager,
 	type Msg,
 	type NatsConnection,
-	RetentionPolicy,
-	StorageType,
-	type StreamInfo,
 } from 'nats'
 import { virtualRouterOf } from '../../domain/event.ts'
 import type { MirrorState } from '../../domain/mirror.ts'
@@ -23,6 +19,7 @@ import { subjectToken } from '../../domain/sae/protocol.ts'
 import type { PlacedEvent } from '../../domain/upcast.ts'
 import { connectionOptions, type NatsSecurity } from './connection.ts'
 import type { FedStream, FeedCheckpoint } from './feed-checkpoint.ts'
+import { ensureStream, lastMessage, messageId, positionIn, streamName } from './feed-stream.ts'
 
 export type FeedSource = {
 	/** Id of the journal. */
@@ -78,10 +75,8 @@ export type Feed = {
 
 const closingMs = 2000
 const chunkEvents = 512
-/** Error codes of JetStream. */
+/** Of JetStream: the stream's last message is another one. */
 const wrongLastSequence = 10071
-const streamNotFound = 10059
-const messageNotFound = 10037
 
 /** Somebody has to decide: the feed goes no further. */
 class FeedStop extends Error {
@@ -344,7 +339,12 @@ export function openFeed(settings: FeedSettings): Feed {
 		const token = subjectToken(router)
 		const name = streamName(router)
 		const prefix = `radledger.event.${token}.`
-		const { state: there, created } = await streamOf(manager, name, `${prefix}>`)
+		const { state: there, created } = await ensureStream(
+			manager,
+			name,
+			`${prefix}>`,
+			settings.replicas,
+		)
 		const chain = { name, prefix, created, sequence: there.last_seq, position: 0, certain: true }
 		if (there.last_seq === 0) return chain
 		const last = await lastMessage(manager, name, there.last_seq)
@@ -357,74 +357,6 @@ export function openFeed(settings: FeedSettings): Feed {
 		}
 		return { ...chain, position }
 	}
-
-	async function streamOf(
-		manager: JetStreamManager,
-		name: string,
-		subject: string,
-	): Promise<StreamInfo> {
-		try {
-			return await manager.streams.info(name)
-		} catch (error) {
-			if (errorCode(error) !== streamNotFound) throw error
-		}
-		const copies = settings.replicas === undefined ? [3, 1] : [settings.replicas]
-		for (const [index, replicas] of copies.entries()) {
-			try {
-				return await manager.streams.add({
-					name,
-					subjects: [subject],
-					retention: RetentionPolicy.Limits,
-					storage: StorageType.File,
-					num_replicas: replicas,
-				})
-			} catch (error) {
-				// A server alone, or a cluster that is too small, keeps one copy.
-				if (index === copies.length - 1) throw error
-			}
-		}
-		throw new Error(`the stream ${name} could not be made`)
-	}
-}
-
-/** Nothing in a stream's name may be `.`, `*`, `>`, a blank or a separator of paths. */
-function streamName(router: string): string {
-	return `radledger-event-${subjectToken(router)}`
-}
-
-/** `Nats-Msg-Id`: a message that comes twice within the server's window is stored once. */
-function messageId(journal: string, position: number): string {
-	return `${journal}:${position}`
-}
-
-function positionIn(journal: string, id: string): number | undefined {
-	if (!id.startsWith(`${journal}:`)) return undefined
-	const position = Number(id.slice(journal.length + 1))
-	return Number.isSafeInteger(position) ? position : undefined
-}
-
-/** `Nats-Msg-Id` of the last message, empty where it has none; undefined where the message is gone. */
-async function lastMessage(
-	manager: JetStreamManager,
-	name: string,
-	sequence: number,
-): Promise<string | undefined> {
-	for (let attempt = 0; ; attempt++) {
-		try {
-			const { header } = await manager.streams.getMessage(name, { seq: sequence })
-			return header.get('Nats-Msg-Id')
-		} catch (error) {
-			if (errorCode(error) === messageNotFound) return undefined
-			// A stream that has just got a leader may not answer the first time.
-			if (attempt === 2) throw error
-			await sleep(200)
-		}
-	}
-}
-
-function errorCode(error: unknown): number | undefined {
-	const { api_error: api } = error as { api_error?: { err_code?: number } }
-	return api?.err_code
 }
 
 const noResponders = 503

@@ -1,7 +1,9 @@
 /**
  * How fast the EventStoreDB mirror ships a journal to the loopback node, which runs in a process of
  * its own: events of 20,000 subscribers in turn, so that nearly each is an append of its own, the
- * first half of them to streams that are new. Run by itself it prints JSON.
+ * first 40,000 of them to streams that are new. Run by itself it prints JSON.
+ *
+ *   node infra/bench/eventstore.ts FOLDER [EVENTS]
  */
 import { type ChildProcess, fork } from 'node:child_process'
 import { once } from 'node:events'
@@ -10,10 +12,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { openMirror } from '../../adapters/eventstoredb/mirror.ts'
 import { openTarget } from '../../adapters/eventstoredb/target.ts'
-import { openJournal } from '../../adapters/journal/journal.ts'
 import { openReader } from '../../adapters/journal/reader.ts'
 import { startEventStoreNode } from '../../test/eventstoredb/server.ts'
-import { sampleEvents } from './journal.ts'
+import { writeSampleJournal } from './journal.ts'
 
 export type EventStoreFigures = {
 	readonly events: number
@@ -28,26 +29,18 @@ const deadlineMs = 30_000
 /** Measures in a new folder within `parent`, which it deletes again. */
 export async function measureEventStore(
 	parent: string = tmpdir(),
-	events = 80_000,
+	events = 50_000,
 ): Promise<EventStoreFigures> {
 	const folder = mkdtempSync(join(parent, 'radledger-bench-'))
 	const node = fork(import.meta.filename, [nodeArgument], { execArgv: [] })
 	try {
 		const [port] = await once(node, 'message')
-		writeJournal(folder, events)
-		return await ship(folder, `esdb://127.0.0.1:${port}?tls=false`, events)
+		const recorded = writeSampleJournal(folder, events)
+		return await ship(folder, `esdb://127.0.0.1:${port}?tls=false`, recorded)
 	} finally {
 		await ended(node)
 		rmSync(folder, { recursive: true })
 	}
-}
-
-function writeJournal(folder: string, events: number): void {
-	const journal = openJournal({ folder })
-	for (let from = 0; from < events; from += 256) {
-		journal.append(sampleEvents(from, Math.min(256, events - from)))
-	}
-	journal.close()
 }
 
 async function ship(folder: string, url: string, events: number): Promise<EventStoreFigures> {
@@ -86,6 +79,8 @@ if (process.argv[2] === nodeArgument) {
 	// Without its parent nobody needs it.
 	process.on('disconnect', () => process.exit(0))
 } else if (import.meta.main) {
-	console.log(JSON.stringify(await measureEventStore(), undefined, '\t'))
+	const [parent, events] = process.argv.slice(2)
+	const figures = await measureEventStore(parent, events === undefined ? undefined : Number(events))
+	console.log(JSON.stringify(figures, undefined, '\t'))
 	process.exit(0)
 }

@@ -50,7 +50,7 @@ export type JournalLoad = {
 /** Measures in a new folder within `parent` (on the disk that matters), which it deletes again. */
 export function measureJournal(
 	parent: string,
-	load: JournalLoad = { events: 500_000, paceSeconds: 5, pacePerSecond: 2_000 },
+	load: JournalLoad = { events: 500_000, paceSeconds: 3, pacePerSecond: 2_000 },
 ): JournalFigures {
 	const folder = mkdtempSync(join(parent, 'radledger-bench-'))
 	try {
@@ -66,6 +66,17 @@ export function measureJournal(
 		}
 	} finally {
 		rmSync(folder, { recursive: true })
+	}
+}
+
+/** Writes so many of `sampleEvents` (rounded up to a batch) and returns the position of the last. */
+export function writeSampleJournal(folder: string, events: number): number {
+	const journal = openJournal({ folder })
+	try {
+		for (let from = 0; from < events; from += 256) journal.append(sampleEvents(from, 256))
+		return journal.last()
+	} finally {
+		journal.close()
 	}
 }
 

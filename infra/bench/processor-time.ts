@@ -1,5 +1,7 @@
 /** Processor time of a whole process, every thread of it, from Linux's /proc. */
 import { readdirSync, readFileSync } from 'node:fs'
+import { cpus } from 'node:os'
+import { setTimeout as sleep } from 'node:timers/promises'
 
 /** What one process had used at one moment. */
 export type ProcessorTime = {
@@ -39,12 +41,42 @@ export function processorUsBetween(before: ProcessorTime, after: ProcessorTime):
 	return ns / 1000
 }
 
+/** Nanoseconds on a processor by name of thread, as the system knows it; threads of one name together. */
+export function readThreadTimes(pid: number): ReadonlyMap<string, number> {
+	const times = new Map<string, number>()
+	for (const [thread, ns] of readProcessorTime(pid).threadsNs) {
+		const name = threadName(pid, thread)
+		if (name !== undefined) times.set(name, (times.get(name) ?? 0) + ns)
+	}
+	return times
+}
+
 /** Microseconds that all processors of this machine were busy (or taken by its host) since boot. */
 export function readMachineBusyUs(): number {
 	const line = readFileSync('/proc/stat', 'latin1').split('\n', 1)[0] ?? ''
 	const [user, nice, system, , , irq, softirq, steal] = line.split(/\s+/).slice(1).map(Number)
 	const ticks = [user, nice, system, irq, softirq, steal].reduce<number>((a, b) => a + (b ?? 0), 0)
 	return ticks * usPerTick
+}
+
+/** Share of all processors' time that anything but this process took, in half a second from now. */
+export async function othersShare(): Promise<number> {
+	const began = performance.now()
+	const busyBefore = readMachineBusyUs()
+	const own = process.cpuUsage()
+	await sleep(500)
+	const { user, system } = process.cpuUsage(own)
+	const wallUs = (performance.now() - began) * 1000
+	const othersUs = readMachineBusyUs() - busyBefore - user - system
+	return Math.min(1, Math.max(0, othersUs / (wallUs * cpus().length)))
+}
+
+function threadName(pid: number, thread: string): string | undefined {
+	try {
+		return readFileSync(`/proc/${pid}/task/${thread}/comm`, 'utf8').trim()
+	} catch {
+		return undefined
+	}
 }
 
 /** undefined: the thread ended after it was listed. */

@@ -1,7 +1,8 @@
-/** The tables of a run, as Markdown that reads well in a terminal too, and their place in the README. */
-import { readFileSync, writeFileSync } from 'node:fs'
+/** The tables of a run. */
 import { cpus, release, totalmem } from 'node:os'
 import { clientsAtOnce, type DhcpSample, dhcpServers, offeredRates } from './dhcp.ts'
+import type { EventStoreFigures } from './eventstore.ts'
+import type { FeedFigures } from './feed.ts'
 import type { HttpRound } from './http.ts'
 import type { JournalFigures } from './journal.ts'
 import type { Measurement } from './load.ts'
@@ -10,6 +11,7 @@ import {
 	type Case,
 	caseTitle,
 	type Measured,
+	measuredParts,
 	median,
 	pairedRatios,
 	type Sample,
@@ -17,63 +19,62 @@ import {
 	samplesOf,
 	steadyCases,
 	type Target,
+	type ThreadShare,
 	targets,
 	thousands,
 	windowCases,
 } from './results.ts'
 import type { ScaleFigures } from './scale.ts'
+import { type Section, type Table, type TableName, type TargetRow, tableNames } from './section.ts'
 import type { QuestionRates } from './src-questions.ts'
+import type { VerifyFigures } from './verify.ts'
 import type { ViewFigures } from './views.ts'
 
 export type Run = Measured & {
-	readonly rounds: number
+	/** Share of all processors' time that other programs took, by part. */
+	readonly others: ReadonlyMap<string, number>
 	/** Names and versions of what radledger is compared with. */
 	readonly peers: readonly string[]
 	/** Milliseconds since 1970. */
 	readonly at: number
 }
 
-const beginMarker = '<!-- bench -->'
-const endMarker = '<!-- /bench -->'
-
-/** The whole report: targets first, then every figure, then where it was measured. */
-export function report(run: Run): string {
-	const parts = [targetTable(targets(run))]
-	if (run.samples.length > 0) parts.push(figureTable(run.samples), loggingNote(run.samples))
-	if (run.dhcp.length > 0) parts.push(dhcpTable(run.dhcp))
-	if (run.questions.length > 0) parts.push(questionTable(run.questions))
-	if (run.scale !== undefined) parts.push(scaleTable(run.scale))
-	if (run.http.length > 0) parts.push(httpTable(run.http))
-	if (run.journal !== undefined) parts.push(journalTable(run.journal))
-	if (run.views !== undefined) parts.push(viewTable(run.views))
-	parts.push(conditions(run))
-	return parts.filter(part => part !== '').join('\n\n')
-}
-
-/** Puts the report between the markers of the README. Throws where they are missing. */
-export function writeReadme(path: string, text: string): void {
-	const readme = readFileSync(path, 'utf8')
-	const begin = readme.indexOf(beginMarker)
-	const end = readme.indexOf(endMarker)
-	if (begin < 0 || end < begin) {
-		throw new Error(
-			`${path} has no place for the table: put the lines ${beginMarker} and ${endMarker} where it belongs.`,
-		)
+/** Targets first, then every figure, then where it was measured. */
+export function sectionOf(run: Run): Section {
+	const { samples, dhcp, questions, scale, http, journal, views, verify, eventStore, feed } = run
+	const tables: Readonly<Record<TableName, Table | undefined>> = {
+		relays: samples.length === 0 ? undefined : figureTable(samples),
+		logging: loggingTable(samples),
+		threads: run.threads.length === 0 ? undefined : threadTable(run.threads),
+		dhcp: dhcp.length === 0 ? undefined : dhcpTable(dhcp),
+		src: questions.length === 0 ? undefined : questionTable(questions),
+		scale: scale && scaleTable(scale),
+		views: views && viewTable(views),
+		http: http.length === 0 ? undefined : httpTable(http),
+		journal: journal && journalTable(journal),
+		verify: verify && verifyTable(verify),
+		eventstore:
+			eventStore && mirrorTable('an EventStoreDB node (the loopback one of the tests)', eventStore),
+		feed: feed && mirrorTable('JetStream of a nats-server', feed),
 	}
-	const head = readme.slice(0, begin + beginMarker.length)
-	writeFileSync(path, `${head}\n${text}\n${readme.slice(end)}`)
+	const date = new Date(run.at).toISOString().slice(0, 10)
+	const parts = measuredParts(run).map(name => {
+		return [name, { date, others: Math.round((run.others.get(name) ?? 0) * 100) }] as const
+	})
+	return {
+		targets: targets(run).map(targetRow),
+		tables: new Map(tableNames.flatMap(name => (tables[name] ? [[name, tables[name]]] : []))),
+		parts: new Map(parts),
+		conditions: conditionsOf(run.peers),
+	}
 }
 
-function targetTable(all: readonly Target[]): string {
-	const verdict = (reached: boolean | undefined) =>
-		reached === undefined ? '-' : reached ? 'reached' : '**not reached**'
-	return table(
-		['Target (radledger with its journal on)', 'Measured', ''],
-		all.map(({ text, measured, reached }) => [text, measured, verdict(reached)]),
-	)
+function targetRow({ text, measured, reached, part }: Target): TargetRow {
+	const verdict = reached === undefined ? '-' : reached ? 'reached' : '**not reached**'
+	return { text, measured, verdict, part }
 }
 
-function figureTable(samples: readonly Sample[]): string {
+function figureTable(samples: readonly Sample[]): Table {
 	const subjects: readonly Subject[] = [...relayNames, 'none']
 	const rows = [...windowCases, ...steadyCases].flatMap(of =>
 		subjects.flatMap(subject => figureRow(samples, of, subject)),
@@ -104,18 +105,49 @@ function figureRow(samples: readonly Sample[], of: Case, subject: Subject): stri
 }
 
 /** radsecproxy as it is usually run writes a line for each request: the easier comparison. */
-function loggingNote(samples: readonly Sample[]): string {
-	const ratios = windowCases.flatMap(of => {
+function loggingTable(samples: readonly Sample[]): Table | undefined {
+	const rows = windowCases.flatMap(of => {
 		const peer = 'radsecproxy-logging'
 		const cpu = median(pairedRatios(samples, of, 'radledger', peer, 'cpuUsPerRequest'))
 		const rate = median(pairedRatios(samples, of, 'radledger', peer, 'requestsPerSecond'))
-		if (Number.isNaN(cpu)) return []
-		return [`${caseTitle(of)} ${cpu.toFixed(2)} x CPU, ${rate.toFixed(2)} x requests/s`]
+		return Number.isNaN(cpu) ? [] : [[caseTitle(of), `${cpu.toFixed(2)} x`, `${rate.toFixed(2)} x`]]
 	})
-	return ratios.length === 0 ? '' : `Against radsecproxy with its log on: ${ratios.join('; ')}.`
+	if (rows.length === 0) return undefined
+	return table(['Against radsecproxy, a log line each', 'CPU per request', 'requests/s'], rows, 1)
 }
 
-function journalTable({ appends, latency, replay, stream, eventBytes }: JournalFigures): string {
+/** As it runs with no further options; threads that had nothing to do are left out. */
+function threadTable(threads: readonly ThreadShare[]): Table {
+	const rows = threads.flatMap(({ name, share }) => {
+		const percent = `${(share * 100).toFixed(1)} %`
+		return percent === '0.0 %' ? [] : [[threadTitles[name] ?? name, percent]]
+	})
+	return table(["radledger's threads under these loads", 'processor time'], rows, 1)
+}
+
+const threadTitles: Readonly<Record<string, string>> = {
+	MainThread: 'packets and journal',
+	'journal-keeper': 'index and checkpoints of the journal',
+	sealer: 'seal',
+	views: 'read models',
+	V8Worker: 'V8: collecting garbage, compiling',
+}
+
+function verifyTable({ events, seal, verify }: VerifyFigures): Table {
+	const row = (name: string, { eventsPerSecond, cpuUsPerEvent }: VerifyFigures['seal']) => [
+		...[name, thousands(eventsPerSecond), `${cpuUsPerEvent}`],
+	]
+	const heads = [`A journal of ${thousands(events)} events`, 'events/s', 'CPU us/event']
+	return table(heads, [row('Sealed', seal), row('Verified', verify)], 1)
+}
+
+function mirrorTable(name: string, figures: EventStoreFigures | FeedFigures): Table {
+	const { events, eventsPerSecond, cpuUsPerEvent } = figures
+	const row = [name, thousands(events), thousands(eventsPerSecond), `${cpuUsPerEvent}`]
+	return table(['Shipped to', 'events', 'events/s', 'CPU us/event'], [row], 1)
+}
+
+function journalTable({ appends, latency, replay, stream, eventBytes }: JournalFigures): Table {
 	const append = `${appends.cpuUsPerEvent} us CPU each, ${appends.processCpuUsPerEvent} us with index and checkpoints`
 	return table(
 		['Journal alone', ''],
@@ -134,7 +166,7 @@ function journalTable({ appends, latency, replay, stream, eventBytes }: JournalF
 	)
 }
 
-function viewTable({ events, follow, size, history }: ViewFigures): string {
+function viewTable({ events, follow, size, history }: ViewFigures): Table {
 	const kinds = ['subscriber', 'user', 'address'] as const
 	return table(
 		[`Read models of ${thousands(events)} events`, ''],
@@ -159,7 +191,7 @@ const dhcpTitles = {
 	kea: 'Kea, memfile',
 } as const
 
-function dhcpTable(samples: readonly DhcpSample[]): string {
+function dhcpTable(samples: readonly DhcpSample[]): Table {
 	const rows = offeredRates.flatMap(offered =>
 		dhcpServers.flatMap(server => {
 			const own = samples.filter(one => one.offered === offered && one.server === server)
@@ -174,7 +206,7 @@ function dhcpTable(samples: readonly DhcpSample[]): string {
 	return table(['DHCP load', 'Server', 'exchanges/s', 'CPU us/exchange', 'lost'], rows, 2)
 }
 
-function questionTable(rates: readonly QuestionRates[]): string {
+function questionTable(rates: readonly QuestionRates[]): Table {
 	const ms = (us: number) => (us / 1000).toFixed(2)
 	const rows = rates.map(({ name, questions, failed, p50Us, p99Us, p999Us }) => [
 		...[name, thousands(questions), ms(p50Us), ms(p99Us), ms(p999Us), thousands(failed)],
@@ -182,7 +214,7 @@ function questionTable(rates: readonly QuestionRates[]): string {
 	return table(['SRC', 'questions', 'p50 ms', 'p99 ms', 'p99.9 ms', 'unanswered'], rows, 1)
 }
 
-function scaleTable(scale: ScaleFigures): string {
+function scaleTable(scale: ScaleFigures): Table {
 	const gib = (bytes: number) => `${(bytes / 2 ** 30).toFixed(2)} GiB`
 	return table(
 		[`${thousands(scale.subscribers)} live sessions with leases`, ''],
@@ -198,7 +230,7 @@ function scaleTable(scale: ScaleFigures): string {
 	)
 }
 
-function httpTable(rounds: readonly HttpRound[]): string {
+function httpTable(rounds: readonly HttpRound[]): Table {
 	const row = (name: string, measured: readonly Measurement[], answers: string) => [
 		...[name, thousands(median(measured.map(one => one.requestsPerSecond)))],
 		...[(median(measured.map(one => one.p99Us)) / 1000).toFixed(2), answers],
@@ -218,40 +250,18 @@ function httpTable(rounds: readonly HttpRound[]): string {
 	)
 }
 
-function conditions(run: Run): string {
+/** The machine, and what was compared on it. */
+export function conditionsOf(peers: readonly string[]): string {
 	const { model } = cpus()[0] ?? { model: 'unknown processor' }
 	const memory = `${Math.round(totalmem() / 2 ** 30)} GiB`
 	const machine = `${model.trim()}, ${cpus().length} cores, ${memory}, Linux ${release()}`
-	const versions = [`Node ${process.versions.node}`, ...run.peers].join(', ')
-	const date = new Date(run.at).toISOString().slice(0, 10)
-	const measured = `Measured ${date} on ${machine}; ${versions}.`
-	return run.samples.length === 0 ? measured : `${measured}\n${method(run)}`
+	return `${machine}; ${[`Node ${process.versions.node}`, ...peers].join(', ')}`
 }
 
-function method({ samples, rounds }: Run): string {
-	const elsewhere = median(samples.map(sample => sample.measurement.elsewhere))
-	const percent = Math.round(elsewhere * 100)
-	return [
-		'Load generator, relay and home server share the machine, over loopback.',
-		`The relays take turns in ${rounds === 1 ? 'one round' : `${rounds} rounds`}: figures are medians; ratios are medians (and ranges) of the ratios within a round.`,
-		'CPU is that of the whole relay process, with what it puts off until after the load.',
-		`Meanwhile ${percent} % of the processors' time went to other things (median).`,
-	].join('\n')
-}
-
-/** A Markdown table with its columns aligned; from column `numbersFrom` on, to the right. */
 function table(
 	heads: readonly string[],
 	rows: readonly (readonly string[])[],
 	numbersFrom = heads.length,
-): string {
-	const widths = heads.map((head, i) =>
-		Math.max(3, head.length, ...rows.map(row => row[i]?.length ?? 0)),
-	)
-	const line = (cells: readonly string[]) =>
-		`| ${widths.map((width, i) => (i < numbersFrom ? (cells[i] ?? '').padEnd(width) : (cells[i] ?? '').padStart(width))).join(' | ')} |`
-	const rule = widths.map((width, i) =>
-		i < numbersFrom ? '-'.repeat(width) : `${'-'.repeat(width - 1)}:`,
-	)
-	return [line(heads), line(rule), ...rows.map(line)].join('\n')
+): Table {
+	return { heads, rows, numbersFrom }
 }

@@ -1,5 +1,7 @@
 /** What a whole run has measured, as plain data, and the figures drawn from it. */
 import type { DhcpSample, DhcpServer } from './dhcp.ts'
+import type { EventStoreFigures } from './eventstore.ts'
+import type { FeedFigures } from './feed.ts'
 import type { HttpRound } from './http.ts'
 import type { JournalFigures } from './journal.ts'
 import type { Measurement } from './load.ts'
@@ -8,6 +10,20 @@ import type { ScaleFigures } from './scale.ts'
 import type { QuestionRates } from './src-questions.ts'
 import type { VerifyFigures } from './verify.ts'
 import { type ViewFigures, viewEvents } from './views.ts'
+
+/** What is measured beside the relays, from quick to slow. */
+export const partNames = [
+	'journal',
+	'feed',
+	'src',
+	'verify',
+	'eventstore',
+	'http',
+	'dhcp',
+	'scale',
+	'views',
+] as const
+export type PartName = (typeof partNames)[number]
 
 /** `none`: the load generator and the home server alone, which is what the machine can do. */
 export type Subject = RelayName | 'none'
@@ -48,10 +64,44 @@ export type Measured = {
 	readonly scale: ScaleFigures | undefined
 	readonly http: readonly HttpRound[]
 	readonly views: ViewFigures | undefined
-	readonly verify?: VerifyFigures | undefined
+	readonly verify: VerifyFigures | undefined
+	readonly eventStore: EventStoreFigures | undefined
+	readonly feed: FeedFigures | undefined
+	/** Of the relay under its loads: shares of its processor time by thread, the greatest first. */
+	readonly threads: readonly ThreadShare[]
 }
 
-export type Target = {
+export type ThreadShare = { readonly name: string; readonly share: number }
+
+export const nothingMeasured: Measured = {
+	...{ samples: [], dhcp: [], questions: [], http: [], threads: [] },
+	...{ journal: undefined, scale: undefined, views: undefined },
+	...{ verify: undefined, eventStore: undefined, feed: undefined },
+}
+
+/** The name for `--only` of everything that has figures. */
+export function measuredParts(measured: Measured): string[] {
+	const cases = new Set(measured.samples.map(sample => sample.case.name))
+	const parts: Readonly<Record<PartName, boolean>> = {
+		journal: measured.journal !== undefined,
+		feed: measured.feed !== undefined,
+		src: measured.questions.length > 0,
+		verify: measured.verify !== undefined,
+		eventstore: measured.eventStore !== undefined,
+		http: measured.http.length > 0,
+		dhcp: measured.dhcp.length > 0,
+		scale: measured.scale !== undefined,
+		views: measured.views !== undefined,
+	}
+	return [...cases, ...partNames.filter(name => parts[name])]
+}
+
+export type Target = Verdict & {
+	/** The case or part that it is about, by its name for `--only`. */
+	readonly part: string
+}
+
+type Verdict = {
 	readonly text: string
 	readonly measured: string
 	/** undefined: not measured. */
@@ -98,37 +148,59 @@ export function pairedRatios(
 }
 
 /** Every target, in the order in which they are printed, with what came of it. */
-export function targets({
-	samples,
-	journal,
-	dhcp,
-	questions,
-	scale,
-	http,
-	views,
-	verify,
-}: Measured): Target[] {
+export function targets(measured: Measured): Target[] {
+	const { journal, dhcp, views, verify, eventStore, feed } = measured
+	const of = (part: PartName, ...all: readonly Verdict[]) => all.map(one => ({ part, ...one }))
 	return [
-		...windowCases.flatMap(of => [
-			ratioTarget(samples, of, 'cpuUsPerRequest', 'radsecproxy', 'at most', 0.8),
-			ratioTarget(samples, of, 'requestsPerSecond', 'radsecproxy', 'at least', 1),
-		]),
-		...windowCases.map(of =>
-			ratioTarget(samples, of, 'requestsPerSecond', 'freeradius-detail', 'at least', 4),
+		...relayTargets(measured.samples),
+		...of(
+			'journal',
+			rateTarget('Journal: appends/s', 150_000, journal?.appends.eventsPerSecond),
+			rateTarget('Journal: replayed events/s', 500_000, journal?.replay.eventsPerSecond),
 		),
-		...steadyCases.flatMap(of => [
-			latencyTarget(samples, of, 'p99Us', 'p99', 3),
-			latencyTarget(samples, of, 'p999Us', 'p99.9', 15),
-		]),
-		journalTarget('Journal: appends/s', 150_000, journal?.appends.eventsPerSecond),
-		journalTarget('Journal: replayed events/s', 500_000, journal?.replay.eventsPerSecond),
-		dhcpTarget(dhcp, 'exchangesPerSecond', 'at least', 2),
-		dhcpTarget(dhcp, 'cpuUsPerExchange', 'at most', 0.5),
-		questionTarget(questions),
-		...scaleTargets(scale),
-		httpTarget(http),
-		...viewTargets(views),
-		journalTarget('verify: events/s', 200_000, verify?.verify.eventsPerSecond),
+		...of(
+			'dhcp',
+			dhcpTarget(dhcp, 'exchangesPerSecond', 'at least', 2),
+			dhcpTarget(dhcp, 'cpuUsPerExchange', 'at most', 0.5),
+		),
+		...of('src', questionTarget(measured.questions)),
+		...of('scale', ...scaleTargets(measured.scale)),
+		...of(
+			'views',
+			rateTarget('Read models: events/s followed', 50_000, views?.follow.eventsPerSecond),
+			historyTarget(views),
+		),
+		...of('http', httpTarget(measured.http)),
+		...of('verify', rateTarget('Verify: events/s', 200_000, verify?.verify.eventsPerSecond)),
+		...of(
+			'eventstore',
+			rateTarget('EventStoreDB mirror: events/s', 5_000, eventStore?.eventsPerSecond),
+		),
+		...of('feed', rateTarget('JetStream feed: events/s', 20_000, feed?.eventsPerSecond)),
+	]
+}
+
+function relayTargets(samples: readonly Sample[]): Target[] {
+	const about = (of: Case, ...all: readonly Verdict[]) =>
+		all.map(one => ({ part: of.name, ...one }))
+	return [
+		...windowCases.flatMap(of =>
+			about(
+				of,
+				ratioTarget(samples, of, 'cpuUsPerRequest', 'radsecproxy', 'at most', 0.8),
+				ratioTarget(samples, of, 'requestsPerSecond', 'radsecproxy', 'at least', 1),
+			),
+		),
+		...windowCases.flatMap(of =>
+			about(of, ratioTarget(samples, of, 'requestsPerSecond', 'freeradius-detail', 'at least', 4)),
+		),
+		...steadyCases.flatMap(of =>
+			about(
+				of,
+				latencyTarget(samples, of, 'p99Us', 'p99', 3),
+				latencyTarget(samples, of, 'p999Us', 'p99.9', 15),
+			),
+		),
 	]
 }
 
@@ -150,7 +222,7 @@ function dhcpTarget(
 	figure: 'exchangesPerSecond' | 'cpuUsPerExchange',
 	bound: 'at most' | 'at least',
 	limit: number,
-): Target {
+): Verdict {
 	const what = figure === 'cpuUsPerExchange' ? 'CPU per exchange' : 'exchanges/s'
 	const text = `DHCP, 4-way: ${what} ${bound} ${limit} x Kea, memfile`
 	const peers = bestOfRounds(samples, 'kea')
@@ -165,7 +237,7 @@ function dhcpTarget(
 export const questionRate = 2000
 const questionLimitMs = 2
 
-function questionTarget(rates: readonly QuestionRates[]): Target {
+function questionTarget(rates: readonly QuestionRates[]): Verdict {
 	const text = `Pool question over NATS, ${thousands(questionRate)}/s: adds less than ${questionLimitMs} ms at p99`
 	const over = rates.find(({ name }) => name.endsWith('NATS'))
 	if (over === undefined) return { text, measured: 'not measured', reached: undefined }
@@ -181,7 +253,7 @@ function questionTarget(rates: readonly QuestionRates[]): Target {
 /** What analysts may take of the relay's rate. */
 const analystsShare = 0.05
 
-function httpTarget(rounds: readonly HttpRound[]): Target {
+function httpTarget(rounds: readonly HttpRound[]): Verdict {
 	const limit = 1 - analystsShare
 	const text = `EAP, window 64, HTTP API at full load: at least ${limit} x the requests/s without`
 	const ratios = rounds.map(
@@ -195,7 +267,7 @@ const restartLimitSeconds = 20
 /** What the two targets are about; fewer show nothing. */
 export const scaleSubscribers = 1_000_000
 
-function scaleTargets(scale: ScaleFigures | undefined): Target[] {
+function scaleTargets(scale: ScaleFigures | undefined): Verdict[] {
 	const many = `${thousands(scaleSubscribers)} live sessions with leases`
 	const memory = `${many}: at most ${memoryLimitGib} GiB of memory`
 	const restart = `${many}: restart within ${restartLimitSeconds} s`
@@ -222,7 +294,7 @@ function ratioTarget(
 	peer: keyof typeof peerNames,
 	bound: 'at most' | 'at least',
 	limit: number,
-): Target {
+): Verdict {
 	const ratios = pairedRatios(samples, of, 'radledger', peer, figure)
 	const what = figure === 'cpuUsPerRequest' ? 'CPU per request' : 'requests/s'
 	const text = `${caseTitle(of)}: ${what} ${bound} ${limit} x ${peerNames[peer]}`
@@ -234,7 +306,7 @@ function ratioOf(
 	ratios: readonly number[],
 	bound: 'at most' | 'at least',
 	limit: number,
-): Target {
+): Verdict {
 	if (ratios.length === 0) return { text, measured: 'not measured', reached: undefined }
 	const ratio = median(ratios)
 	const range = `${Math.min(...ratios).toFixed(2)} to ${Math.max(...ratios).toFixed(2)}`
@@ -248,7 +320,7 @@ function latencyTarget(
 	figure: 'p99Us' | 'p999Us',
 	name: string,
 	limitMs: number,
-): Target {
+): Verdict {
 	const text = `${caseTitle(of)}: ${name} under ${limitMs} ms`
 	const measured = samplesOf(samples, of, 'radledger')
 	if (measured.length === 0) return { text, measured: 'not measured', reached: undefined }
@@ -260,24 +332,18 @@ function latencyTarget(
 	return { text, measured: `${ms.toFixed(2)} ms${note}`, reached: held && ms < limitMs }
 }
 
-function journalTarget(name: string, limit: number, rate: number | undefined): Target {
+function rateTarget(name: string, limit: number, rate: number | undefined): Verdict {
 	const text = `${name} at least ${thousands(limit)}`
 	if (rate === undefined) return { text, measured: 'not measured', reached: undefined }
 	return { text, measured: thousands(rate), reached: rate >= limit }
 }
 
-function viewTargets(views: ViewFigures | undefined): Target[] {
+function historyTarget(views: ViewFigures | undefined): Verdict {
 	const limitMs = 5
 	const text = `History of a subscriber among ${thousands(views?.events ?? viewEvents)} events: under ${limitMs} ms`
 	const { p50, p99 } = views?.history.subscriber ?? { p50: undefined, p99: undefined }
-	const lookup: Target =
-		p50 === undefined
-			? { text, measured: 'not measured', reached: undefined }
-			: { text, measured: `${p50} ms (p99 ${p99} ms)`, reached: p50 < limitMs }
-	return [
-		journalTarget('Read models: events/s followed', 50_000, views?.follow.eventsPerSecond),
-		lookup,
-	]
+	if (p50 === undefined) return { text, measured: 'not measured', reached: undefined }
+	return { text, measured: `${p50} ms (p99 ${p99} ms)`, reached: p50 < limitMs }
 }
 
 export function caseTitle(of: Case): string {

@@ -15,7 +15,8 @@ import { createLocalSrc } from '../../domain/sae/local.ts'
 import type { DiscoverRequest } from '../../domain/sae/protocol.ts'
 import { parseRules } from '../../domain/sae/rules-text.ts'
 import { installed } from '../install-test-peers.ts'
-import { openWorkplace, start, type Workplace } from './processes.ts'
+import { startNatsServer } from './nats-server.ts'
+import { openWorkplace, start } from './processes.ts'
 
 export type QuestionRates = {
 	readonly name: string
@@ -107,20 +108,6 @@ async function measureClient(
 		p99Us: at(0.99),
 		p999Us: at(0.999),
 	}
-}
-
-async function startNatsServer(workplace: Workplace): Promise<number> {
-	const child = start(workplace, 'nats-server', ['-a', '127.0.0.1', '-p', '-1'], 'pipe')
-	let output = ''
-	child.stderr!.on('data', text => {
-		output += text
-	})
-	for (let waited = 0; waited < 5000; waited += 50) {
-		const port = /connections on 127.0.0.1:(\d+)/.exec(output)?.[1]
-		if (port !== undefined && output.includes('Server is ready')) return Number(port)
-		await sleep(50)
-	}
-	throw new Error(`nats-server did not start: ${output.slice(-300)}`)
 }
 
 /** Rates over NATS (where a `nats-server` is installed) and within the process. */

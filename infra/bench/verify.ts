@@ -1,13 +1,14 @@
 /**
  * How fast a journal is sealed and verified on this machine: everything re-computed from the first
  * event, the seal in one thread and the projections in another. Run by itself it prints JSON.
+ *
+ *   node infra/bench/verify.ts FOLDER [EVENTS]
  */
 import { mkdtempSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
-import { openJournal } from '../../adapters/journal/journal.ts'
 import { openSealing } from '../../adapters/journal/sealing.ts'
 import { verifyFolder } from '../../src/verify.ts'
-import { sampleEvents } from './journal.ts'
+import { writeSampleJournal } from './journal.ts'
 
 export type VerifyFigures = {
 	readonly events: number
@@ -18,18 +19,10 @@ export type VerifyFigures = {
 }
 
 /** Measures in a new folder within `parent`, which it deletes again. Throws where verify finds a fault. */
-export async function measureVerify(
-	parent: string,
-	events = 500_000,
-	note: (text: string) => void = () => undefined,
-): Promise<VerifyFigures> {
-	note('verify')
+export async function measureVerify(parent: string, events = 500_000): Promise<VerifyFigures> {
 	const folder = mkdtempSync(join(parent, 'radledger-bench-'))
 	try {
-		const journal = openJournal({ folder })
-		for (let at = 0; at < events; at += 64) journal.append(sampleEvents(at, 64))
-		const recorded = journal.last()
-		journal.close()
+		const recorded = writeSampleJournal(folder, events)
 		const seal = await timed(recorded, async () => sealAll(folder, recorded))
 		const verify = await timed(recorded, async () => {
 			const { faults } = await verifyFolder({
@@ -66,5 +59,7 @@ async function timed(events: number, work: () => Promise<void>) {
 }
 
 if (import.meta.main) {
-	console.log(JSON.stringify(await measureVerify(process.argv[2] ?? '.'), null, '\t'))
+	const [parent = '.', events] = process.argv.slice(2)
+	const figures = await measureVerify(parent, events === undefined ? undefined : Number(events))
+	console.log(JSON.stringify(figures, null, '\t'))
 }

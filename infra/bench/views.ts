@@ -35,6 +35,7 @@ export type Lookups = {
 export const viewEvents = 10_000_000
 const subscribers = 200_000
 const lookups = 300
+const batchEvents = 1024
 
 /** Measures in a new folder within `parent`, which it deletes again. */
 export function measureViews(parent: string, events: number): ViewFigures {
@@ -63,9 +64,10 @@ function sessionsOf(events: number): number {
 function writeJournal(folder: string, events: number): void {
 	const journal = openJournal({ folder })
 	const source = lives({ subscribers, live: 20_000, beginMs: Date.UTC(2027, 0, 5) })
-	for (let count = 0; count < events; count += 64) {
+	for (let count = 0; count < events; count += batchEvents) {
 		const batch: NewEvent[] = []
-		while (batch.length < 64) batch.push(source.next().value as NewEvent)
+		while (batch.length < Math.min(batchEvents, events - count))
+			batch.push(source.next().value as NewEvent)
 		journal.append(batch)
 	}
 	journal.close()

@@ -3,7 +3,7 @@
  * (RFC 2131 §4.3.3), so that one client could empty a pool by itself. RFC 2131 has no number.
  * Not part of the folded state: after a restart everybody may decline so often again.
  */
-import { declineHoldMs } from '../../domain/lease.ts'
+import { declineHoldMs } from '../../domain/lease-message.ts'
 
 /** Who finds more addresses in use than this in a day has a network that a person must look at. */
 export const declinesPerClient = 5

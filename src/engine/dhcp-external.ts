@@ -22,7 +22,7 @@ import {
 } from '../../domain/dhcp/packet.ts'
 import { relayReply, relayRequest } from '../../domain/dhcp/relay-agent.ts'
 import type { NewEvent } from '../../domain/event.ts'
-import { dueLeases } from '../../domain/lease.ts'
+import { dueLeases } from '../../domain/lease-end.ts'
 import type { Pools } from '../../domain/pool.ts'
 import {
 	type ClientMessage,

@@ -9,7 +9,7 @@ import {
 } from '../../domain/dhcp/option.ts'
 import { type DhcpPacket, messageTypes, readOctets } from '../../domain/dhcp/packet.ts'
 import { encodeDhcp, replyDestination, replyTo } from '../../domain/dhcp/reply.ts'
-import type { LeaseReply } from '../../domain/lease.ts'
+import type { LeaseReply } from '../../domain/lease-message.ts'
 import { type Pool, poolAround } from '../../domain/pool.ts'
 import { decodeOctets } from '../../domain/sae/dhcp-options.ts'
 import type { SrcDecision } from '../../domain/sae/logins.ts'

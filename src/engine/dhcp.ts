@@ -22,15 +22,11 @@ import {
 	requestKind,
 } from '../../domain/dhcp/packet.ts'
 import { type NewEvent, virtualRouterOf } from '../../domain/event.ts'
-import {
-	type DhcpRequest,
-	decideLease,
-	dueLeases,
-	type LeaseContext,
-	pingAnswered,
-	poolWarnings,
-} from '../../domain/lease.ts'
-import { leaseAt } from '../../domain/lease-state.ts'
+import { decideLease } from '../../domain/lease.ts'
+import { dueLeases, poolWarnings } from '../../domain/lease-end.ts'
+import type { DhcpRequest, LeaseContext } from '../../domain/lease-message.ts'
+import { pingAnswered } from '../../domain/lease-offer.ts'
+import { addressesOfMac, leaseAt } from '../../domain/lease-state.ts'
 import { createPools, followLease } from '../../domain/pool.ts'
 import { readUint32 } from '../../domain/radius/packet.ts'
 import type { Session } from '../../domain/session-table.ts'
@@ -322,8 +318,22 @@ function resume(engine: Engine, service: DhcpService, again: () => Asked): void 
 	endTurnSoon(engine)
 }
 
+/**
+ * Addresses that an event may make the state forget, together with the deadline by which the pools
+ * would have heard of it: whoever gets another address has no use for one that has lapsed.
+ */
+export function formerAddresses(engine: Engine, event: NewEvent): readonly number[] | undefined {
+	if (event.type !== 'LeaseOffered' && event.type !== 'LeaseGranted') return undefined
+	const { leases } = routerState(engine.state, virtualRouterOf(event.stream))
+	return addressesOfMac(leases, event.data.mac)
+}
+
 /** Keeps the pools in step with a lease: called for every event, once it is folded. */
-export function followLeaseEvent(engine: Engine, event: NewEvent): void {
+export function followLeaseEvent(
+	engine: Engine,
+	event: NewEvent,
+	former: readonly number[] = [],
+): void {
 	switch (event.type) {
 		case 'LeaseOffered':
 		case 'LeaseGranted':
@@ -334,9 +344,11 @@ export function followLeaseEvent(engine: Engine, event: NewEvent): void {
 			const name = virtualRouterOf(event.stream)
 			const service = engine.dhcp.services.get(name)
 			if (service === undefined) return
-			const address = parseIpv4(event.data.address) ?? 0
-			const lease = leaseAt(routerState(engine.state, name).leases, address)
-			followLease(service.pools, address, lease, event.at - engine.state.clockShiftMs)
+			const { leases } = routerState(engine.state, name)
+			const steadyAt = event.at - engine.state.clockShiftMs
+			for (const address of [parseIpv4(event.data.address) ?? 0, ...former]) {
+				followLease(service.pools, address, leaseAt(leases, address), steadyAt)
+			}
 			return
 		}
 		default:

@@ -11,7 +11,7 @@ import type { DatagramSocket, Transport } from '../../adapters/radius/transport.
 import type { Configuration, Service, VirtualRouter } from '../../domain/configuration.ts'
 import { type NewEvent, virtualRouterOf } from '../../domain/event.ts'
 import type { Journal } from '../../domain/journal.ts'
-import { releaseOfSession } from '../../domain/lease.ts'
+import { releaseOfSession } from '../../domain/lease-end.ts'
 import type { HiddenAttributes } from '../../domain/radius/dictionary.ts'
 import { type AttributeIndex, createAttributeIndex } from '../../domain/request.ts'
 import { evolve, routerState, type State } from '../../domain/state.ts'
@@ -19,7 +19,7 @@ import { clockStepped, stoppedMeanwhile } from '../../domain/steady.ts'
 import { type AnswerCache, answerCacheOctets, createAnswerCache } from './answer-cache.ts'
 import { receiveAnswers } from './answers.ts'
 import { newDynamicRequests } from './configure-dynamic.ts'
-import { followLeaseEvent, receiveDhcp } from './dhcp.ts'
+import { followLeaseEvent, formerAddresses, receiveDhcp } from './dhcp.ts'
 import { type Dhcp, type DhcpListener, type DhcpSystem, newDhcp } from './dhcp-service.ts'
 import type { Discards } from './discards.ts'
 import { type Disconnector, receiveDisconnectAnswers } from './disconnect-client.ts'
@@ -370,9 +370,10 @@ export function record(engine: Engine, events: readonly NewEvent[]): void {
 	const ended: NewEvent[] = []
 	for (let i = 0; i < events.length; i++) {
 		const event = events[i]!
+		const former = formerAddresses(engine, event)
 		evolve(state, event)
 		batch.push(event)
-		followLeaseEvent(engine, event)
+		followLeaseEvent(engine, event, former)
 		if (event.type !== 'SubscriberTerminated') continue
 		// Whatever ended the session: its address goes back into the pool with it.
 		const router = routerState(state, virtualRouterOf(event.stream))

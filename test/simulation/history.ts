@@ -6,13 +6,8 @@
 import { parseIpv4 } from '../../domain/address.ts'
 import { type NewEvent, type RecordedEvent, virtualRouterOf } from '../../domain/event.ts'
 import { decodeEvents, encodeEvents } from '../../domain/event-text.ts'
-import {
-	addressesEndingIn,
-	everyLease,
-	type LeaseTable,
-	leaseAt,
-	leasesOfMac,
-} from '../../domain/lease-state.ts'
+import { addressesEndingIn } from '../../domain/lease-deadlines.ts'
+import { everyLease, type LeaseTable, leaseAt, leasesOfMac } from '../../domain/lease-state.ts'
 import { isTaken } from '../../domain/pool.ts'
 import {
 	evolve,
@@ -21,6 +16,7 @@ import {
 	routerState,
 	type State,
 } from '../../domain/state.ts'
+import { stoppedMeanwhile } from '../../domain/steady.ts'
 import { idleTimeoutSeconds } from './configuration.ts'
 import { leaseEnded, leaseGranted } from './holders.ts'
 import type { Running } from './relay.ts'
@@ -73,8 +69,10 @@ export function readJournal(world: World): void {
 		const events = disk.journal.read(history.durable.position + 1, 4096)
 		for (const event of events) {
 			judge(world, event)
+			// Where nothing has a deadline, time that the relay did not see is not recorded.
+			const timeless = stoppedMeanwhile(history.durable, Number.MAX_SAFE_INTEGER) === undefined
 			evolve(history.durable, event)
-			judgeSteadyTime(world, event)
+			judgeSteadyTime(world, event, timeless)
 		}
 	}
 }
@@ -83,13 +81,13 @@ export function readJournal(world: World): void {
 const steadyToleranceMs = 8000
 
 /** Steady time goes on with the truth or stands still, whatever becomes of the wall clock. */
-function judgeSteadyTime(world: World, event: RecordedEvent): void {
+function judgeSteadyTime(world: World, event: RecordedEvent, timeless: boolean): void {
 	const { history, clock } = world
 	const steadyAt = event.at - history.durable.clockShiftMs
 	const truthAt = clock.truth()
 	const passedMs = steadyAt - history.steadyAt
 	const longest = truthAt - history.truthAt + steadyToleranceMs
-	if (event.position > 1 && (passedMs < -1100 || passedMs > longest)) {
+	if (!timeless && (passedMs < -1100 || passedMs > longest)) {
 		breaks(world, `Steady time went on by ${passedMs} ms with ${event.type} at ${event.position}.`)
 	}
 	history.steadyAt = steadyAt

@@ -53,6 +53,7 @@ function jump(world: World): void {
 	clock.set(byMs)
 	// Before the relay has had a turn to notice.
 	if (chance.happens(0.3)) operate(world)
+	else if (chance.happens(0.1)) settle(world, restartRelay(world))
 }
 
 function suspend({ clock, chance, trace }: World): void {

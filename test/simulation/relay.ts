@@ -12,7 +12,7 @@ import type { Operator } from '../../domain/junose/operator.ts'
 import { dhcpStatistics } from '../../projections/dhcp-statistics.ts'
 import { dynamicRequestStatistics } from '../../projections/dynamic-request-statistics.ts'
 import { erasures } from '../../projections/erasures.ts'
-import { catchUpTogether, type Following, follow, withPositions } from '../../projections/follow.ts'
+import { catchUpTogether, type Following, follow, tellTogether } from '../../projections/follow.ts'
 import { pools } from '../../projections/pools.ts'
 import { srcStatistics } from '../../projections/src-statistics.ts'
 import { relayStatistics } from '../../projections/statistics.ts'
@@ -24,7 +24,7 @@ import { followState, recoverState, saveState } from '../../src/recover.ts'
 import { type SimulatedRelay, simulatedRelay } from '../simulated-relay.ts'
 import { links, places } from './configuration.ts'
 import { faults } from './disk.ts'
-import { recovered } from './history.ts'
+import { readJournal, recovered } from './history.ts'
 import { broadcast, type Datagram, send } from './network.ts'
 import { openSrcFor } from './src-servers.ts'
 import { judgeTold } from './told.ts'
@@ -93,10 +93,7 @@ export async function startRelay(world: World): Promise<void> {
 		entropy: chance,
 		journal,
 		state,
-		committed(first, events) {
-			const recorded = withPositions(first, events)
-			for (const view of views) view.committed(first, recorded)
-		},
+		committed: tellTogether(views),
 		openSrc: openSrcFor(world, running),
 		dhcp: { interfaces, ping: address => ping(world, running, address) },
 		answerCacheOctets: 1 << 16,
@@ -248,6 +245,8 @@ export function bury(world: World): void {
 	const { running, chance } = world
 	if (running === undefined || (running.alive && running.relay.failures.length === 0)) return
 	running.alive = false
+	// What a failed write has left on the disk was recorded now, and not when it is found.
+	readJournal(world)
 	end(world)
 	const down = chance.happens(0.5) ? chance.within(1, 1000) : chance.within(1000, 120_000)
 	after(world, down, 'start', () => settle(world, startRelay(world)))

@@ -7,12 +7,20 @@ import { update } from './update.ts'
 import { attempt, loading, repeat, type View } from './view.ts'
 
 const refreshMs = 2000
-const moods: Readonly<Record<string, 'good' | 'warn' | 'bad' | 'calm'>> = {
-	sealed: 'good',
-	behind: 'warn',
-	failed: 'bad',
-	off: 'calm',
-}
+
+const states = {
+	signed: { mood: 'good', says: 'A signed checkpoint covers every event.' },
+	sealed: { mood: 'good', says: 'Every event is in the tree; the next checkpoint covers it.' },
+	behind: { mood: 'warn', says: 'The newest events are not in the tree yet.' },
+	off: { mood: 'calm', says: 'Nothing is sealed.' },
+} as const
+
+const commands = [
+	'radledger checkpoint --data DIR > checkpoint   # now; keep it elsewhere',
+	'radledger verify --data DIR --checkpoint checkpoint',
+	'radledger prove --data DIR --position N --out proof',
+	'radledger verify --proof proof --checkpoint checkpoint --key KEY',
+].join('\n')
 
 export const integrityView: View = {
 	title: 'Integrity',
@@ -25,34 +33,34 @@ export const integrityView: View = {
 				element(
 					'p',
 					{},
-					'Every event is a leaf of one tree, and the relay signs the tree as it grows. Whoever has an old checkpoint can prove that nothing before it was changed since, without trusting this page:',
+					'Every event is a leaf of one tree, and the relay signs the tree as it grows. Whoever has kept a checkpoint can tell that nothing before it was changed since, without trusting this page:',
 				),
-				element(
-					'pre',
-					{},
-					'radledger verify --data DIR\nradledger prove --data DIR --position N --out proof\nradledger verify --proof proof --checkpoint checkpoint --key key',
-				),
+				element('pre', { tabindex: 0, 'aria-label': 'Commands' }, commands),
 			),
 		)
-		repeat(
-			() =>
-				attempt(place, async () => {
-					const found = await get<Integrity>('integrity', {}, signal)
-					update(
-						place,
-						facts([
-							['State', badge(found.state, moods[found.state] ?? 'calm')],
-							['Journal', count(found.position)],
-							['Sealed up to', count(found.sealed)],
-							['Not sealed yet', count(Math.max(found.position - found.sealed, 0))],
-							['Last checkpoint', instant(found.sealedAt)],
-							['Key', found.key],
-							['Trouble', found.trouble],
-						]),
-					)
-				}),
-			refreshMs,
-			signal,
-		)
+		repeat(() => attempt(place, () => show(place, signal)), refreshMs, signal)
 	},
+}
+
+async function show(place: Element, signal: AbortSignal): Promise<void> {
+	const found = await get<Integrity>('integrity', {}, signal)
+	const { mood, says } = states[found.state]
+	const checkpoint = found.checkpoint ?? null
+	update(
+		place,
+		facts([
+			['State', badge(found.state, mood)],
+			['', says],
+			['Events', count(found.position)],
+			['In the tree', count(found.sealed)],
+			['Signed', count(found.signed)],
+			['Signed at', instant(found.signedAt)],
+			['Key', found.key],
+		]),
+		checkpoint &&
+			section(
+				'Newest checkpoint',
+				element('pre', { tabindex: 0, 'aria-label': 'Newest checkpoint' }, checkpoint),
+			),
+	)
 }

@@ -142,10 +142,11 @@ export type Pool = {
 export type Minute = { readonly at: string } & Readonly<Record<string, number | string | null>>
 
 export type Integrity = {
-	readonly state: string
+	readonly state: 'signed' | 'sealed' | 'behind' | 'off'
 	readonly position: number
 	readonly sealed: number
-	readonly sealedAt: string | null
+	readonly signed: number
+	readonly signedAt: string | null
+	readonly checkpoint: string | null
 	readonly key: string | null
-	readonly trouble: string | null
 }

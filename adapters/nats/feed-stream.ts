@@ -1,0 +1,78 @@
+/** The JetStream streams of the event feed: their names, their making, and what their last message tells. */
+import { setTimeout as sleep } from 'node:timers/promises'
+import { type JetStreamManager, RetentionPolicy, StorageType, type StreamInfo } from 'nats'
+import { subjectToken } from '../../domain/sae/protocol.ts'
+
+/** Error codes of JetStream. */
+const streamNotFound = 10059
+const messageNotFound = 10037
+
+/** Nothing in a stream's name may be `.`, `*`, `>`, a blank or a separator of paths. */
+export function streamName(router: string): string {
+	return `radledger-event-${subjectToken(router)}`
+}
+
+/** `Nats-Msg-Id`: a message that comes twice within the server's window is stored once. */
+export function messageId(journal: string, position: number): string {
+	return `${journal}:${position}`
+}
+
+export function positionIn(journal: string, id: string): number | undefined {
+	if (!id.startsWith(`${journal}:`)) return undefined
+	const position = Number(id.slice(journal.length + 1))
+	return Number.isSafeInteger(position) ? position : undefined
+}
+
+/** A stream for a subject: made where it is missing, with 3 copies, or 1 where there is no cluster. */
+export async function ensureStream(
+	manager: JetStreamManager,
+	name: string,
+	subject: string,
+	replicas: number | undefined,
+): Promise<StreamInfo> {
+	try {
+		return await manager.streams.info(name)
+	} catch (error) {
+		if (errorCode(error) !== streamNotFound) throw error
+	}
+	const copies = replicas === undefined ? [3, 1] : [replicas]
+	for (const [index, count] of copies.entries()) {
+		try {
+			return await manager.streams.add({
+				name,
+				subjects: [subject],
+				retention: RetentionPolicy.Limits,
+				storage: StorageType.File,
+				num_replicas: count,
+			})
+		} catch (error) {
+			// A server alone, or a cluster that is too small, keeps one copy.
+			if (index === copies.length - 1) throw error
+		}
+	}
+	throw new Error(`the stream ${name} could not be made`)
+}
+
+/** `Nats-Msg-Id` of the last message, empty where it has none; undefined where the message is gone. */
+export async function lastMessage(
+	manager: JetStreamManager,
+	name: string,
+	sequence: number,
+): Promise<string | undefined> {
+	for (let attempt = 0; ; attempt++) {
+		try {
+			const { header } = await manager.streams.getMessage(name, { seq: sequence })
+			return header.get('Nats-Msg-Id')
+		} catch (error) {
+			if (errorCode(error) === messageNotFound) return undefined
+			// A stream that has just got a leader may not answer the first time.
+			if (attempt === 2) throw error
+			await sleep(200)
+		}
+	}
+}
+
+function errorCode(error: unknown): number | undefined {
+	const { api_error: api } = error as { api_error?: { err_code?: number } }
+	return api?.err_code
+}
