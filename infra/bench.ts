@@ -15,7 +15,7 @@ import { installPackages } from './bench/install.ts'
 import type { JournalFigures } from './bench/journal.ts'
 import { buildGenerator } from './bench/load.ts'
 import { help, type Options, readOptions } from './bench/options.ts'
-import { openWorkplace, type Workplace } from './bench/processes.ts'
+import { endRunning, openWorkplace, type Workplace } from './bench/processes.ts'
 import { othersShare } from './bench/processor-time.ts'
 import { measureRelays } from './bench/relay-rounds.ts'
 import { peerVersions, startSinks } from './bench/relays.ts'
@@ -42,7 +42,7 @@ const readme = join(import.meta.dirname, '../README.md')
 
 const dhcpRounds = 3
 const dhcpSeconds = 2
-const httpRounds = 4
+const httpRounds = 3
 const httpSeconds = 2
 const questionSeconds = 5
 /** A run writes up to this much below its folder. */
@@ -192,13 +192,16 @@ async function main(): Promise<void> {
 	const missing = installPackages()
 	if (missing !== '') note(missing)
 	const peers = peerVersions()
-	const wanted = [...options.cases.map(({ name }) => name), ...options.parts]
+	const wanted: string[] = [...options.cases.map(({ name }) => name), ...options.parts]
 	if (options.writeReadme) {
 		if (!existsSync(readme)) throw new Error(`There is no ${readme}.`)
 		checkReadme(readme, conditionsOf(peers), wanted)
 	}
 	for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
-		process.once(signal, () => void Promise.resolve(open?.close()).then(() => process.exit(130)))
+		process.once(signal, () => {
+			endRunning()
+			void Promise.resolve(open?.close()).then(() => process.exit(130))
+		})
 	}
 	const run: Run = { measured: nothingMeasured, others: new Map(), failed: false }
 	for (const step of steps) {
@@ -207,7 +210,9 @@ async function main(): Promise<void> {
 		}
 	}
 	const section = sectionOf({ ...run.measured, others: othersOf(run), peers, at: Date.now() })
-	process.stdout.write(`${sectionText(section, false)}\n`)
+	// What nobody asked for is no news; what could not be measured is.
+	const asked = section.targets.filter(({ part }) => part !== undefined && wanted.includes(part))
+	process.stdout.write(`${sectionText({ ...section, targets: asked }, false)}\n`)
 	if (options.writeReadme && measuredParts(run.measured).length > 0) writeReadme(readme, section)
 	note(`The bench took ${seconds(began)}.`)
 	if (run.failed) process.exitCode = 1

@@ -31,7 +31,7 @@ question to SRC costs, what a million sessions take, what analysts cost; and the
 models, its seal, the EventStoreDB mirror and the event feed by themselves. One after the other.
 
   --seconds N         measured seconds of each run at a window (0.8)
-  --steady-seconds N  measured seconds of each run at the steady rate (8)
+  --steady-seconds N  measured seconds of each run at the steady rate (6)
   --rounds N          rounds at the windows, of which medians are taken (5)
   --only NAME         only this relay, load or part; may be given several times
   --subscribers N     live sessions of the part scale (${scaleSubscribers})
@@ -49,7 +49,7 @@ export function readOptions(args: readonly string[]): Options | 'help' {
 		args: [...args],
 		options: {
 			seconds: { type: 'string', default: '0.8' },
-			'steady-seconds': { type: 'string', default: '8' },
+			'steady-seconds': { type: 'string', default: '6' },
 			rounds: { type: 'string', default: '5' },
 			only: { type: 'string', multiple: true, default: [] },
 			subscribers: { type: 'string', default: `${scaleSubscribers}` },

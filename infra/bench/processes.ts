@@ -67,14 +67,23 @@ export function start(
 	return Object.assign(child, { pid: child.pid })
 }
 
+const running = new Set<ChildProcess>()
+
+/** Ends what `run` waits for, where this process is told to end. */
+export function endRunning(): void {
+	for (const child of running) child.kill('SIGTERM')
+}
+
 /** Runs a command to its end, within `limitMs`. `code` is -1 where it could not run or was ended. */
 export function run(command: string, args: readonly string[], limitMs: number): Promise<Output> {
 	return new Promise(resolve => {
 		const options = { timeout: limitMs, killSignal: 'SIGKILL', maxBuffer: 16 << 20 } as const
-		execFile(command, args, options, (error, stdout, stderr) => {
+		const child = execFile(command, args, options, (error, stdout, stderr) => {
+			running.delete(child)
 			const code = error === null ? 0 : typeof error.code === 'number' ? error.code : -1
 			resolve({ code, stdout, stderr: stderr || (error?.message ?? '') })
 		})
+		running.add(child)
 	})
 }
 

@@ -220,7 +220,7 @@ function scaleTable(scale: ScaleFigures): Table {
 		[`${thousands(scale.subscribers)} live sessions with leases`, ''],
 		[
 			['Memory of the process, once it serves', gib(scale.readyBytes)],
-			['Most of it, from the start until read models are at work', gib(scale.peakBytes)],
+			['Most of it, until five seconds after that', gib(scale.peakBytes)],
 			[
 				'Start from a snapshot',
 				`${scale.restartSeconds.toFixed(1)} s (${scale.restartCpuSeconds.toFixed(1)} s CPU)`,

@@ -86,7 +86,9 @@ function conditionsText({ parts, conditions, tables }: Section): string {
 	})
 	const lines = [`Measured: ${measured.join('; ')}.`, `On ${conditions}.`]
 	if ([...parts.values()].some(({ others }) => others >= worthTelling)) {
-		lines.push("Meanwhile: so much of the processors' time went to other programs.")
+		lines.push(
+			"Meanwhile: so much of the processors' time went to other programs, measured under the relays' loads and right before everything else.",
+		)
 	}
 	if (tables.has('relays')) {
 		lines.push(
