@@ -27,6 +27,7 @@ export const erasures: Projection<Erasures> = {
 		appliedAt: 0,
 		appliedEvents: 0,
 	}),
+	types: ['SubscriberErased', 'RetentionApplied'],
 	fold: foldErasures,
 }
 

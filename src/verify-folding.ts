@@ -57,8 +57,16 @@ type Folded = {
 	readonly snapshot: LoadedSnapshot | undefined
 }
 
-/** `sealed`: events up to there are held to their hash; later ones are checked by their codec. */
-export function openFolding(folder: string, reader: Reader, sealed: number): Folding {
+/**
+ * `sealed`: events up to there are held to their hash; later ones are checked by their codec.
+ * `isErasing`: some events have a pseudonym and others still the MAC, so they fold to another state
+ * than before and after.
+ */
+export function openFolding(
+	folder: string,
+	reader: Reader,
+	{ sealed, isErasing }: { readonly sealed: number; readonly isErasing: boolean },
+): Folding {
 	const last = reader.last()
 	const remarks: string[] = []
 	const faults: Fault[] = []
@@ -67,7 +75,8 @@ export function openFolding(folder: string, reader: Reader, sealed: number): Fol
 	const onWarning = (sentence: string) => remarks.push(sentence)
 	const snapshots = openSnapshots({ folder, journalId: reader.id, last: () => last, onWarning })
 	const folded = projections.map((projection): Folded => {
-		const snapshot = snapshots.load(projection.name, projection.version)
+		const isMixed = isErasing && projection === stateProjection
+		const snapshot = isMixed ? undefined : snapshots.load(projection.name, projection.version)
 		return { projection, state: projection.initial(), snapshot }
 	})
 	for (const name of unknownSnapshots(folder)) {

@@ -7,6 +7,8 @@ import { DatabaseSync } from 'node:sqlite'
 import fc from 'fast-check'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
+import { finishErasure, planErasure, rewrittenBatches } from '../adapters/journal/erasure.ts'
+import { openJournal } from '../adapters/journal/journal.ts'
 import { openReader } from '../adapters/journal/reader.ts'
 import { eraseFrom, isPseudonym, pseudonymFrom, spellingsOf } from '../domain/erasure.ts'
 import { renameInState } from '../domain/erasure-state.ts'
@@ -15,7 +17,9 @@ import { evolve, initialState, type State } from '../domain/state.ts'
 import { stateDifference } from '../domain/state-difference.ts'
 import type { StoredEvent } from '../domain/upcast.ts'
 import { eraseStopped } from '../src/erase.ts'
+import { erasureEvent, newPseudonymFor } from '../src/erasing.ts'
 import { proofFrom } from '../src/prove.ts'
+import { verifyFolder } from '../src/verify.ts'
 import { record, seal, tamper, temporaryFolder, verified } from './sealed-folder.ts'
 
 const base = temporaryFolder()
@@ -329,6 +333,46 @@ test('killed at any moment, an erasure is completed by the next, and verify neve
 		assert.equal((await verified(folder)).faults, [])
 		assert.is(eventsOf(folder).filter(({ type }) => type === 'SubscriberErased').length, 1)
 	}
+})
+
+test('an erasure while verify reads is no fault', async () => {
+	const folder = newFolder()
+	record(folder, history(800))
+	seal(folder, 5000)
+	let erasures = 0
+	const progress = (position: number) => {
+		if (erasures++ > 0) return
+		assert.ok(position > 0 && position < 5602, 'in the midst of it')
+		const journal = openJournal({ folder, reserveLog: false })
+		const plan = planErasure(folder, newPseudonymFor(mac), 'asked for it')!
+		journal.append([erasureEvent(plan, 'default', 10_000_000)])
+		for (const batch of rewrittenBatches(folder, plan)) journal.rewrite([batch])
+		finishErasure(folder, journal.id, plan)
+		journal.close()
+	}
+	const { faults } = await verifyFolder({ folder, key: undefined, kept: undefined, progress })
+	assert.ok(erasures > 1)
+	assert.equal(faults, [])
+	changeLine(folder, 2, line => line.replace('0A-00', '0B-00'))
+	assert.is((await verified(folder)).faults[0]?.position, 2, 'what is wrong stays wrong')
+})
+
+test('what is half erased is no fault, and its state is compared when it is whole', async () => {
+	const folder = newFolder()
+	record(folder, history(60))
+	seal(folder, 300)
+	const journal = openJournal({ folder, reserveLog: false })
+	const plan = planErasure(folder, newPseudonymFor(mac), 'asked for it')!
+	journal.append([erasureEvent(plan, 'default', 10_000_000)])
+	let batches = 0
+	for (const batch of rewrittenBatches(folder, plan)) {
+		if (batches++ < 25) journal.rewrite([batch])
+	}
+	assert.ok(batches > 25)
+	journal.close()
+	const { faults, lines } = await verified(folder)
+	assert.equal(faults, [])
+	assert.match(lines.join('\n'), /An erasure is not complete/)
 })
 
 test('the state of a relay that goes on is what the erased journal folds to', () => {
