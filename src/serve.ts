@@ -3,6 +3,7 @@ import { randomFillSync } from 'node:crypto'
 import { lookup } from 'node:dns/promises'
 import { readFileSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
+import { setFlagsFromString } from 'node:v8'
 import { openDhcpSystem } from '../adapters/dhcp/system.ts'
 import { openJournal } from '../adapters/journal/journal.ts'
 import { openSealer } from '../adapters/journal/sealer.ts'
@@ -64,6 +65,13 @@ const saveMs = 60_000
 const sealMs = 1_000
 /** How often `retention` is looked after: days end at midnight (UTC). */
 const retainMs = 3_600_000
+
+/**
+ * Young garbage is collected by the thread that made it: V8's helpers, of which there are more than
+ * small machines have processors, cost a DHCP exchange a third of its CPU, and kept packets waiting
+ * for whichever of them got no processor.
+ */
+setFlagsFromString('--no-parallel-scavenge')
 
 /** Runs the relay until it is told to stop; resolves to the process's exit code. */
 export async function serve(settings: ServeSettings): Promise<number> {
