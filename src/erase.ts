@@ -3,6 +3,7 @@
 import { planErasure } from '../adapters/journal/erasure.ts'
 import { JournalFailure } from '../adapters/journal/failure.ts'
 import { openJournal } from '../adapters/journal/journal.ts'
+import { openReader } from '../adapters/journal/reader.ts'
 import { exec } from '../adapters/shell/client.ts'
 import { whyNotErasable } from '../domain/erasure-state.ts'
 import { macAddress, printableText } from '../domain/junose/parameter.ts'
@@ -70,6 +71,8 @@ export async function eraseStopped({
 	reason,
 	now,
 }: Erasing): Promise<{ readonly lines: readonly string[] } | { readonly refused: string }> {
+	// A folder that is not there is a mistake, and not one to be made.
+	openReader(folder).close()
 	const warnings: string[] = []
 	const onWarning = (sentence: string) => warnings.push(sentence)
 	const journal = openJournal({ folder, reserveLog: false, onWarning })

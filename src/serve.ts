@@ -22,6 +22,7 @@ import {
 import { parseDictionary } from '../domain/radius/dictionary-file.ts'
 import { dhcpStatistics } from '../projections/dhcp-statistics.ts'
 import { dynamicRequestStatistics } from '../projections/dynamic-request-statistics.ts'
+import { erasures } from '../projections/erasures.ts'
 import { catchUpTogether, follow, tellTogether } from '../projections/follow.ts'
 import { pools } from '../projections/pools.ts'
 import { srcStatistics } from '../projections/src-statistics.ts'
@@ -99,6 +100,7 @@ export async function serve(settings: ServeSettings): Promise<number> {
 			onWarning,
 		}),
 		follow({ reader: journal, snapshots: journal, projection: srcStatistics, onWarning }),
+		follow({ reader: journal, snapshots: journal, projection: erasures, onWarning }),
 	] as const
 	catchUpTogether(journal, [recovering, ...views])
 	const tellViews = tellTogether(views)
@@ -174,6 +176,7 @@ export async function serve(settings: ServeSettings): Promise<number> {
 		dhcpStatistics: views[3],
 		dynamicRequestStatistics: views[4],
 		srcStatistics: views[5],
+		erasures: views[6],
 		mirrors: () => [mirror, feed].flatMap(each => (each === undefined ? [] : [each.state()])),
 		viewReader: viewReading?.reader,
 		eraser,
@@ -290,7 +293,7 @@ async function loadMirroring({ eventStore }: ServeSettings) {
 
 async function retain(eraser: Eraser, log: EngineLog): Promise<void> {
 	try {
-		const events = await eraser.retain()
+		const { events } = await eraser.retain()
 		if (events > 0) log.info('retention', { events }, 'Personal data were taken out of old events.')
 	} catch (error) {
 		// An engine that has stopped has said why; anything else is tried again in an hour.

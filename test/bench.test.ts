@@ -425,4 +425,16 @@ test('the read models are measured, and what is found is a history', () => {
 	assert.match(text, /\| History of an address, 40 events +\| p50 6 ms, p99 9 ms/)
 })
 
+test('the web page is judged among a million events only', () => {
+	const times = { p50: 999, longest: 2000 }
+	const page = { events: 1_000_000, firstView: times, subscriber: { p50: 300, longest: 301 } }
+	const [first, subscriber] = ['first view', 'a subscriber’s page'].map(
+		what => `Web page among 1,000,000 events: ${what}`,
+	) as [string, string]
+	assert.is(reachedBy({ page }, first), true)
+	assert.is(reachedBy({ page }, subscriber), false)
+	assert.is(reachedBy({ page: { ...page, events: 999_999 } }, first), undefined)
+	assert.match(printed({ page }), /\| first view, nothing cached +\| +999 \| +2000 \|/)
+})
+
 test.run()

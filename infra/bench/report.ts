@@ -6,6 +6,7 @@ import type { FeedFigures } from './feed.ts'
 import type { HttpRound } from './http.ts'
 import type { JournalFigures } from './journal.ts'
 import type { Measurement } from './load.ts'
+import type { PageFigures } from './page.ts'
 import { relayNames, relayTitles } from './relays.ts'
 import {
 	type Case,
@@ -41,7 +42,8 @@ export type Run = Measured & {
 
 /** Targets first, then every figure, then where it was measured. */
 export function sectionOf(run: Run): Section {
-	const { samples, dhcp, questions, scale, http, journal, views, verify, eventStore, feed } = run
+	const { samples, dhcp, questions, scale, http, page, journal, views, verify, eventStore, feed } =
+		run
 	const tables: Readonly<Record<TableName, Table | undefined>> = {
 		relays: samples.length === 0 ? undefined : figureTable(samples),
 		unsealed: unsealedTable(samples),
@@ -52,6 +54,7 @@ export function sectionOf(run: Run): Section {
 		scale: scale && scaleTable(scale),
 		views: views && viewTable(views),
 		http: http.length === 0 ? undefined : httpTable(http),
+		page: page && pageTable(page),
 		journal: journal && journalTable(journal),
 		verify: verify && verifyTable(verify),
 		eventstore:
@@ -176,6 +179,17 @@ function journalTable({ appends, latency, replay, stream, eventBytes }: JournalF
 			],
 			[`Reading a stream of ${stream.events} events`, `${stream.p50} ms`],
 		],
+	)
+}
+
+function pageTable({ events, firstView, subscriber }: PageFigures): Table {
+	return table(
+		[`Web page among ${thousands(events)} events, in Chromium`, 'p50 ms', 'longest ms'],
+		[
+			['first view, nothing cached', `${firstView.p50}`, `${firstView.longest}`],
+			['a subscriber’s page', `${subscriber.p50}`, `${subscriber.longest}`],
+		],
+		1,
 	)
 }
 

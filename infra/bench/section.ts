@@ -47,6 +47,7 @@ export const tableNames = [
 	'scale',
 	'views',
 	'http',
+	'page',
 	'journal',
 	'verify',
 	'eventstore',
