@@ -4,7 +4,7 @@
  * folding them gives what it gave before, and statistics stay as they are.
  */
 import * as t from 'io-ts'
-import { catalogue, type EventType } from './event.ts'
+import { catalogue, type EventData, type EventType } from './event.ts'
 import type { StoredEvent } from './upcast.ts'
 
 /**
@@ -35,16 +35,62 @@ export function spellingsOf(mac: string): string[] {
 	return [...upper, ...upper.map(text => text.toLowerCase())]
 }
 
+/** What a subscriber's own events call him, by which he is named in events without his MAC. */
+export type Names = {
+	readonly users: Set<string>
+	/** Acct-Session-Id and Acct-Multi-Session-Id. */
+	readonly sessions: Set<string>
+	/** SRC's own ids of his sessions. */
+	readonly srcSessions: Set<string>
+}
+
+export function noNames(): Names {
+	return { users: new Set(), sessions: new Set(), srcSessions: new Set() }
+}
+
+/** Adds what an event of the subscriber says; any other adds nothing. */
+export function learnNames(names: Names, stored: StoredEvent, mac: string): void {
+	if (!isAbout(stored, mac)) return
+	const data = stored.data as Readonly<Record<string, unknown>>
+	const put = (set: Set<string>, value: unknown) => {
+		if (typeof value === 'string' && value !== '') set.add(value)
+	}
+	put(names.users, data['user'])
+	put(names.users, (data['decision'] as { user?: string } | undefined)?.user)
+	const isSrc = stored.type === 'SrcSessionOpened'
+	put(isSrc ? names.srcSessions : names.sessions, data['session'])
+	put(names.sessions, data['multiSession'])
+}
+
+function isAbout({ stream, data }: StoredEvent, mac: string): boolean {
+	const ownStream = stream.startsWith('subscriber-') && stream.endsWith(`.${mac}`)
+	return ownStream || (data as { mac?: unknown }).mac === mac
+}
+
+/** A request of a RADIUS server that names somebody by user name or session, whose MAC was not found. */
+function isNamed({ type, data }: StoredEvent, { users, sessions, srcSessions }: Names): boolean {
+	if (type !== 'DisconnectRequested') return false
+	const { mac, user, session, multiSession } = data as EventData<'DisconnectRequested'>
+	if (mac !== undefined) return false
+	const isOwn = (id: string | undefined) =>
+		id !== undefined && (sessions.has(id) || srcSessions.has(id))
+	return (user !== undefined && users.has(user)) || isOwn(session) || isOwn(multiSession)
+}
+
 /**
  * The event without what identifies the subscriber; undefined where it has nothing of the kind.
- * Events of the subscriber lose what the catalogue calls personal, others only the MAC.
+ * Events of the subscriber lose what the catalogue calls personal, others only the MAC. `names`: what
+ * all events of the journal call him.
  */
-export function eraseFrom(stored: StoredEvent, erased: Erased): StoredEvent | undefined {
+export function eraseFrom(
+	stored: StoredEvent,
+	erased: Erased,
+	names: Names = noNames(),
+): StoredEvent | undefined {
 	const { mac, pseudonym } = erased
 	const data = stored.data as Readonly<Record<string, unknown>>
-	const ownStream = stored.stream.startsWith('subscriber-') && stored.stream.endsWith(`.${mac}`)
-	const isOwn = ownStream || data['mac'] === mac
-	const stripped = isOwn ? strip(stored.type, data, erased) : data
+	const isOwn = isAbout(stored, mac) || isNamed(stored, names)
+	const stripped = isOwn ? strip(stored.type, data, erased, names) : data
 	const rest = replaced({ stream: stored.stream, data: stripped }, spellingsOf(mac), pseudonym)
 	const { stream, data: left } = rest as { stream: string; data: unknown }
 	const { type, v, at } = stored
@@ -60,16 +106,35 @@ function strip(
 	type: string,
 	data: Readonly<Record<string, unknown>>,
 	{ pseudonym }: Erased,
+	{ srcSessions }: Names,
 ): Record<string, unknown> {
 	const left: Record<string, unknown> = {}
 	const known = catalogue[type as EventType]
 	const personal: readonly string[] = known?.personal ?? Object.keys(data)
 	for (const [field, value] of Object.entries(data)) {
-		if (!personal.includes(field)) left[field] = value
+		if (!personal.includes(field) || isSrcSession(field, value, srcSessions)) left[field] = value
 		else if (known !== undefined && !isRequired(known.data, field)) continue
 		else left[field] = substitute(field, value, pseudonym)
 	}
 	return left
+}
+
+/**
+ * SRC's accounting is told from an access point's by the id of SRC's session. SRC made that up, and
+ * without it the fold would take the record for a session of its own.
+ */
+export function isSrcSession(
+	field: string,
+	value: unknown,
+	srcSessions: ReadonlySet<string>,
+): boolean {
+	return field === 'session' && srcSessions.has(value as string)
+}
+
+/** What stands for texts and options of which nobody knows what they say; undefined: no such field. */
+export function blankOf(field: string): unknown {
+	if (field === 'reason') return 'erased'
+	return field === 'dhcpOptions' ? {} : undefined
 }
 
 /** What a field that must be there says instead. */
@@ -78,7 +143,7 @@ function substitute(field: string, value: unknown, pseudonym: string): unknown {
 	// An address was lent to others before and after: without it the leases could not be folded, and
 	// without the MAC it says about nobody that he had it.
 	if (field === 'address') return value
-	return typeof value === 'string' ? pseudonym : value
+	return blankOf(field) ?? (typeof value === 'string' ? pseudonym : value)
 }
 
 /** Whether a codec of the catalogue demands the field. */

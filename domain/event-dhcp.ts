@@ -37,7 +37,7 @@ export const dhcpEvents = {
 	/** A DHCPREQUEST got a DHCPNAK, or, where `silent`, a DHCPDISCOVER got no offer. */
 	LeaseRefused: {
 		version: 1,
-		personal: ['mac', 'address', 'client'],
+		personal: ['mac', 'address', 'client', 'why'],
 		data: t.intersection([
 			t.type({ mac: t.string, client: t.string, reason: t.string }),
 			optional({
@@ -74,7 +74,7 @@ export const dhcpEvents = {
 	 */
 	LeaseObserved: {
 		version: 1,
-		personal: ['mac', 'address', 'client'],
+		personal: ['mac', 'address', 'client', 'hostname'],
 		data: t.intersection([
 			t.type({
 				mac: t.string,

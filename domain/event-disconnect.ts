@@ -28,7 +28,7 @@ export const disconnectEvents = {
 	/** A RADIUS server asks to end a session or to change its authorization (RFC 5176). */
 	DisconnectRequested: {
 		version: 1,
-		personal: ['mac', 'user'],
+		personal: ['mac', 'user', 'session', 'multiSession'],
 		data: t.intersection([
 			t.type({ server: t.string, request: disconnectRequest }),
 			/** What it names the session by; `mac` also where the session was found otherwise. */

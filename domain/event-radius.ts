@@ -153,7 +153,7 @@ export const radiusEvents = {
 	},
 	AccessRejected: {
 		version: 1,
-		personal: [],
+		personal: ['replyMessage'],
 		data: t.intersection([t.type(answered), optional({ tries, replyMessage: t.string })]),
 	},
 	AccessUnanswered: {

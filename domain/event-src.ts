@@ -74,7 +74,7 @@ export const srcEvents = {
 	/** SRC is asked for the pool of a subscriber, who waits for an offer. */
 	PoolRequested: {
 		version: 1,
-		personal: ['mac', 'client', 'user', 'dhcpOptions'],
+		personal: ['mac', 'client', 'user', 'class', 'dhcpOptions'],
 		data: t.intersection([
 			t.type({ mac: t.string, client: t.string, interface: t.string, dhcpOptions }),
 			optional({
@@ -89,7 +89,7 @@ export const srcEvents = {
 	/** The pool for a subscriber's address was chosen: by whom, and why. */
 	PoolSelected: {
 		version: 1,
-		personal: ['mac', 'address', 'decision'],
+		personal: ['mac', 'address', 'decision', 'reason'],
 		data: t.intersection([
 			t.type({
 				mac: t.string,
@@ -105,7 +105,7 @@ export const srcEvents = {
 	/** SRC began a session for a subscriber who took an address. */
 	SrcSessionOpened: {
 		version: 1,
-		personal: ['mac', 'address', 'user'],
+		personal: ['mac', 'address', 'user', 'class'],
 		data: t.intersection([
 			...srcSession,
 			/** `session` is SRC's own id; `server` is who gave it. */
@@ -115,7 +115,7 @@ export const srcEvents = {
 	/** SRC was told that the address was given back, and why; or it is told no more. */
 	SrcSessionClosed: {
 		version: 1,
-		personal: ['mac', 'address', 'user'],
+		personal: ['mac', 'address', 'user', 'class'],
 		data: t.intersection([
 			...srcSession,
 			t.type({

@@ -4,7 +4,7 @@
  * a subscriber go, of whom nothing newer is there, the MAC goes, too (erasure.ts).
  */
 import type { VirtualRouter } from './configuration.ts'
-import { isRequired } from './erasure.ts'
+import { blankOf, isRequired, isSrcSession } from './erasure.ts'
 import { catalogue, type EventType } from './event.ts'
 
 export const retentionClasses = ['authentication', 'accounting', 'lease'] as const
@@ -43,16 +43,27 @@ export function boundsOf(
 	return { authentication, accounting, lease, longest: Math.min(authentication, accounting, lease) }
 }
 
-/** The data without the personal fields that may be missing; undefined where there are none. */
+/**
+ * The data without the personal fields that may be missing, and without texts that may say anything;
+ * undefined where there are none. `srcSessions`: SRC's ids of its sessions.
+ */
 export function aged(
 	type: string,
 	data: Readonly<Record<string, unknown>>,
+	srcSessions: ReadonlySet<string> = new Set(),
 ): Record<string, unknown> | undefined {
 	const known = catalogue[type as EventType]
 	if (known === undefined) return undefined
-	const gone = (known.personal as readonly string[]).filter(
-		field => field !== 'mac' && field in data && !isRequired(known.data, field),
-	)
-	if (gone.length === 0) return undefined
-	return Object.fromEntries(Object.entries(data).filter(([field]) => !gone.includes(field)))
+	const left: Record<string, unknown> = {}
+	let isChanged = false
+	for (const [field, value] of Object.entries(data)) {
+		const personal = field !== 'mac' && (known.personal as readonly string[]).includes(field)
+		if (!personal || isSrcSession(field, value, srcSessions)) {
+			left[field] = value
+		} else if (isRequired(known.data, field)) {
+			left[field] = blankOf(field) ?? value
+			isChanged ||= JSON.stringify(left[field]) !== JSON.stringify(value)
+		} else isChanged = true
+	}
+	return isChanged ? left : undefined
 }

@@ -71,7 +71,7 @@ export async function eraseStopped({
 	reason,
 	now,
 }: Erasing): Promise<{ readonly lines: readonly string[] } | { readonly refused: string }> {
-	// Opening to write would make a journal where there is none.
+	// A folder that is not there is a mistake, and not one to be made.
 	openReader(folder).close()
 	const warnings: string[] = []
 	const onWarning = (sentence: string) => warnings.push(sentence)

@@ -8,17 +8,23 @@ import {
 	erasureEvent,
 	erasureLines,
 	newPseudonymFor,
+	nothingRetained,
 	planBeside,
 	portionsBeside,
+	type Retained,
 	retentionBeside,
+	retentionOf,
+	withPlan,
 } from './erasing.ts'
 import type { Snapshooter } from './snapshot.ts'
 
 export type Erasure = { readonly lines: readonly string[] } | { readonly refused: string }
 export type Eraser = {
 	erase(mac: string, reason: string): Promise<Erasure>
-	/** Does what `retention` says now; resolves to the number of events that lost something. */
-	retain(): Promise<number>
+	/** Does what `retention` says now. Throws what the journal says, or a thread. */
+	retain(): Promise<Retained>
+	/** When it last did, in wall-clock milliseconds. */
+	lookedAt(): number | undefined
 }
 
 export type EraserParts = {
@@ -30,6 +36,7 @@ export type EraserParts = {
 /** One erasure after the other. */
 export function openEraser(parts: EraserParts): Eraser {
 	let last: Promise<unknown> = Promise.resolve()
+	let lookedAt: number | undefined
 	return {
 		erase(mac, reason) {
 			const done = last.then(() => eraseRunning(parts, mac, reason))
@@ -37,10 +44,16 @@ export function openEraser(parts: EraserParts): Eraser {
 			return done
 		},
 		retain() {
-			const done = last.then(() => retainRunning(parts))
+			const done = last.then(async () => {
+				const at = parts.engine.parts.clock.wall()
+				const retained = await retainRunning(parts)
+				lookedAt = at
+				return retained
+			})
 			last = done.catch(() => undefined)
 			return done
 		},
+		lookedAt: () => lookedAt,
 	}
 }
 
@@ -78,23 +91,19 @@ async function eraseRunning(
 }
 
 /** One run after the other, until nothing is left to do. */
-async function retainRunning({ engine, journal, snapshooter }: EraserParts): Promise<number> {
+async function retainRunning({ engine, journal, snapshooter }: EraserParts): Promise<Retained> {
 	const now = () => engine.parts.clock.wall()
-	let events = 0
+	let retained = nothingRetained
 	for (;;) {
-		const routers = engine.configuration.virtualRouters.map(({ name, retentionDays = {} }) => ({
-			name,
-			retentionDays,
-		}))
-		const isAsked = routers.some(({ retentionDays }) => Object.keys(retentionDays).length > 0)
-		if (!isAsked) return events
+		const routers = retentionOf(engine.configuration)
+		if (routers === undefined) return { ...retained, isAsked: false }
 		const found = await retentionBeside(journal.folder, routers, now())
-		if (found === undefined) return events
+		if (found === undefined) return retained
 		const { plan, renamed, more } = found
 		// Somebody came back meanwhile: the next time he is among those who are here.
 		if (renamed.some(([mac]) => whyNotErasable(engine.state, mac, now()) !== undefined)) {
 			cancelPlan(journal.folder, journal.id, plan)
-			return events
+			return { ...retained, isBroken: true }
 		}
 		const [router = 'default'] = engine.state.routers.keys()
 		const recorded = recordDurably(engine, [erasureEvent(plan, router, now())])
@@ -102,7 +111,7 @@ async function retainRunning({ engine, journal, snapshooter }: EraserParts): Pro
 		await recorded
 		await carryOut(journal, plan, portionsBeside(journal.folder, plan))
 		await snapshooter().anew()
-		events += plan.events
-		if (!more) return events
+		retained = withPlan(retained, plan)
+		if (!more) return retained
 	}
 }

@@ -16,7 +16,7 @@ import type { SqliteJournal } from '../adapters/journal/journal.ts'
 import { openReader } from '../adapters/journal/reader.ts'
 import { planRetention, type RetentionPlan } from '../adapters/journal/retention.ts'
 import { openSnapshots } from '../adapters/journal/snapshots.ts'
-import type { VirtualRouter } from '../domain/configuration.ts'
+import type { Configuration, VirtualRouter } from '../domain/configuration.ts'
 import type { Erased } from '../domain/erasure.ts'
 import { newErased, restsFrom, whyNotErasable } from '../domain/erasure-state.ts'
 import { type NewEvent, relayStream } from '../domain/event.ts'
@@ -49,12 +49,90 @@ export function erasureEvent(plan: Plan, virtualRouter: string, at: number): New
 
 /** What was done, and what could not be reached. */
 export function erasureLines(plan: Plan): string[] {
-	const types = Object.entries(plan.byType).map(([type, count]) => `${count} ${type}`)
+	const { what } = plan
+	if (what.kind === 'retention') {
+		return retentionLines(withPlan(nothingRetained, plan))
+	}
 	return [
-		`${plan.events} events up to position ${plan.upTo} have ${plan.name} in the place of the MAC, and nothing personal: ${types.join(', ')}.`,
+		`${plan.events} events up to position ${plan.upTo} have ${plan.name} in the place of the MAC, and nothing personal: ${typesText(plan.byType)}.`,
 		'Snapshots of the state, read models and the index by stream are made anew without it.',
-		'Not reached: addresses of pools in lease events (they were lent to others, too), what EventStoreDB and NATS were sent, exports, proofs, backups and copies of the folder, logs, and the configuration.',
+		'Not reached:',
+		` - EventStoreDB, where the relay mirrors to it: radledger erase-mirror --subscriber ${what.mac} --from URL --data DIR. Folders of serve-views: delete them after that and the scavenge, and they are filled anew.`,
+		...elsewhereLines,
+		` - Copies and backups of the folder: radledger erase --subscriber ${what.mac} --reason R --data COPY, or delete them.`,
+		" - Addresses of pools in lease events (they were lent to others, too), the program's log, and the configuration.",
 	]
+}
+
+/** Where nothing of the relay can take anything back. */
+const elsewhereLines = [
+	' - NATS JetStream: its stream keeps what was published until its limits let go of it, or "nats stream purge" empties it.',
+	' - Exports, replays, proofs and what SQL was asked for: delete them, and make them anew.',
+]
+
+function typesText(byType: Readonly<Record<string, number>>): string {
+	return Object.entries(byType)
+		.map(([type, count]) => `${count} ${type}`)
+		.join(', ')
+}
+
+/** What runs of `retention` did, all together. */
+export type Retained = {
+	readonly events: number
+	readonly byType: Readonly<Record<string, number>>
+	readonly subscribers: number
+	readonly upTo: number
+	/** Whether any class has a limit. */
+	readonly isAsked: boolean
+	/** Somebody came back while his events were looked through: the next run does the rest. */
+	readonly isBroken: boolean
+}
+
+export const nothingRetained: Retained = {
+	events: 0,
+	byType: {},
+	subscribers: 0,
+	upTo: 0,
+	isAsked: true,
+	isBroken: false,
+}
+
+export function withPlan(retained: Retained, { what, events, byType, upTo }: Plan): Retained {
+	const sums: Record<string, number> = { ...retained.byType }
+	for (const [type, count] of Object.entries(byType)) sums[type] = (sums[type] ?? 0) + count
+	const subscribers = retained.subscribers + (what.kind === 'retention' ? what.subscribers : 0)
+	return { ...retained, events: retained.events + events, byType: sums, subscribers, upTo }
+}
+
+export function retentionLines(retained: Retained): string[] {
+	const { events, byType, subscribers, upTo, isAsked, isBroken } = retained
+	if (!isAsked && events === 0) {
+		return ['No class of events has a limit: "retention CLASS days N" sets one.']
+	}
+	const rest = isBroken
+		? ['A subscriber came back meanwhile; the rest is done with the next run, within the hour.']
+		: []
+	if (events === 0) {
+		return ['Nothing that may go is older than its days; nothing was changed.', ...rest]
+	}
+	return [
+		`${events} events up to position ${upTo} lost what is personal and older than its days: ${typesText(byType)}.`,
+		`Of ${subscribers} subscribers nothing is left but a pseudonym.`,
+		'Kept: events that live sessions, and addresses that are held or remembered, rest on.',
+		...rest,
+		'Not reached:',
+		' - EventStoreDB: give its streams a $maxAge, and scavenge; erase-mirror is for single subscribers.',
+		...elsewhereLines,
+		' - Copies and backups of the folder: radledger retain --data COPY --config FILE, or delete them.',
+		" - Addresses of pools in lease events, the program's log, and the configuration.",
+	]
+}
+
+/** The limits of each virtual router; undefined where none has any. */
+export function retentionOf({ virtualRouters }: Configuration): readonly Router[] | undefined {
+	const routers = virtualRouters.map(({ name, retentionDays = {} }) => ({ name, retentionDays }))
+	const isAsked = routers.some(({ retentionDays }) => Object.keys(retentionDays).length > 0)
+	return isAsked ? routers : undefined
 }
 
 /** Does all that a plan on disk still asks for. Nobody may append meanwhile but through `journal`. */

@@ -17,6 +17,7 @@ const usage = `Usage: radledger COMMAND
   verify --data DIR                 whether the journal is what was recorded and sealed
   prove --position P --data DIR     a proof that verify --proof checks without the journal
   erase --subscriber MAC --reason R --data DIR   takes a subscriber's data out of the journal
+  retain --data DIR --config FILE   takes out what is older than its retention says
   seal-key --data DIR               the public key that its checkpoints are verified with
   checkpoint --data DIR             the newest signed checkpoint, to be kept elsewhere
   restore --from URL --data DIR     a lost relay's journal, from its EventStoreDB mirror
@@ -68,6 +69,10 @@ async function main(args: readonly string[]): Promise<number> {
 		case 'erase': {
 			const { erase } = await import('./erase.ts')
 			return erase(rest)
+		}
+		case 'retain': {
+			const { retain } = await import('./retain.ts')
+			return retain(rest)
 		}
 		case 'restore': {
 			const { restoreCommand, restoreUsage } = await import('./restore.ts')

@@ -32,6 +32,8 @@ import {
 } from '../projections/dhcp-text.ts'
 import type { DynamicRequestStatistics } from '../projections/dynamic-request-statistics.ts'
 import { dynamicRequestStatisticsText } from '../projections/dynamic-request-text.ts'
+import type { Erasures } from '../projections/erasures.ts'
+import { retentionText } from '../projections/erasures-text.ts'
 import type { Following } from '../projections/follow.ts'
 import { leasesOf, leasesOfMac } from '../projections/leases.ts'
 import type { Pools } from '../projections/pools.ts'
@@ -45,6 +47,7 @@ import { showAccountingDomains } from './accounting-domains.ts'
 import { configure } from './engine/configure.ts'
 import { type Engine, presentTime, recordDurably } from './engine/engine.ts'
 import type { Eraser } from './eraser.ts'
+import { retentionLines } from './erasing.ts'
 import { integrityLines } from './integrity.ts'
 import { release } from './release.ts'
 import { showAt } from './show-at.ts'
@@ -62,6 +65,7 @@ export type Operated = {
 	readonly dhcpStatistics: Following<DhcpStatistics>
 	readonly dynamicRequestStatistics: Following<DynamicRequestStatistics>
 	readonly srcStatistics: Following<SrcRecord>
+	readonly erasures: Following<Erasures>
 	/** Copies of the history outside this machine. */
 	readonly mirrors: () => readonly MirrorState[]
 	/**
@@ -90,6 +94,7 @@ export function openOperator(operated: Operated): Operator {
 			orSentence(clearBindings(operated, virtualRouter, server, address)),
 		eraseSubscriber: async (mac, reason) =>
 			(await operated.eraser?.erase(mac, reason)) ?? { refused: noFolder },
+		applyRetention: () => applyRetention(operated),
 		clearSubscriber: (virtualRouter, mac) =>
 			orSentence(clearSubscriber(operated, virtualRouter, mac)),
 		async restartSrc(virtualRouter) {
@@ -142,6 +147,19 @@ async function orSentence(work: Promise<string | undefined>): Promise<string | u
 
 function operationFailed(error: unknown): error is Error {
 	return error instanceof Error && error.name === 'JournalFailure'
+}
+
+async function applyRetention({
+	eraser,
+}: Operated): Promise<{ readonly lines: readonly string[] } | { readonly refused: string }> {
+	if (eraser === undefined) return { refused: noFolder }
+	try {
+		return { lines: retentionLines(await eraser.retain()) }
+	} catch (error) {
+		return {
+			refused: `Old events could not be looked through: ${(error as Error).message} What was begun is completed when the relay starts the next time.`,
+		}
+	}
 }
 
 async function changeConfiguration(
@@ -325,6 +343,12 @@ function show(operated: Operated, virtualRouter: string, what: AtOnce): readonly
 			const { journal, clock } = engine.parts
 			if (operated.folder === undefined) return [`% ${noFolder}`]
 			return integrityLines(journal, operated.folder, clock.wall())
+		}
+		case 'retention': {
+			const { retentionDays } = settings
+			const lookedAt = operated.eraser?.lookedAt()
+			const query = { virtualRouter, retentionDays, lookedAt, now: engine.parts.clock.wall() }
+			return retentionText(operated.erasures.state(), query)
 		}
 		case 'version':
 			return version(operated)

@@ -8,7 +8,7 @@ import type { NewEvent } from '../domain/event.ts'
 import { type PlacedEvent, upcast } from '../domain/upcast.ts'
 import { dhcpStatistics } from '../projections/dhcp-statistics.ts'
 import { dynamicRequestStatistics } from '../projections/dynamic-request-statistics.ts'
-import { follow } from '../projections/follow.ts'
+import { follow, tellTogether } from '../projections/follow.ts'
 import { relayStatistics } from '../projections/statistics.ts'
 import { upstreamStatistics } from '../projections/upstream-statistics.ts'
 import type { EngineLog } from './engine/engine.ts'
@@ -55,6 +55,7 @@ export async function openReplica(settings: ReplicaSettings): Promise<Replica> {
 	}
 	const all = Object.values(views)
 	for (const view of all) view.catchUp()
+	const tellAll = tellTogether(all)
 	const horizon = newHorizon(journal.last())
 	const readModels = openViews(folder, horizon, onWarning)
 	const early = new Map<number, PlacedEvent>()
@@ -94,7 +95,7 @@ export async function openReplica(settings: ReplicaSettings): Promise<Replica> {
 		// As they were written; what is folded is what today's version makes of them.
 		const first = journal.append(events as unknown as NewEvent[])
 		const recorded = events.map(event => upcast(event, event.position))
-		for (const view of all) view.committed(first, recorded)
+		tellAll(first, recorded)
 		moveHorizon(horizon, journal.last())
 	}
 

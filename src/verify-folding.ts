@@ -16,6 +16,7 @@ import { stateDifference } from '../domain/state-difference.ts'
 import { stateFromPieces } from '../domain/state-snapshot.ts'
 import { dhcpStatistics } from '../projections/dhcp-statistics.ts'
 import { dynamicRequestStatistics } from '../projections/dynamic-request-statistics.ts'
+import { erasures } from '../projections/erasures.ts'
 import type { Projection } from '../projections/follow.ts'
 import { pools } from '../projections/pools.ts'
 import { srcStatistics } from '../projections/src-statistics.ts'
@@ -33,6 +34,7 @@ const projections: readonly Projection<any>[] = [
 	dhcpStatistics,
 	dynamicRequestStatistics,
 	srcStatistics,
+	erasures,
 ]
 
 export type Folding = {
@@ -55,17 +57,26 @@ type Folded = {
 	readonly snapshot: LoadedSnapshot | undefined
 }
 
-/** `sealed`: events up to there are held to their hash; later ones are checked by their codec. */
-export function openFolding(folder: string, reader: Reader, sealed: number): Folding {
+/**
+ * `sealed`: events up to there are held to their hash; later ones are checked by their codec.
+ * `isErasing`: some events have a pseudonym and others still the MAC, so they fold to another state
+ * than before and after.
+ */
+export function openFolding(
+	folder: string,
+	reader: Reader,
+	{ sealed, isErasing }: { readonly sealed: number; readonly isErasing: boolean },
+): Folding {
 	const last = reader.last()
 	const remarks: string[] = []
 	const faults: Fault[] = []
 	const compared: string[] = []
-	const erasures = new Map<string, string>()
+	const digests = new Map<string, string>()
 	const onWarning = (sentence: string) => remarks.push(sentence)
 	const snapshots = openSnapshots({ folder, journalId: reader.id, last: () => last, onWarning })
 	const folded = projections.map((projection): Folded => {
-		const snapshot = snapshots.load(projection.name, projection.version)
+		const isMixed = isErasing && projection === stateProjection
+		const snapshot = isMixed ? undefined : snapshots.load(projection.name, projection.version)
 		return { projection, state: projection.initial(), snapshot }
 	})
 	for (const name of unknownSnapshots(folder)) {
@@ -82,7 +93,7 @@ export function openFolding(folder: string, reader: Reader, sealed: number): Fol
 		faults,
 		remarks,
 		compared: () => compared,
-		erasures,
+		erasures: digests,
 		close: filing.close,
 		step(limit) {
 			const wanted = Math.min(oneByOne ? 1 : limit, last - position)
@@ -111,9 +122,9 @@ export function openFolding(folder: string, reader: Reader, sealed: number): Fol
 				}
 				position = event.position
 				if (event.type === 'RetentionApplied') {
-					erasures.set(event.data.run, event.data.digest)
+					digests.set(event.data.run, event.data.digest)
 				} else if (event.type === 'SubscriberErased') {
-					erasures.set(event.data.pseudonym, event.data.digest)
+					digests.set(event.data.pseudonym, event.data.digest)
 				}
 				for (const one of folded) one.state = one.projection.fold(one.state, event)
 				if (nextSnapshot === position) compareAll()

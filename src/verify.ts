@@ -1,10 +1,17 @@
 /** `radledger verify`: whether a journal, or a proof out of one, is what was sealed. */
 import { existsSync, readFileSync } from 'node:fs'
-import { setImmediate } from 'node:timers/promises'
+import { setImmediate, setTimeout } from 'node:timers/promises'
 import { nodeHash } from '../adapters/journal/commitment.ts'
+import { isOwned } from '../adapters/journal/owner.ts'
 import { openReader } from '../adapters/journal/reader.ts'
 import { isSignedBy } from '../adapters/journal/seal-key.ts'
-import { openSealToRead, sealedSize, verifierKeyIn } from '../adapters/journal/seal-store.ts'
+import {
+	type ErasureMark,
+	erasureMark,
+	openSealToRead,
+	sealedSize,
+	verifierKeyIn,
+} from '../adapters/journal/seal-store.ts'
 import { sha256 } from '../adapters/journal/sha256.ts'
 import type { Fault, SealCheck } from '../adapters/journal/verify-seal.ts'
 import { startSealCheck } from '../adapters/journal/verify-thread.ts'
@@ -79,12 +86,49 @@ const threadedEvents = 20_000
 
 export type Verdict = { readonly faults: readonly Fault[]; readonly lines: readonly string[] }
 
+/** An erasure beside it makes what was read before unlike what is read after: so often it begins anew. */
+const triesMax = 10
+const erasingPollMs = 200
+const erasingWaitMs = 60_000
+
 /** Re-computes everything from the first event on. Throws JournalFailure where there is nothing. */
 export async function verifyFolder(verification: FolderVerification): Promise<Verdict> {
+	for (let tries = 1; ; tries++) {
+		const before = erasureMarkOf(verification.folder)
+		const verdict = await verifyOnce(verification)
+		if (verdict.faults.length === 0 || tries === triesMax) return verdict
+		const after = await settledErasures(verification.folder)
+		if (after.mark === before.mark) return verdict
+	}
+}
+
+function erasureMarkOf(folder: string): ErasureMark {
+	const reader = openReader(folder)
+	const seal = openSealToRead(folder, reader.id)
+	try {
+		return erasureMark(seal)
+	} finally {
+		seal?.close()
+		reader.close()
+	}
+}
+
+/** Once no erasure is under way any more; one that was interrupted is not. */
+async function settledErasures(folder: string): Promise<ErasureMark> {
+	const until = performance.now() + erasingWaitMs
+	for (;;) {
+		const found = erasureMarkOf(folder)
+		if (!found.isOpen || !isOwned(folder) || performance.now() > until) return found
+		await setTimeout(erasingPollMs)
+	}
+}
+
+async function verifyOnce(verification: FolderVerification): Promise<Verdict> {
 	const { folder, kept, progress } = verification
 	const reader = openReader(folder)
 	try {
-		const { key, sealed } = sealOf(folder, reader.id, verification.key)
+		const { key, ...known } = sealOf(folder, reader.id, verification.key)
+		const { sealed } = known
 		const begun = performance.now()
 		const thread =
 			key === undefined
@@ -97,7 +141,7 @@ export async function verifyFolder(verification: FolderVerification): Promise<Ve
 			},
 			() => undefined,
 		)
-		const folding = openFolding(folder, reader, sealed)
+		const folding = openFolding(folder, reader, known)
 		while (check?.fault === undefined && folding.step(4096)) {
 			progress(Math.min(folding.position(), thread?.position() ?? sealed), reader.last())
 			await setImmediate()
@@ -113,13 +157,13 @@ export async function verifyFolder(verification: FolderVerification): Promise<Ve
 
 function sealOf(folder: string, journalId: string, given: VerifierKey | undefined) {
 	const seal = openSealToRead(folder, journalId)
-	if (seal === undefined) return { key: undefined, sealed: 0 }
+	if (seal === undefined) return { key: undefined, sealed: 0, isErasing: false }
 	try {
 		const text = verifierKeyIn(seal)
 		const own = text === undefined ? undefined : parseVerifierKey(sha256, text)
 		const verifier = given ?? own
 		const key = verifier === undefined ? undefined : { verifier, own: given === undefined }
-		return { key, sealed: sealedSize(seal) }
+		return { key, sealed: sealedSize(seal), isErasing: erasureMark(seal).isOpen }
 	} finally {
 		seal.close()
 	}

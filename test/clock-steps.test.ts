@@ -67,6 +67,7 @@ test('a command right after a step does not take the step for time', async () =>
 		dhcpStatistics: view,
 		dynamicRequestStatistics: view,
 		srcStatistics: view,
+		erasures: view,
 		mirrors: () => [],
 		viewReader: () => undefined,
 		startedAt: 0,

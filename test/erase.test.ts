@@ -7,6 +7,8 @@ import { DatabaseSync } from 'node:sqlite'
 import fc from 'fast-check'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
+import { finishErasure, planErasure, rewrittenBatches } from '../adapters/journal/erasure.ts'
+import { openJournal } from '../adapters/journal/journal.ts'
 import { openReader } from '../adapters/journal/reader.ts'
 import { eraseFrom, isPseudonym, pseudonymFrom, spellingsOf } from '../domain/erasure.ts'
 import { renameInState } from '../domain/erasure-state.ts'
@@ -15,7 +17,9 @@ import { evolve, initialState, type State } from '../domain/state.ts'
 import { stateDifference } from '../domain/state-difference.ts'
 import type { StoredEvent } from '../domain/upcast.ts'
 import { eraseStopped } from '../src/erase.ts'
+import { erasureEvent, newPseudonymFor } from '../src/erasing.ts'
 import { proofFrom } from '../src/prove.ts'
+import { verifyFolder } from '../src/verify.ts'
 import { record, seal, tamper, temporaryFolder, verified } from './sealed-folder.ts'
 
 const base = temporaryFolder()
@@ -137,7 +141,10 @@ test('nothing is left in any file, everything else is as it was, and verify says
 	const done = await eraseStopped(erasing(folder))
 	assert.ok('lines' in done, JSON.stringify(done))
 	assert.match(done.lines[0]!, /^702 events up to position 2102 have F3-/)
-	assert.match(done.lines.join('\n'), /Not reached: .*EventStoreDB/)
+	assert.match(
+		done.lines.join('\n'),
+		/Not reached:\n - EventStoreDB.*erase-mirror --subscriber 02-AB/,
+	)
 	assert.equal(found(folder), [])
 
 	const after = eventsOf(folder)
@@ -166,6 +173,92 @@ test('nothing is left in any file, everything else is as it was, and verify says
 	const proof = proofFrom(folder, { position: 1, to: undefined })
 	assert.ok(proof.kind === 'inclusion' && 'leaf' in proof.entry, 'its place in the tree is proven')
 	assert.match(JSON.stringify(await eraseStopped(erasing(folder))), /There is nothing of 02-AB/)
+})
+
+/** A visit with everything in it that may say anything, through SRC and an external DHCP server. */
+function talkative(): NewEvent[] {
+	const stream = subscriberStream('default', mac)
+	const relay = relayStream('default')
+	const at = 2_000_000
+	const user = 'erika.mustermann'
+	const name = { mac, client: `hw:01${mac.replaceAll('-', '').toLowerCase()}` }
+	const server = '198.51.100.1:1812'
+	const client = '192.0.2.1'
+	const rejected = { exchange: 1, client, server, roundTripUs: 900 }
+	const login = { mac, address: '10.0.0.1', since: at, user, class: 'class-of-erika' }
+	const taken = {
+		leaseSeconds: 600,
+		expiresAt: at + 600_000,
+		src: true,
+		hostname: 'erikas-telefon',
+	}
+	const heard = { client, mac, wap: '', user, server, session: 'src-17' }
+	return [
+		['AccessRejected', stream, { ...rejected, replyMessage: `No, ${user}.` }],
+		[
+			'PoolRequested',
+			stream,
+			{ ...name, interface: 'eth0', dhcpOptions: { '12': 'ZXJpa2FzLXRlbGVmb24=' }, user },
+		],
+		['LeaseRefused', stream, { ...name, reason: 'src-refused', request: 2, why: `${user} owes` }],
+		[
+			'PoolSelected',
+			stream,
+			{ ...name, by: 'src', pool: 'p', reason: `rule for ${user}`, request: 2, decision: { user } },
+		],
+		['LeaseGranted', stream, { ...name, pool: 'p', address: '10.0.0.1', ...taken }],
+		['SrcSessionOpened', stream, { ...login, session: 'src-17', server, authenticated: true }],
+		['AccountingStarted', stream, heard],
+		[
+			'LeaseReleased',
+			stream,
+			{ ...name, pool: 'p', address: '10.0.0.1', cause: 'client', heldUntil: at },
+		],
+		['AccountingStopped', stream, heard],
+		['SrcSessionClosed', stream, { ...login, cause: 'User-Request', endedAt: at, server }],
+		[
+			'LeaseObserved',
+			stream,
+			{
+				...name,
+				address: '10.9.0.1',
+				server,
+				...taken,
+				src: undefined,
+			},
+		],
+		['LeaseExpired', stream, { ...name, pool: '', address: '10.9.0.1', heldUntil: at }],
+		['SubscriberTerminated', stream, { mac, wap: '', cause: 'operator', since: at }],
+		['DisconnectRequested', relay, { server, request: 'disconnect', user }],
+		['DisconnectRequested', relay, { server, request: 'disconnect', session: 'src-17' }],
+		['DisconnectRequested', relay, { server, request: 'disconnect', user: 'somebody' }],
+	].map(([type, of, data]) => {
+		return { stream: of, type, v: 1, at, data: JSON.parse(JSON.stringify(data)) } as NewEvent
+	})
+}
+
+test('texts that may say anything go, too, and names where no MAC is', async () => {
+	const folder = newFolder()
+	const events = talkative()
+	record(folder, events)
+	const lived = folded(events)
+	const done = await eraseStopped(erasing(folder))
+	assert.ok('lines' in done, JSON.stringify(done))
+	const left = eventsOf(folder)
+	assert.equal(found(folder), [])
+	const text = JSON.stringify(left)
+	assert.not.match(text, /ZXJpa2|erika/)
+	assert.match(text, /"user":"somebody"/, 'who is not meant stays')
+	assert.match(text, /"by":"src","pool":"p","reason":"erased"/)
+	const { pseudonym } = left.at(-1)!.data as { pseudonym: string }
+	renameInState(lived, { mac, pseudonym })
+	const again = folded(left.slice(0, -1))
+	assert.is(stateDifference(lived, again), undefined)
+	assert.is(again.routers.get('default')!.sessions.size, 0, "SRC's accounting is no session")
+	for (const event of left) {
+		assert.is(catalogue[event.type].data.decode(event.data)._tag, 'Right', event.type)
+	}
+	assert.equal((await verified(folder)).faults, [])
 })
 
 test('who is on the network is not erased', async () => {
@@ -240,6 +333,46 @@ test('killed at any moment, an erasure is completed by the next, and verify neve
 		assert.equal((await verified(folder)).faults, [])
 		assert.is(eventsOf(folder).filter(({ type }) => type === 'SubscriberErased').length, 1)
 	}
+})
+
+test('an erasure while verify reads is no fault', async () => {
+	const folder = newFolder()
+	record(folder, history(800))
+	seal(folder, 5000)
+	let erasures = 0
+	const progress = (position: number) => {
+		if (erasures++ > 0) return
+		assert.ok(position > 0 && position < 5602, 'in the midst of it')
+		const journal = openJournal({ folder, reserveLog: false })
+		const plan = planErasure(folder, newPseudonymFor(mac), 'asked for it')!
+		journal.append([erasureEvent(plan, 'default', 10_000_000)])
+		for (const batch of rewrittenBatches(folder, plan)) journal.rewrite([batch])
+		finishErasure(folder, journal.id, plan)
+		journal.close()
+	}
+	const { faults } = await verifyFolder({ folder, key: undefined, kept: undefined, progress })
+	assert.ok(erasures > 1)
+	assert.equal(faults, [])
+	changeLine(folder, 2, line => line.replace('0A-00', '0B-00'))
+	assert.is((await verified(folder)).faults[0]?.position, 2, 'what is wrong stays wrong')
+})
+
+test('what is half erased is no fault, and its state is compared when it is whole', async () => {
+	const folder = newFolder()
+	record(folder, history(60))
+	seal(folder, 300)
+	const journal = openJournal({ folder, reserveLog: false })
+	const plan = planErasure(folder, newPseudonymFor(mac), 'asked for it')!
+	journal.append([erasureEvent(plan, 'default', 10_000_000)])
+	let batches = 0
+	for (const batch of rewrittenBatches(folder, plan)) {
+		if (batches++ < 25) journal.rewrite([batch])
+	}
+	assert.ok(batches > 25)
+	journal.close()
+	const { faults, lines } = await verified(folder)
+	assert.equal(faults, [])
+	assert.match(lines.join('\n'), /An erasure is not complete/)
 })
 
 test('the state of a relay that goes on is what the erased journal folds to', () => {

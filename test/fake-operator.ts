@@ -49,6 +49,9 @@ export function fakeOperator(start: Configuration = initialConfiguration()): Fak
 		async eraseSubscriber() {
 			return { refused: 'not here' }
 		},
+		async applyRetention() {
+			return { refused: 'not here' }
+		},
 		async clearSubscriber(virtualRouter, mac) {
 			if (this.refusal !== undefined) return this.refusal
 			this.cleared.push(`${virtualRouter}: ${mac}`)

@@ -1,5 +1,5 @@
 import { spawn, spawnSync } from 'node:child_process'
-import {
+import fs, {
 	appendFileSync,
 	cpSync,
 	existsSync,
@@ -11,6 +11,7 @@ import {
 	statSync,
 	writeFileSync,
 } from 'node:fs'
+import { syncBuiltinESMExports } from 'node:module'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
@@ -289,6 +290,32 @@ test('a full disk: the append says so, later ones are refused, acknowledged even
 	} finally {
 		spawnSync('umount', ['-l', disk])
 	}
+})
+
+test('after a sync that failed while batches were rewritten, nothing is appended any more', () => {
+	const folder = newFolder()
+	const journal = openJournal({ folder })
+	journal.append(numberedEvents(1, 1))
+	const text = encodeEvents(numberedEvents(2, 1))
+	const streams = new Uint8Array(Uint32Array.of(streamHash(numberedEvent(2).stream)).buffer)
+	const sync = fs.fdatasyncSync
+	fs.fdatasyncSync = () => {
+		throw new Error('EIO: i/o error, fdatasync')
+	}
+	syncBuiltinESMExports()
+	let sentence: string
+	try {
+		sentence = failureOf(() => journal.rewrite([{ first: 1, text, streams }]))
+	} finally {
+		fs.fdatasyncSync = sync
+		syncBuiltinESMExports()
+	}
+	assert.match(sentence, `The journal in ${folder} cannot be written any more: EIO`)
+	assert.is(
+		failureOf(() => journal.append(numberedEvents(2, 1))),
+		sentence,
+	)
+	journal.close()
 })
 
 test('the memory journal fails as it is told, and says what a restart finds', () => {

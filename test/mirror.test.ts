@@ -345,7 +345,8 @@ test('another relay that wrote first while this one ran is found out by its revi
 	journal.append([numberedEvent(1)])
 	const mirror = mirrorOf(journal, address(node))
 	await until('the first is there', () => mirror.state().position === 1)
-	const metadata = { journal: 'another', position: 9, v: 1, at: 9 }
+	const another = 'c1a3a3d4-0c5e-4f0a-8e42-7d6f3b1e9a02'
+	const metadata = { journal: another, position: 9, v: 1, at: 9 }
 	const event = {
 		id: crypto.randomUUID(),
 		type: 'AccessRejected',
@@ -455,6 +456,19 @@ test('what is read back is the event that was written', async () => {
 	open.push({ close: () => target.reset() })
 	const [event] = await target.newest(subscriberStream('default', macOf(1)), 1)
 	assert.equal(mirroredEvent(event!), { journal: journalId, event: journal.read(1, 1)[0] })
+})
+
+test('an event whose journal is no id, or whose position is none, was written by no relay', () => {
+	const read = (journal: string, position: number) =>
+		mirroredEvent({
+			...{ streamId: 'relay-default', id: crypto.randomUUID(), revision: 0n },
+			...{ type: 'RelayStopped', data: {}, metadata: { journal, position, v: 1, at: 1 } },
+		})
+	assert.is(read(journalId, 1)?.journal, journalId)
+	for (const journal of ['../../etc', '', '.', `${journalId}/..`, `${journalId}\n`]) {
+		assert.is(read(journal, 1), undefined, journal)
+	}
+	for (const position of [0, -1, 1.5, 2 ** 53]) assert.is(read(journalId, position), undefined)
 })
 
 test('what the shell shows of a mirror', () => {

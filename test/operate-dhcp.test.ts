@@ -7,6 +7,7 @@ import { everyLease } from '../domain/lease-state.ts'
 import { routerState } from '../domain/state.ts'
 import { dhcpStatistics } from '../projections/dhcp-statistics.ts'
 import { dynamicRequestStatistics } from '../projections/dynamic-request-statistics.ts'
+import { erasures } from '../projections/erasures.ts'
 import { follow, type Projection } from '../projections/follow.ts'
 import { pools } from '../projections/pools.ts'
 import { srcStatistics } from '../projections/src-statistics.ts'
@@ -47,6 +48,7 @@ async function running(text: string) {
 		dhcpStatistics: following(dhcpStatistics),
 		dynamicRequestStatistics: following(dynamicRequestStatistics),
 		srcStatistics: following(srcStatistics),
+		erasures: following(erasures),
 		mirrors: () => [],
 		viewReader: () => undefined,
 		startedAt: start,

@@ -8,9 +8,9 @@ import { openJournal } from '../adapters/journal/journal.ts'
 import { openReader } from '../adapters/journal/reader.ts'
 import { isPseudonym } from '../domain/erasure.ts'
 import { renameInState } from '../domain/erasure-state.ts'
-import { type NewEvent, subscriberStream } from '../domain/event.ts'
+import { type NewEvent, relayStream, subscriberStream } from '../domain/event.ts'
 import { execute, newSession } from '../domain/junose/session.ts'
-import { keptSince, type RetentionDays } from '../domain/retention.ts'
+import { aged, keptSince, type RetentionDays } from '../domain/retention.ts'
 import { evolve, initialState, type State } from '../domain/state.ts'
 import { stateDifference } from '../domain/state-difference.ts'
 import { relayStatistics } from '../projections/statistics.ts'
@@ -140,6 +140,33 @@ test('each class loses what is personal after its days, and the MAC after the la
 	assert.equal(faults, [])
 	assert.match(lines.join('\n'), /events are erased/)
 	assert.is(events.at(-1)!.type, 'RetentionApplied')
+})
+
+test('texts that may say anything and names without a MAC age, SRC keeps its sessions apart', () => {
+	const data = { server: 's', request: 'disconnect', user: 'erika' }
+	assert.equal(aged('DisconnectRequested', data), { server: 's', request: 'disconnect' })
+	const chosen = { mac: macOf(1), client: 'id:1', by: 'src', pool: 'p', reason: 'rule for erika' }
+	const left = aged('PoolSelected', chosen)
+	assert.equal(left, { ...chosen, reason: 'erased' })
+	assert.is(aged('PoolSelected', left!), undefined, 'once')
+	const heard = { mac: macOf(1), session: 'src-17', user: 'erika' }
+	assert.equal(aged('AccountingStarted', heard, new Set(['src-17'])), {
+		mac: macOf(1),
+		session: 'src-17',
+	})
+	assert.equal(aged('AccountingStarted', heard), { mac: macOf(1) })
+})
+
+test('a request that names somebody without a MAC ages with the journal', () => {
+	const folder = join(base, String(++folders))
+	const data = { server: '198.51.100.9', request: 'disconnect', user: 'erika' } as const
+	const events = [100, 1].map((daysAgo): NewEvent => {
+		const at = now - daysAgo * day
+		return { stream: relayStream('default'), type: 'DisconnectRequested', v: 1, at, data }
+	})
+	record(folder, events, false)
+	const routers = [{ name: 'default', retentionDays: { authentication: 10 } }]
+	assert.equal(retentionNow(folder, routers, now)?.plan.byType, { DisconnectRequested: 1 })
 })
 
 test('without a setting, and once it is done, there is nothing to do', async () => {

@@ -215,6 +215,28 @@ test('accept=false: no offer, and on record why; nobody is asked again within a 
 	assert.is(relay.src.open.length, 1)
 })
 
+test('when SRC was asked about somebody is forgotten, however often others ask', async () => {
+	const relay = await bridged()
+	login(relay)
+	login(relay, profile, 2)
+	const { askedAt } = relay.engine.src.get('default')!
+	const asks = async (who: number) => {
+		discover(relay, { who })
+		await relay.src.next('discover').answer({ accept: false })
+	}
+	// The table is looked through each second, and the first one's question is always young then.
+	relay.pass(1000)
+	relay.pass(500)
+	await asks(1)
+	relay.pass(100)
+	await asks(2)
+	relay.pass(450)
+	relay.pass(460)
+	await asks(1)
+	relay.pass(560)
+	assert.equal([...askedAt.keys()], [mac])
+})
+
 test('SRC that leaves the choice open, or names what there is not, is written down with the choice', async () => {
 	const cases = [
 		[{ accept: true }, 'SRC leaves the choice open.'],

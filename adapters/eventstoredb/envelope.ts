@@ -15,9 +15,15 @@ export type Proposal = {
 	readonly metadata: Record<string, unknown>
 }
 
+/** RFC 9562 §4: a journal's id. It names a folder where the event is kept, so it may be nothing else. */
+const journalId = t.refinement(t.string, text =>
+	/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(text),
+)
+const position = t.refinement(t.number, number => Number.isSafeInteger(number) && number > 0)
+
 const metadata = t.type({
-	journal: t.string,
-	position: t.number,
+	journal: journalId,
+	position,
 	v: t.number,
 	/** Milliseconds since 1970-01-01 UTC. */
 	at: t.number,

@@ -8,7 +8,7 @@ import { randomFillSync } from 'node:crypto'
 import { rmSync } from 'node:fs'
 import { join } from 'node:path'
 import type { DatabaseSync } from 'node:sqlite'
-import { type Erased, eraseFrom, spellingsOf } from '../../domain/erasure.ts'
+import { type Erased, eraseFrom, learnNames, noNames, spellingsOf } from '../../domain/erasure.ts'
 import type { NewEvent } from '../../domain/event.ts'
 import { encodeEvents } from '../../domain/event-text.ts'
 import type { StoredEvent } from '../../domain/upcast.ts'
@@ -54,24 +54,41 @@ export function planErasure(folder: string, erased: Erased, reason: string): Pla
 
 export type Change = { readonly position: number; readonly type: string; readonly line: string }
 
+/** Two readings: what the subscriber is called may be said after it was used. */
 function* changesIn(journal: DatabaseSync, upTo: number, erased: Erased): Generator<Change> {
+	const spellings = spellingsOf(erased.mac)
+	const names = noNames()
+	for (const { stored } of eventsWith(journal, upTo, spellings)) {
+		learnNames(names, stored, erased.mac)
+	}
+	// A request of a RADIUS server may have the name alone.
+	for (const { position, stored } of eventsWith(journal, upTo, [...spellings, unnamed])) {
+		const left = eraseFrom(stored, erased, names)
+		if (left === undefined) continue
+		yield { position, type: stored.type, line: lineOf(left) }
+	}
+}
+
+const unnamed = '"DisconnectRequested"'
+
+/** The events in whose stored text one of the texts stands. */
+function* eventsWith(
+	journal: DatabaseSync,
+	upTo: number,
+	texts: readonly string[],
+): Generator<{ readonly position: number; readonly stored: StoredEvent }> {
 	const rows = journal.prepare(
 		'SELECT first, count, events FROM batch WHERE first >= ? AND first <= ? ORDER BY first LIMIT 64',
 	)
-	const spellings = spellingsOf(erased.mac)
+	const isIn = (text: string) => texts.some(one => text.includes(one))
 	for (let next = 1; next <= upTo; ) {
 		const found = rows.all(next, upTo) as { first: number; count: number; events: string }[]
 		if (found.length === 0) return
 		for (const { first, count, events } of found) {
 			next = first + count
-			if (!spellings.some(spelling => events.includes(spelling))) continue
-			const lines = linesOf(events)
-			for (const [index, line] of lines.entries()) {
-				if (!spellings.some(spelling => line.includes(spelling))) continue
-				const stored = JSON.parse(line) as StoredEvent
-				const left = eraseFrom(stored, erased)
-				if (left === undefined) continue
-				yield { position: first + index, type: stored.type, line: lineOf(left) }
+			if (!isIn(events)) continue
+			for (const [index, line] of linesOf(events).entries()) {
+				if (isIn(line)) yield { position: first + index, stored: JSON.parse(line) as StoredEvent }
 			}
 		}
 	}

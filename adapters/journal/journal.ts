@@ -183,13 +183,19 @@ function openWriter(db: DatabaseSync, folder: string, newest: number, log: Log) 
 			db.exec('BEGIN IMMEDIATE')
 			try {
 				for (const { first, text, streams } of batches) replace.run(text, streams, first)
-				db.exec('COMMIT')
 			} catch (error) {
 				db.exec('ROLLBACK')
 				throw error
 			}
-			log.sync()
-			for (const { text } of batches) log.grown(text.length)
+			try {
+				db.exec('COMMIT')
+				log.sync()
+				for (const { text } of batches) log.grown(text.length)
+			} catch (error) {
+				// As in append: after a failed sync no later one says what became of this one.
+				failure = failed(folder, error)
+				throw failure
+			}
 		},
 		/** False when it was closed before. */
 		close(): boolean {

@@ -32,6 +32,20 @@ export function ownFolder(folder: string): { release(): void } {
 	return { release: () => owned.close() }
 }
 
+/** Whether some process owns the folder now. */
+export function isOwned(folder: string): boolean {
+	let db: DatabaseSync | undefined
+	try {
+		db = new DatabaseSync(join(folder, 'owner.db'), { readOnly: true })
+		db.prepare('SELECT count(*) FROM sqlite_schema').get()
+		return false
+	} catch (error) {
+		return sqliteCode(error) === sqliteBusy
+	} finally {
+		db?.close()
+	}
+}
+
 function inUse(folder: string): string {
 	return (
 		`The data folder ${folder} is in use by process ${ownerPid(folder)}: ` +

@@ -1,6 +1,6 @@
 /** Finds what `retention` lets go of, in the whole journal, and puts the plan of it on disk. */
 import type { DatabaseSync } from 'node:sqlite'
-import { eraseFrom } from '../../domain/erasure.ts'
+import { eraseFrom, noNames } from '../../domain/erasure.ts'
 import { virtualRouterOf } from '../../domain/event.ts'
 import { aged, type Bounds, type RetentionClass, retentionClassOf } from '../../domain/retention.ts'
 import type { StoredEvent } from '../../domain/upcast.ts'
@@ -41,7 +41,7 @@ export function planRetention(retention: Retention): RetentionPlan | undefined {
 		const quiet = quietSubscribers(journal, upTo, retention)
 		const changes: Change[] = []
 		let more = quiet.more
-		for (const change of changesIn(journal, upTo, retention, quiet.pseudonyms)) {
+		for (const change of changesIn(journal, upTo, retention, quiet)) {
 			// Subscribers of whom nothing is left are renamed as a whole, or the fold would be another.
 			if (change.renamed || changes.length < changesMax) changes.push(change)
 			else more = true
@@ -86,6 +86,15 @@ function subscriberOf({ stream, data }: StoredEvent): string | undefined {
 	return mac === undefined || mac.startsWith('F3-') ? undefined : mac
 }
 
+type Quiet = {
+	/** By MAC. */
+	readonly pseudonyms: ReadonlyMap<string, string>
+	/** There are more than one run may change. */
+	readonly more: boolean
+	/** SRC's ids of its sessions, of all subscribers. */
+	readonly srcSessions: Set<string>
+}
+
 /**
  * Those of whom every event is older than the class that keeps longest, and whom the state does not
  * rest on: at most so many that their events are about what one run changes.
@@ -94,10 +103,14 @@ function quietSubscribers(
 	journal: DatabaseSync,
 	upTo: number,
 	{ bounds, isLive, pseudonym }: Retention,
-): { readonly pseudonyms: ReadonlyMap<string, string>; readonly more: boolean } {
+): Quiet {
 	/** Number of events; 0: of one with a newer event. */
 	const seen = new Map<string, number>()
+	const srcSessions = new Set<string>()
 	for (const { stored } of eventsUpTo(journal, upTo)) {
+		if (stored.type === 'SrcSessionOpened') {
+			srcSessions.add(String((stored.data as { session?: unknown }).session))
+		}
 		const mac = subscriberOf(stored)
 		if (mac === undefined) continue
 		const bound = bounds.get(virtualRouterOf(stored.stream))?.longest ?? Number.NEGATIVE_INFINITY
@@ -108,25 +121,24 @@ function quietSubscribers(
 	let events = 0
 	for (const [mac, count] of seen) {
 		if (count === 0 || isLive(mac)) continue
-		if (events >= changesMax) return { pseudonyms, more: true }
+		if (events >= changesMax) return { pseudonyms, more: true, srcSessions }
 		pseudonyms.set(mac, pseudonym(mac))
 		events += count
 	}
-	return { pseudonyms, more: false }
+	return { pseudonyms, more: false, srcSessions }
 }
 
 function* changesIn(
 	journal: DatabaseSync,
 	upTo: number,
 	{ bounds, keepFrom }: Retention,
-	quiet: ReadonlyMap<string, string>,
+	{ pseudonyms, srcSessions }: Quiet,
 ): Generator<Change & { readonly renamed: boolean }> {
 	for (const { position, stored } of eventsUpTo(journal, upTo)) {
 		const mac = subscriberOf(stored)
-		if (mac === undefined) continue
-		const pseudonym = quiet.get(mac)
-		if (pseudonym !== undefined) {
-			const left = eraseFrom(stored, { mac, pseudonym })
+		const pseudonym = mac === undefined ? undefined : pseudonyms.get(mac)
+		if (mac !== undefined && pseudonym !== undefined) {
+			const left = eraseFrom(stored, { mac, pseudonym }, { ...noNames(), srcSessions })
 			if (left === undefined) continue
 			yield { position, type: stored.type, line: lineOf(left), renamed: true }
 			continue
@@ -134,8 +146,11 @@ function* changesIn(
 		const kind = retentionClassOf(stored.type)
 		const bound = bounds.get(virtualRouterOf(stored.stream))
 		if (kind === undefined || bound === undefined) continue
-		if (stored.at >= bound[kind] || stored.at >= keepFrom(mac, kind)) continue
-		const data = aged(stored.type, stored.data as Readonly<Record<string, unknown>>)
+		if (stored.at >= bound[kind]) continue
+		// Events without a MAC may name somebody all the same; no session rests on them.
+		if (mac !== undefined && stored.at >= keepFrom(mac, kind)) continue
+		const known = stored.data as Readonly<Record<string, unknown>>
+		const data = aged(stored.type, known, srcSessions)
 		if (data === undefined) continue
 		yield { position, type: stored.type, line: lineOf({ ...stored, data }), renamed: false }
 	}

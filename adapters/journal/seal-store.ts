@@ -252,3 +252,22 @@ export function isErased(db: DatabaseSync, position: number): boolean {
 		db.prepare('SELECT 1 FROM rewritten WHERE position = ? LIMIT 1').get(position) !== undefined
 	)
 }
+
+export type ErasureMark = {
+	/** Another text whenever an erasure has begun or is complete. */
+	readonly mark: string
+	/** Whether one is under way, or was interrupted. */
+	readonly isOpen: boolean
+}
+
+/** How far erasures are. `seal`: undefined where there is none yet. */
+export function erasureMark(seal: DatabaseSync | undefined): ErasureMark {
+	const row = seal
+		?.prepare('SELECT count(*) AS total, count(plan) AS open, max(id) AS newest FROM erasure')
+		.get()
+	if (row === undefined) return { mark: 'none', isOpen: false }
+	return {
+		mark: `${row['total']} ${row['open']} ${row['newest']}`,
+		isOpen: Number(row['open']) > 0,
+	}
+}

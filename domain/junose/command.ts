@@ -40,6 +40,8 @@ export type Outcome =
 	| { readonly kind: 'clear-subscriber'; readonly mac: string }
 	/** A subscriber's personal data to be taken out of the journal. */
 	| { readonly kind: 'erase-subscriber'; readonly mac: string; readonly reason: string }
+	/** What is older than `retention` says to lose its personal data now. */
+	| { readonly kind: 'apply-retention' }
 	| { readonly kind: 'restart-src' }
 	/** Undefined: as long as the terminal is. */
 	| { readonly kind: 'page-length'; readonly rows: number | undefined }

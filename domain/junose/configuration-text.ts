@@ -147,6 +147,7 @@ function applyOutcome(
 		case 'clear-bindings':
 		case 'clear-subscriber':
 		case 'erase-subscriber':
+		case 'apply-retention':
 		case 'restart-src':
 		case 'page-length':
 		case 'history':

@@ -37,6 +37,8 @@ export type Show =
 	| { readonly kind: 'accounting-domains'; readonly mac?: string }
 	/** How far the history is sealed. */
 	| { readonly kind: 'integrity' }
+	/** How long personal data stay, and what was taken out. */
+	| { readonly kind: 'retention' }
 	| { readonly kind: 'version' }
 
 /** Whose leases: those of the DHCP local server, or what is known of an external one's. */
@@ -78,6 +80,8 @@ export type Operator = {
 		mac: string,
 		reason: string,
 	): Promise<{ readonly lines: readonly string[] } | { readonly refused: string }>
+	/** Does what `retention` says now instead of within the hour; says what was done, or why not. */
+	applyRetention(): Promise<{ readonly lines: readonly string[] } | { readonly refused: string }>
 	/** The lines that a `show` command prints. */
 	show(virtualRouter: string, what: Show): Promise<readonly string[]>
 }

@@ -141,6 +141,10 @@ async function carryOut(
 			const erased = await operator.eraseSubscriber(outcome.mac, outcome.reason)
 			return 'refused' in erased ? refuse(session, erased.refused) : done(session, erased.lines)
 		}
+		case 'apply-retention': {
+			const applied = await operator.applyRetention()
+			return 'refused' in applied ? refuse(session, applied.refused) : done(session, applied.lines)
+		}
 		case 'restart-src': {
 			const why = await operator.restartSrc(session.virtualRouter)
 			return why === undefined ? done(session, []) : refuse(session, why)

@@ -130,6 +130,22 @@ export const subscriberExecCommands: readonly Command[] = [
 		run: (_, { mac }) => ({ kind: 'clear-subscriber', mac }),
 	}),
 	command({
+		modes: showModes,
+		exec: true,
+		filterable: true,
+		syntax: [show, keyword('retention', 'How long personal data stay, and what was taken out')],
+		run: () => ({ kind: 'show', what: { kind: 'retention' } }),
+	}),
+	command({
+		modes: privileged,
+		exec: true,
+		syntax: [
+			keyword('retention', 'Personal data that are older than is set'),
+			keyword('apply', 'Take them out of the history now, not within the hour'),
+		],
+		run: () => ({ kind: 'apply-retention' }),
+	}),
+	command({
 		modes: privileged,
 		exec: true,
 		syntax: [

@@ -130,6 +130,8 @@ export async function askSrc(
 	session: Session,
 ): Promise<SrcReply> {
 	const { router, client } = bridge
+	// Taken out first: the table is in order of time.
+	bridge.askedAt.delete(request.mac)
 	bridge.askedAt.set(request.mac, engine.now)
 	const event = poolRequested(router, request, session, questionOptions(packet), engine.at)
 	record(engine, [event])

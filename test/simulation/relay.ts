@@ -11,6 +11,7 @@ import { configurationText } from '../../domain/junose/configuration-text.ts'
 import type { Operator } from '../../domain/junose/operator.ts'
 import { dhcpStatistics } from '../../projections/dhcp-statistics.ts'
 import { dynamicRequestStatistics } from '../../projections/dynamic-request-statistics.ts'
+import { erasures } from '../../projections/erasures.ts'
 import { catchUpTogether, type Following, follow, tellTogether } from '../../projections/follow.ts'
 import { pools } from '../../projections/pools.ts'
 import { srcStatistics } from '../../projections/src-statistics.ts'
@@ -79,6 +80,7 @@ export async function startRelay(world: World): Promise<void> {
 		follow({ ...settings, projection: dhcpStatistics }),
 		follow({ ...settings, projection: dynamicRequestStatistics }),
 		follow({ ...settings, projection: srcStatistics }),
+		follow({ ...settings, projection: erasures }),
 	] as const
 	const recovering = followState(journal, journal, warn)
 	catchUpTogether(journal, [recovering, ...views])
@@ -108,6 +110,7 @@ export async function startRelay(world: World): Promise<void> {
 		dhcpStatistics: views[3],
 		dynamicRequestStatistics: views[4],
 		srcStatistics: views[5],
+		erasures: views[6],
 		mirrors: () => [],
 		viewReader: () => undefined,
 		startedAt: clock.wall(),
