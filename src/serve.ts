@@ -162,6 +162,7 @@ export async function serve(settings: ServeSettings): Promise<number> {
 	})
 	await recordDurably(engine, started(loaded.configuration, presentTime(engine)))
 
+	const snapshooter = openSnapshooter(settings.data, journal.last(), onWarning)
 	const eraser = openEraser({ engine, journal, snapshooter: () => snapshooter })
 	const viewReading = settings.views ? openViewReading(settings.data) : undefined
 	const operated: Operated = {
@@ -198,7 +199,6 @@ export async function serve(settings: ServeSettings): Promise<number> {
 		journal.close()
 		throw error
 	})
-	const snapshooter = openSnapshooter(settings.data, journal.last(), onWarning)
 	const sealer = settings.seal
 		? openSealer({ folder: settings.data, keyFile: settings.sealKey, onWarning })
 		: undefined
