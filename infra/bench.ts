@@ -15,6 +15,7 @@ import { installPackages } from './bench/install.ts'
 import type { JournalFigures } from './bench/journal.ts'
 import { buildGenerator } from './bench/load.ts'
 import { help, type Options, readOptions } from './bench/options.ts'
+import type { PageFigures } from './bench/page.ts'
 import { endRunning, openWorkplace, type Workplace } from './bench/processes.ts'
 import { othersShare } from './bench/processor-time.ts'
 import { measureRelays } from './bench/relay-rounds.ts'
@@ -81,6 +82,11 @@ async function measureStep(step: Step, workplace: Workplace, options: Options): 
 			return { eventStore: await separately<EventStoreFigures>('eventstore', [folder], 120_000) }
 		case 'http':
 			return await measureAnalysts(workplace, options)
+		case 'page': {
+			if (!installed('chromium')) return 'There is no chromium.'
+			const args = [folder, `${options.pageEvents}`]
+			return { page: await separately<PageFigures>('page', args, 600_000) }
+		}
 		case 'dhcp':
 			return await measureDhcpBesideKea(options)
 		case 'relays':

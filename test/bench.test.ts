@@ -359,9 +359,9 @@ test('what is measured: names of relays, loads and parts', () => {
 		const cases = options.cases.map(({ name }) => name)
 		return [options.relays.size, cases.length, [...options.parts]] as const
 	}
-	assert.equal(of(), [5, 6, [...partNames]])
-	assert.equal(of('--only', 'feed', '--only', 'journal'), [5, 0, ['journal', 'feed']])
-	assert.equal(of('--only', 'eap-64'), [5, 1, []])
+	assert.equal(of(), [6, 6, [...partNames]])
+	assert.equal(of('--only', 'feed', '--only', 'journal'), [6, 0, ['journal', 'feed']])
+	assert.equal(of('--only', 'eap-64'), [6, 1, []])
 	assert.equal(of('--only', 'radledger', '--only', 'dhcp'), [1, 6, ['dhcp']])
 	assert.throws(() => of('--only', 'nothing'), /no such relay or part/)
 })
@@ -423,6 +423,18 @@ test('the read models are measured, and what is found is a history', () => {
 	)
 	const text = printed({ views })
 	assert.match(text, /\| History of an address, 40 events +\| p50 6 ms, p99 9 ms/)
+})
+
+test('the web page is judged among a million events only', () => {
+	const times = { p50: 999, longest: 2000 }
+	const page = { events: 1_000_000, firstView: times, subscriber: { p50: 300, longest: 301 } }
+	const [first, subscriber] = ['first view', 'a subscriber’s page'].map(
+		what => `Web page among 1,000,000 events: ${what}`,
+	) as [string, string]
+	assert.is(reachedBy({ page }, first), true)
+	assert.is(reachedBy({ page }, subscriber), false)
+	assert.is(reachedBy({ page: { ...page, events: 999_999 } }, first), undefined)
+	assert.match(printed({ page }), /\| first view, nothing cached +\| +999 \| +2000 \|/)
 })
 
 test.run()

@@ -1,4 +1,6 @@
 /** The rules of the web page that need no browser: numbers, times, rates, the time axis. */
+import { readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 
@@ -9,6 +11,7 @@ const { age, count, instant, octets, summary } = await import('../adapters/http/
 const { changesOf, lanesOf } = await import('../adapters/http/page/history.ts')
 const { byMinute, newRates } = await import('../adapters/http/page/rates.ts')
 
+const folder = join(import.meta.dirname, '../adapters/http/page')
 const noon = Date.UTC(2026, 10, 23, 11)
 const second = 1000
 const minute = 60 * second
@@ -172,6 +175,14 @@ test('a history is five lanes, and its changes are in order', () => {
 		changesOf(history, noon, noon + 8 * minute),
 		[1, 2, 4, 6].map(n => noon + n * minute),
 	)
+})
+
+test('every module of the page is loaded at once, and none that is not there', () => {
+	const index = readFileSync(join(folder, 'index.html'), 'utf8')
+	const named = [...index.matchAll(/(?:href|src)="\/([a-z]+\.[tj]s)"/g)].map(([, name]) => name)
+	// What only has types is never asked for.
+	const there = readdirSync(folder).filter(name => name.endsWith('.ts') && name !== 'model.ts')
+	assert.equal(named.sort(), [...there, 'uplot.js'].sort())
 })
 
 test.run()

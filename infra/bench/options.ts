@@ -4,6 +4,7 @@ import { type RelayName, relayNames } from './relays.ts'
 import {
 	type Case,
 	type PartName,
+	pageEvents,
 	partNames,
 	scaleSubscribers,
 	steadyCases,
@@ -21,6 +22,7 @@ export type Options = {
 	readonly parts: ReadonlySet<PartName>
 	readonly subscribers: number
 	readonly viewEvents: number
+	readonly pageEvents: number
 	readonly writeReadme: boolean
 }
 
@@ -28,7 +30,7 @@ const allCases = [...windowCases, ...steadyCases]
 
 export const help = `Measures radledger, radsecproxy and FreeRADIUS side by side; as a DHCP server beside Kea; what a
 question to SRC costs, what a million sessions take, what analysts cost; and the journal, its read
-models, its seal, the EventStoreDB mirror and the event feed by themselves. One after the other.
+models, its seal, the EventStoreDB mirror, the event feed and the web page by themselves. One after the other.
 
   --seconds N         measured seconds of each run at a window (0.8)
   --steady-seconds N  measured seconds of each run at the steady rate (6)
@@ -36,6 +38,7 @@ models, its seal, the EventStoreDB mirror and the event feed by themselves. One 
   --only NAME         only this relay, load or part; may be given several times
   --subscribers N     live sessions of the part scale (${scaleSubscribers})
   --view-events N     events of the part views (${viewEvents})
+  --page-events N     events of the part page (${pageEvents})
   --write-readme      puts the tables into README.md; what is not measured stays there as it is
 
 Relays: ${relayNames.join(', ')}
@@ -54,6 +57,7 @@ export function readOptions(args: readonly string[]): Options | 'help' {
 			only: { type: 'string', multiple: true, default: [] },
 			subscribers: { type: 'string', default: `${scaleSubscribers}` },
 			'view-events': { type: 'string', default: `${viewEvents}` },
+			'page-events': { type: 'string', default: `${pageEvents}` },
 			'write-readme': { type: 'boolean', default: false },
 			help: { type: 'boolean', default: false },
 		},
@@ -66,6 +70,7 @@ export function readOptions(args: readonly string[]): Options | 'help' {
 		rounds: Math.round(readNumber('--rounds', values.rounds, 1, 20)),
 		subscribers: Math.round(readNumber('--subscribers', values.subscribers, 1, 1_048_573)),
 		viewEvents: Math.round(readNumber('--view-events', values['view-events'], 1_000, 100_000_000)),
+		pageEvents: Math.round(readNumber('--page-events', values['page-events'], 1_000, 10_000_000)),
 		writeReadme: values['write-readme'],
 	}
 	if (options.writeReadme) checkWhole(options)
@@ -97,6 +102,9 @@ function checkWhole(options: Options): void {
 	}
 	if (options.parts.has('scale') && options.subscribers !== scaleSubscribers) {
 		throw new Error(`--write-readme needs --subscribers ${scaleSubscribers}.`)
+	}
+	if (options.parts.has('page') && options.pageEvents !== pageEvents) {
+		throw new Error(`--write-readme needs --page-events ${pageEvents}.`)
 	}
 	if (options.parts.has('views') && options.viewEvents !== viewEvents) {
 		throw new Error(`--write-readme needs --view-events ${viewEvents}.`)

@@ -6,6 +6,7 @@ import type { FeedFigures } from './feed.ts'
 import type { HttpRound } from './http.ts'
 import type { JournalFigures } from './journal.ts'
 import type { Measurement } from './load.ts'
+import type { PageFigures } from './page.ts'
 import { relayNames, relayTitles } from './relays.ts'
 import {
 	type Case,
@@ -41,9 +42,11 @@ export type Run = Measured & {
 
 /** Targets first, then every figure, then where it was measured. */
 export function sectionOf(run: Run): Section {
-	const { samples, dhcp, questions, scale, http, journal, views, verify, eventStore, feed } = run
+	const { samples, dhcp, questions, scale, http, page, journal, views, verify, eventStore, feed } =
+		run
 	const tables: Readonly<Record<TableName, Table | undefined>> = {
 		relays: samples.length === 0 ? undefined : figureTable(samples),
+		unsealed: unsealedTable(samples),
 		logging: loggingTable(samples),
 		threads: run.threads.length === 0 ? undefined : threadTable(run.threads),
 		dhcp: dhcp.length === 0 ? undefined : dhcpTable(dhcp),
@@ -51,6 +54,7 @@ export function sectionOf(run: Run): Section {
 		scale: scale && scaleTable(scale),
 		views: views && viewTable(views),
 		http: http.length === 0 ? undefined : httpTable(http),
+		page: page && pageTable(page),
 		journal: journal && journalTable(journal),
 		verify: verify && verifyTable(verify),
 		eventstore:
@@ -102,6 +106,18 @@ function figureRow(samples: readonly Sample[], of: Case, subject: Subject): stri
 			thousands(lost),
 		],
 	]
+}
+
+/** The relay alone: tamper evidence is computed by a thread that may as well run another time. */
+function unsealedTable(samples: readonly Sample[]): Table | undefined {
+	const rows = windowCases.flatMap(of => {
+		const own = 'radledger-unsealed'
+		const cpu = median(pairedRatios(samples, of, own, 'radsecproxy', 'cpuUsPerRequest'))
+		const rate = median(pairedRatios(samples, of, own, 'radsecproxy', 'requestsPerSecond'))
+		return Number.isNaN(cpu) ? [] : [[caseTitle(of), `${cpu.toFixed(2)} x`, `${rate.toFixed(2)} x`]]
+	})
+	if (rows.length === 0) return undefined
+	return table(['With --no-seal, against radsecproxy', 'CPU per request', 'requests/s'], rows, 1)
 }
 
 /** radsecproxy as it is usually run writes a line for each request: the easier comparison. */
@@ -163,6 +179,17 @@ function journalTable({ appends, latency, replay, stream, eventBytes }: JournalF
 			],
 			[`Reading a stream of ${stream.events} events`, `${stream.p50} ms`],
 		],
+	)
+}
+
+function pageTable({ events, firstView, subscriber }: PageFigures): Table {
+	return table(
+		[`Web page among ${thousands(events)} events, in Chromium`, 'p50 ms', 'longest ms'],
+		[
+			['first view, nothing cached', `${firstView.p50}`, `${firstView.longest}`],
+			['a subscriber’s page', `${subscriber.p50}`, `${subscriber.longest}`],
+		],
+		1,
 	)
 }
 

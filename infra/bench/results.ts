@@ -5,6 +5,7 @@ import type { FeedFigures } from './feed.ts'
 import type { HttpRound } from './http.ts'
 import type { JournalFigures } from './journal.ts'
 import type { Measurement } from './load.ts'
+import type { PageFigures, Times } from './page.ts'
 import type { Kind, RelayName } from './relays.ts'
 import type { ScaleFigures } from './scale.ts'
 import type { QuestionRates } from './src-questions.ts'
@@ -19,6 +20,7 @@ export const partNames = [
 	'verify',
 	'eventstore',
 	'http',
+	'page',
 	'dhcp',
 	'scale',
 	'views',
@@ -63,6 +65,7 @@ export type Measured = {
 	readonly questions: readonly QuestionRates[]
 	readonly scale: ScaleFigures | undefined
 	readonly http: readonly HttpRound[]
+	readonly page: PageFigures | undefined
 	readonly views: ViewFigures | undefined
 	readonly verify: VerifyFigures | undefined
 	readonly eventStore: EventStoreFigures | undefined
@@ -76,7 +79,7 @@ export type ThreadShare = { readonly name: string; readonly share: number }
 export const nothingMeasured: Measured = {
 	...{ samples: [], dhcp: [], questions: [], http: [], threads: [] },
 	...{ journal: undefined, scale: undefined, views: undefined },
-	...{ verify: undefined, eventStore: undefined, feed: undefined },
+	...{ page: undefined, verify: undefined, eventStore: undefined, feed: undefined },
 }
 
 /** The name for `--only` of everything that has figures. */
@@ -89,6 +92,7 @@ export function measuredParts(measured: Measured): string[] {
 		verify: measured.verify !== undefined,
 		eventstore: measured.eventStore !== undefined,
 		http: measured.http.length > 0,
+		page: measured.page !== undefined,
 		dhcp: measured.dhcp.length > 0,
 		scale: measured.scale !== undefined,
 		views: measured.views !== undefined,
@@ -171,6 +175,7 @@ export function targets(measured: Measured): Target[] {
 			historyTarget(views),
 		),
 		...of('http', httpTarget(measured.http)),
+		...of('page', ...pageTargets(measured.page)),
 		...of('verify', rateTarget('Verify: events/s', 200_000, verify?.verify.eventsPerSecond)),
 		...of(
 			'eventstore',
@@ -344,6 +349,23 @@ function historyTarget(views: ViewFigures | undefined): Verdict {
 	const { p50, p99 } = views?.history.subscriber ?? { p50: undefined, p99: undefined }
 	if (p50 === undefined) return { text, measured: 'not measured', reached: undefined }
 	return { text, measured: `${p50} ms (p99 ${p99} ms)`, reached: p50 < limitMs }
+}
+
+/** What the two targets are about; fewer show nothing. */
+export const pageEvents = 1_000_000
+
+function pageTargets(page: PageFigures | undefined): Verdict[] {
+	const verdict = (what: string, limitMs: number, times: Times | undefined): Verdict => {
+		const text = `Web page among ${thousands(pageEvents)} events: ${what} under ${limitMs} ms`
+		if (times === undefined) return { text, measured: 'not measured', reached: undefined }
+		const { p50, longest } = times
+		return { text, measured: `${p50} ms (longest ${longest} ms)`, reached: p50 < limitMs }
+	}
+	const whole = page !== undefined && page.events >= pageEvents ? page : undefined
+	return [
+		verdict('first view', 1000, whole?.firstView),
+		verdict('a subscriber’s page', 300, whole?.subscriber),
+	]
 }
 
 export function caseTitle(of: Case): string {

@@ -68,7 +68,7 @@ export async function measureScale(
 }
 
 /** The least that serves: nobody asks it anything. */
-async function configuration(): Promise<string> {
+export async function configuration(): Promise<string> {
 	return [
 		'radius authentication server 127.0.0.1',
 		' key testing123',

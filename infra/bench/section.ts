@@ -38,7 +38,7 @@ export type Table = {
 }
 
 /** Tables with rows of several cases, each of which begins with the case's title. */
-export const caseTables = ['relays', 'logging'] as const
+export const caseTables = ['relays', 'unsealed', 'logging'] as const
 export const tableNames = [
 	...caseTables,
 	'threads',
@@ -47,6 +47,7 @@ export const tableNames = [
 	'scale',
 	'views',
 	'http',
+	'page',
 	'journal',
 	'verify',
 	'eventstore',

@@ -2,7 +2,7 @@
 import { join } from 'node:path'
 import { run } from './processes.ts'
 
-type Program = 'journal' | 'feed' | 'verify' | 'eventstore' | 'views'
+type Program = 'journal' | 'feed' | 'verify' | 'eventstore' | 'page' | 'views'
 
 /**
  * Runs `PROGRAM.ts ARGS...` of this folder, which prints its figures as JSON. Throws with its last
