@@ -61,19 +61,19 @@ const table: readonly (readonly [readonly string[], string, string, string])[] =
 	[
 		['configure terminal'],
 		'retention authentication days 90',
-		'no retention authentication',
+		'no retention authentication days',
 		'retention authentication days 90',
 	],
 	[
 		['configure terminal'],
 		'retention accounting days 90',
-		'no retention accounting',
+		'no retention accounting days',
 		'retention accounting days 90',
 	],
 	[
 		['configure terminal'],
 		'retention lease days 90',
-		'no retention lease',
+		'no retention lease days',
 		'retention lease days 90',
 	],
 	[
