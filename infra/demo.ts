@@ -238,7 +238,7 @@ function introduction(
 		`  ${radledger} exec --data ${folder} "show radius relay accounting-domains"`,
 		`  ${radledger} exec --data ${folder} "show ip dhcp-local binding"`,
 		`Its journal is ${data}/journal.db (${past}; delete the folder to begin anew):`,
-		`  sqlite3 ${folder}/journal.db "SELECT type, count(*) FROM event GROUP BY type"`,
+		`  sqlite3 -readonly ${folder}/journal.db "SELECT type, count(*) FROM event GROUP BY type"`,
 		'',
 	]
 }

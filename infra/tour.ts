@@ -5,6 +5,7 @@
 import { existsSync } from 'node:fs'
 import { openJournal } from '../adapters/journal/journal.ts'
 import { openReader } from '../adapters/journal/reader.ts'
+import { openSealing } from '../adapters/journal/sealing.ts'
 import { viewsFile } from '../adapters/views/database.ts'
 import { openViewFollower } from '../src/view-follower.ts'
 import { lives } from './bench/lives.ts'
@@ -12,12 +13,16 @@ import { lives } from './bench/lives.ts'
 const events = 20_000
 const settings = { subscribers: 300, live: 120, beginMs: Date.UTC(2027, 0, 5, 8) }
 
-/** Writes the journal and its read models into a new folder. */
+/** Writes the journal, its seal and its read models into a new folder. */
 export function makeTour(folder: string): void {
 	const journal = openJournal({ folder })
 	const source = lives(settings).take(events).toArray()
 	for (let from = 0; from < events; from += 100) journal.append(source.slice(from, from + 100))
 	journal.close()
+	const sealing = openSealing({ folder, now: () => settings.beginMs })
+	while (sealing.size() < events) sealing.step(events)
+	sealing.checkpoint(true)
+	sealing.close()
 	const reader = openReader(folder)
 	const onWarning = (sentence: string) => console.error(sentence)
 	const follower = openViewFollower({ reader, file: viewsFile(folder), onWarning })
@@ -34,7 +39,7 @@ if (import.meta.main) {
 	} else {
 		makeTour(folder)
 		console.log(
-			`${folder} has the journal of a made-up morning, ${events} events, and its read models.`,
+			`${folder} has the journal of a made-up morning, ${events} events, its seal and its read models.`,
 		)
 	}
 }

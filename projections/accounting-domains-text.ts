@@ -8,7 +8,7 @@ import {
 	endOf,
 	type SubscriberAccounting,
 } from './accounting-domains.ts'
-import { printable } from './sessions-text.ts'
+import { printable } from './printable.ts'
 import { heading, routerDate, table } from './statistics-text.ts'
 
 /** Lines about one subscriber: a table for each pair of sessions, the newest last. */

@@ -1,5 +1,6 @@
 /** What `show subscribers` prints. */
 import type { Session, SessionTable } from '../domain/session-table.ts'
+import { printable } from './printable.ts'
 import { heading, routerDate, table } from './statistics-text.ts'
 
 /** The sessions of each virtual router that has had any: a part of the folded state. */
@@ -104,11 +105,6 @@ function cut(text: string | undefined, width: number): string {
 	const characters = [...printable(text)]
 	if (characters.length <= width) return characters.join('')
 	return `${characters.slice(0, width - 1).join('')}…`
-}
-
-/** Names come from outside: none may move the cursor or end a line. */
-export function printable(text: string): string {
-	return text.replace(/[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu, '\uFFFD')
 }
 
 /** `2027-01-15 08:00:00`, UTC. */

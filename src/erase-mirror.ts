@@ -36,7 +36,7 @@ export async function eraseMirrorCommand(args: readonly string[]): Promise<numbe
 			`${events} events of ${stream} in EventStoreDB at ${target.name} were replaced by their erased form.`,
 		)
 		console.log(
-			'Not reached: the first form stays in the files of its nodes, and can be read in $all, until each node has been scavenged; backups, and copies that others have made from there, keep it.',
+			'Not reached: the first form stays in the files of its nodes, and can be read in $all, until each node has been scavenged; the stream keeps its newest event and its name, which the checkpoints of the mirror have, too; backups, and copies that others have made from there, keep it.',
 		)
 		if (left > 0) {
 			console.log(

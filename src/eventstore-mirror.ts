@@ -5,7 +5,7 @@
  */
 import { randomUUID } from 'node:crypto'
 import { setPriority } from 'node:os'
-import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads'
+import { isMainThread, parentPort, workerData } from 'node:worker_threads'
 import type { StopKind } from '../adapters/eventstoredb/findings.ts'
 import { openMirror } from '../adapters/eventstoredb/mirror.ts'
 import { openTarget, targetName } from '../adapters/eventstoredb/target.ts'
@@ -13,12 +13,12 @@ import { openReader } from '../adapters/journal/reader.ts'
 import type { MirrorState } from '../domain/mirror.ts'
 import type { EngineLog } from './engine/engine.ts'
 import { type Horizon, newestOnDisk } from './horizon.ts'
-
-export type EventStoreMirror = {
-	state(): MirrorState
-	/** Ships what is on disk, as far as a few seconds go, and ends. */
-	close(): Promise<void>
-}
+import {
+	type MirrorThread,
+	openMirrorThread,
+	openStateReports,
+	type Told,
+} from './mirror-thread.ts'
 
 export type EventStoreMirrorSettings = {
 	/** A connection string of EventStoreDB, which may hold a password. */
@@ -33,14 +33,7 @@ export type EventStoreMirrorSettings = {
 
 /** For one call to EventStoreDB. */
 const deadlineMs = 10_000
-const closeMs = 4_000
-const restartMs = 5_000
-const reportMs = 200
-
-type Told =
-	| { readonly state: MirrorState }
-	| { readonly warning: string }
-	| { readonly stopped: StopKind; readonly state: MirrorState }
+type MirrorTold = Told | { readonly stopped: StopKind; readonly state: MirrorState }
 type Thread = {
 	readonly eventStore: string
 	readonly folder: string
@@ -53,85 +46,32 @@ export function checkAddress(url: string): void {
 	openTarget(url, deadlineMs)
 }
 
-export function openEventStoreMirror(settings: EventStoreMirrorSettings): EventStoreMirror {
+export function openEventStoreMirror(settings: EventStoreMirrorSettings): MirrorThread {
 	const { url, folder, horizon, log, intruder } = settings
 	const target = targetName(url)
-	let state: MirrorState = {
-		...{ store: 'EventStoreDB', target, state: 'connecting', reason: '' },
-		...{ position: 0, events: 0, reconnects: 0 },
-	}
-	let closing = false
-	let restart: NodeJS.Timeout | undefined
-	const data: Thread = { eventStore: url, folder, run: randomUUID(), horizon }
-	let worker = launch()
-
-	return {
-		state: () => state,
-		async close() {
-			closing = true
-			clearTimeout(restart)
-			const { promise, resolve } = Promise.withResolvers<void>()
-			const limit = setTimeout(resolve, closeMs)
-			worker.once('exit', resolve)
-			worker.postMessage('close')
-			await promise
-			clearTimeout(limit)
-			await worker.terminate()
+	const workerData: Thread = { eventStore: url, folder, run: randomUUID(), horizon }
+	return openMirrorThread<MirrorTold>({
+		...{ module: new URL(import.meta.url), workerData, store: 'EventStoreDB', target },
+		...{ id: 'mirror', subject: `The mirror at ${target}`, log },
+		heard(told) {
+			if (!('stopped' in told)) return
+			const { reason, events } = told.state
+			if (told.stopped !== 'tombstone' && events === 0) {
+				intruder(reason)
+				return
+			}
+			const fields = { target, kind: told.stopped }
+			log.warn('mirror-stopped', fields, `The mirror has stopped. ${reason}`)
 		},
-	}
-
-	function launch(): Worker {
-		const started = new Worker(new URL(import.meta.url), {
-			workerData: data,
-			name: 'eventstore',
-			execArgv: [],
-		})
-		started.on('message', hear)
-		// The client throws where nobody can catch it; a new thread begins where the target says.
-		started.on('error', error => {
-			show({ ...state, state: 'waiting', reason: `The mirror's thread ended: ${error}.` })
-			restart = setTimeout(() => {
-				worker = launch()
-			}, restartMs)
-		})
-		started.unref()
-		return started
-	}
-
-	function hear(told: Told): void {
-		if ('warning' in told) {
-			log.warn('mirror', { target }, told.warning)
-			return
-		}
-		show(told.state)
-		if (!('stopped' in told) || closing) return
-		const { reason, events } = told.state
-		if (told.stopped === 'tombstone' || events > 0) {
-			log.warn(
-				'mirror-stopped',
-				{ target, kind: told.stopped },
-				`The mirror has stopped. ${reason}`,
-			)
-		} else intruder(reason)
-	}
-
-	function show(next: MirrorState): void {
-		const before = state
-		state = next
-		if (next.state === before.state) return
-		const fields = { target, position: next.position }
-		if (next.state === 'waiting') log.warn('mirror-waiting', fields, next.reason)
-		if (before.state === 'waiting' && next.state === 'catching up') {
-			log.info('mirror-connected', fields, `The mirror at ${target} is catching up.`)
-		}
-	}
+	})
 }
 
 if (!isMainThread && typeof workerData?.eventStore === 'string') mirrorThread(workerData as Thread)
 
 function mirrorThread({ eventStore, folder, run, horizon }: Thread): void {
 	const port = parentPort!
-	const tell = (told: Told) => port.postMessage(told)
+	const tell = (told: MirrorTold) => port.postMessage(told)
+	const reports = openStateReports(port)
 	try {
 		// On Linux 0 is this thread, not the process: packets come first.
 		setPriority(0, 10)
@@ -142,8 +82,6 @@ function mirrorThread({ eventStore, folder, run, horizon }: Thread): void {
 	// they say is known from the append itself, or from its deadline.
 	process.on('unhandledRejection', () => {})
 	const reader = openReader(folder)
-	let unreported = false
-	let told: MirrorState['state'] | undefined
 	const mirror = openMirror({
 		source: {
 			journal: reader.id,
@@ -152,16 +90,12 @@ function mirrorThread({ eventStore, folder, run, horizon }: Thread): void {
 		},
 		target: openTarget(eventStore, deadlineMs),
 		run,
-		changed(state) {
-			if (state.state === told) unreported = true
-			else report(state)
-		},
+		changed: reports.changed,
 		warn: warning => tell({ warning }),
 	})
-	const timer = setInterval(() => unreported && report(mirror.state()), reportMs)
 	port.on('message', () => void mirror.close())
 	void mirror.ended.then(() => {
-		clearInterval(timer)
+		reports.close()
 		const stopped = mirror.stopped()
 		if (stopped === undefined) tell({ state: mirror.state() })
 		else tell({ stopped: stopped.kind, state: mirror.state() })
@@ -169,10 +103,4 @@ function mirrorThread({ eventStore, folder, run, horizon }: Thread): void {
 		// The client's channel would keep the thread.
 		process.exit(0)
 	})
-
-	function report(state: MirrorState): void {
-		unreported = false
-		told = state.state
-		tell({ state })
-	}
 }

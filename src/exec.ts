@@ -3,7 +3,17 @@ import { parseArgs } from 'node:util'
 import { exec as execute } from '../adapters/shell/client.ts'
 import { dataFolder, UsageError } from './settings.ts'
 
+const usage = `radledger exec --data DIR "COMMAND" ["COMMAND" ...]
+  --data DIR   the data folder of a running relay                  RADLEDGER_DATA
+  COMMAND      as typed in "radledger shell", in quotes; several are one session, in privileged
+               mode from the start: "configure terminal" "hostname campus"
+Exit code 1 after a command that is refused, 2 where no relay runs.`
+
 export async function exec(args: readonly string[]): Promise<number> {
+	if (args.includes('--help')) {
+		console.log(usage)
+		return 0
+	}
 	const { values, positionals } = parseArgs({
 		args: [...args],
 		options: { data: { type: 'string' } },

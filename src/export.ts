@@ -3,6 +3,7 @@
 import { parquetRows } from '../adapters/export/parquet.ts'
 import { openPartFile, type PartFile } from '../adapters/export/part-file.ts'
 import { openReader, type Reader } from '../adapters/journal/reader.ts'
+import { harmlessText } from '../domain/csv-text.ts'
 import type { RecordedEvent } from '../domain/event.ts'
 import { exportColumns } from '../projections/export-columns.ts'
 import {
@@ -192,6 +193,6 @@ function csvLine(event: RecordedEvent): string {
 
 function csvCell(value: number | string | null): string {
 	if (value === null) return ''
-	const text = String(value)
+	const text = typeof value === 'string' ? harmlessText(value) : String(value)
 	return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text
 }

@@ -26,7 +26,9 @@ const usage = `Usage: radledger COMMAND
   replay --subscriber MAC --data DIR   what happened, and how things stood at a time
   export --data DIR --format F --out FILE    events as NDJSON, CSV or Parquet
   views --data DIR                  DIR/views.db for SQL, up to date, without a running relay
-  src-adapter --rules FILE --nats URL    answers a relay's questions about address pools`
+  src-adapter --rules FILE --nats URL    answers a relay's questions about address pools
+
+"radledger COMMAND --help" tells all about one of them.`
 
 async function main(args: readonly string[]): Promise<number> {
 	const [command, ...rest] = args
@@ -110,7 +112,11 @@ async function main(args: readonly string[]): Promise<number> {
 		}
 		case 'src-adapter': {
 			const { srcAdapter } = await import('./src-adapter.ts')
-			const { srcAdapterSettings } = await import('./src-adapter-settings.ts')
+			const { srcAdapterSettings, srcAdapterUsage } = await import('./src-adapter-settings.ts')
+			if (rest.includes('--help')) {
+				console.log(srcAdapterUsage)
+				return 0
+			}
 			return srcAdapter(srcAdapterSettings(rest, process.env))
 		}
 		case 'help':

@@ -16,7 +16,7 @@ import {
 import { consistencyProof, inclusionProof } from '../domain/seal/merkle.ts'
 import { type Proof, proofText } from '../domain/seal/proof.ts'
 import { dataFolder, readFlags, UsageError } from './settings.ts'
-import { textOf } from './verify.ts'
+import { checkpointIn } from './verify.ts'
 
 const usage = `radledger prove --data DIR --position P [--checkpoint FILE] [--out FILE]
 radledger prove --data DIR --from-checkpoint FILE [--checkpoint FILE] [--out FILE]
@@ -42,13 +42,24 @@ export function prove(args: readonly string[]): number {
 		throw new UsageError(`Name either --position or --from-checkpoint.\n${usage}`)
 	}
 	const asked = {
-		to: flags['checkpoint'] === undefined ? undefined : sizeIn(flags['checkpoint']),
-		...(from === undefined ? { position: positionOf(position!) } : { from: sizeIn(from) }),
+		to: flags['checkpoint'] === undefined ? undefined : checkpointIn(flags['checkpoint']).size,
+		...(from === undefined
+			? { position: positionOf(position!) }
+			: { from: checkpointIn(from).size }),
 	}
 	const text = proofText(proofFrom(folder, asked))
 	if (flags['out'] === undefined) process.stdout.write(text)
-	else writeFileSync(flags['out'], text, { mode: 0o600 })
+	else write(flags['out'], text)
 	return 0
+}
+
+function write(file: string, text: string): void {
+	try {
+		writeFileSync(file, text, { mode: 0o600 })
+	} catch (error) {
+		throw new UsageError(`The proof cannot be written: ${(error as Error).message}.`)
+	}
+	console.log(`${file} has the proof: radledger verify --proof checks it.`)
 }
 
 export type Asked = ({ readonly position: number } | { readonly from: number }) & {
@@ -122,11 +133,4 @@ function positionOf(text: string): number {
 	const position = Number(text)
 	if (Number.isSafeInteger(position) && position >= 1) return position
 	throw new UsageError(`--position ${text} is no position: they begin at 1.`)
-}
-
-/** The size that a checkpoint says; its signature is for whoever checks the proof. */
-function sizeIn(file: string): number {
-	const [, size] = textOf(file).split('\n')
-	if (size !== undefined && /^[1-9][0-9]{0,15}$/.test(size)) return Number(size)
-	throw new UsageError(`${file} is no checkpoint: radledger checkpoint --data DIR prints one.`)
 }

@@ -44,11 +44,10 @@ import { stopEngine } from './engine/stop.ts'
 import { tickMs } from './engine/timers.ts'
 import { type Eraser, openEraser } from './eraser.ts'
 import { completeErasures } from './erasing.ts'
-import type { EventFeed } from './event-feed.ts'
-import type { EventStoreMirror } from './eventstore-mirror.ts'
 import { type Horizon, moveHorizon, newHorizon } from './horizon.ts'
 import { type Http, openHttp } from './http.ts'
 import { openLog } from './log.ts'
+import type { MirrorThread } from './mirror-thread.ts'
 import { type Operated, openOperator } from './operate.ts'
 import { followState, saveState } from './recover.ts'
 import { liveRelay, type StatusSettings } from './relay-status.ts'
@@ -114,7 +113,7 @@ export async function serve(settings: ServeSettings): Promise<number> {
 	const ended = Promise.withResolvers<number>()
 	const timing = timed(journal, () => performance.now())
 	const horizon = newHorizon(journal.last())
-	let mirror: EventStoreMirror | undefined
+	let mirror: MirrorThread | undefined
 	const engine = createEngine(
 		{
 			transport,
@@ -163,6 +162,7 @@ export async function serve(settings: ServeSettings): Promise<number> {
 	})
 	await recordDurably(engine, started(loaded.configuration, presentTime(engine)))
 
+	const snapshooter = openSnapshooter(settings.data, journal.last(), onWarning)
 	const eraser = openEraser({ engine, journal, snapshooter: () => snapshooter })
 	const viewReading = settings.views ? openViewReading(settings.data) : undefined
 	const operated: Operated = {
@@ -199,7 +199,6 @@ export async function serve(settings: ServeSettings): Promise<number> {
 		journal.close()
 		throw error
 	})
-	const snapshooter = openSnapshooter(settings.data, journal.last(), onWarning)
 	const sealer = settings.seal
 		? openSealer({ folder: settings.data, keyFile: settings.sealKey, onWarning })
 		: undefined
@@ -277,7 +276,7 @@ async function startFeed(
 	{ feed, data }: ServeSettings,
 	horizon: Horizon,
 	log: EngineLog,
-): Promise<EventFeed | undefined> {
+): Promise<MirrorThread | undefined> {
 	if (feed === undefined) return undefined
 	const { openEventFeed } = await import('./event-feed.ts')
 	return openEventFeed({ nats: feed, folder: data, horizon, log })

@@ -223,7 +223,8 @@ export function readFlags(
 	try {
 		return parseArgs({ args: [...args], options, allowPositionals: false }).values
 	} catch (error) {
-		throw new UsageError((error as Error).message)
+		const what = (error as Error).message.replace(/\.$/, '')
+		throw new UsageError(`${what}. With --help the command lists its options.`)
 	}
 }
 

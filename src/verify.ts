@@ -1,5 +1,5 @@
 /** `radledger verify`: whether a journal, or a proof out of one, is what was sealed. */
-import { readFileSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { setImmediate, setTimeout } from 'node:timers/promises'
 import { nodeHash } from '../adapters/journal/commitment.ts'
 import { isOwned } from '../adapters/journal/owner.ts'
@@ -38,7 +38,8 @@ export async function verify(args: readonly string[]): Promise<number> {
 		proof: { type: 'string' },
 	}) as Record<string, string | undefined>
 	const key = flags['key'] === undefined ? undefined : keyOf(flags['key'])
-	const kept = flags['checkpoint'] === undefined ? undefined : textOf(flags['checkpoint'])
+	const kept =
+		flags['checkpoint'] === undefined ? undefined : checkpointIn(flags['checkpoint']).text
 	if (flags['proof'] !== undefined) return verifyProof(textOf(flags['proof']), kept, key)
 	const folder = dataFolder(flags['data'], process.env)
 	const { faults, lines } = await verifyFolder({ folder, key, kept, progress: showProgress() })
@@ -188,7 +189,9 @@ function verdict(
 	}
 	faults.sort((a, b) => a.position - b.position)
 	if (faults.length > 0) {
-		const lines = faults.map(({ position, sentence }) => `Position ${position}: ${sentence}.`)
+		const lines = faults.map(
+			({ position, sentence }) => `Position ${position}: ${sentence.replace(/\.$/, '')}.`,
+		)
 		return { faults, lines: [...lines, ...folding.remarks, wrongLine(folder, faults[0]!)] }
 	}
 	const events = folding.position()
@@ -240,12 +243,21 @@ function sealLines(check: SealCheck | undefined, events: number): string[] {
 	return lines
 }
 
+/** A kept checkpoint and its size; its signature is for whoever checks against it. Throws UsageError. */
+export function checkpointIn(file: string): { readonly text: string; readonly size: number } {
+	const text = textOf(file)
+	const [, size] = text.split('\n')
+	if (size !== undefined && /^[1-9][0-9]{0,15}$/.test(size)) return { text, size: Number(size) }
+	throw new UsageError(`${file} is no checkpoint: radledger checkpoint --data DIR prints one.`)
+}
+
 /** A key itself, or the file that has it. Throws UsageError. */
 export function keyOf(text: string): VerifierKey {
-	const key = parseVerifierKey(sha256, text.includes('+') ? text : textOf(text))
+	const isFile = !text.includes('+') && existsSync(text)
+	const key = parseVerifierKey(sha256, isFile ? textOf(text) : text)
 	if (key !== undefined) return key
 	throw new UsageError(
-		`--key ${text} is no verifier key: radledger seal-key --data DIR prints the one of a journal.`,
+		`--key ${text} is neither a verifier key nor a file that has one: radledger seal-key --data DIR prints the one of a journal.`,
 	)
 }
 

@@ -387,6 +387,17 @@ test('a machine that does not let the relay watch refuses the service, and says 
 	assert.equal([...relay.transport.sockets.keys()], [])
 })
 
+test('a change that is refused later on leaves nothing watched', async () => {
+	const { openSrc } = simulatedSrc('no rules')
+	const relay = await externalRelay('', { openSrc })
+	assert.is(await relay.configure(`${external}sscc local rules x\nsscc enable\n`), 'no rules')
+	assert.is(relay.watched.closed, 1)
+	assert.is(relay.engine.dhcp.watch, undefined)
+	assert.is(await relay.configure(external), undefined)
+	assert.is(await relay.configure(`${external}sscc local rules x\nsscc enable\n`), 'no rules')
+	assert.is(relay.watched.closed, 1)
+})
+
 test('what the watch loses is counted', async () => {
 	const relay = await externalRelay()
 	relay.watched.lost = 5

@@ -357,7 +357,7 @@ test('an erasure while verify reads is no fault', async () => {
 	assert.is((await verified(folder)).faults[0]?.position, 2, 'what is wrong stays wrong')
 })
 
-test('what is half erased is no fault, and its state is compared when it is whole', async () => {
+test('what is half erased is no fault, wherever it ends', async () => {
 	const folder = newFolder()
 	record(folder, history(60))
 	seal(folder, 300)
@@ -366,13 +366,15 @@ test('what is half erased is no fault, and its state is compared when it is whol
 	journal.append([erasureEvent(plan, 'default', 10_000_000)])
 	let batches = 0
 	for (const batch of rewrittenBatches(folder, plan)) {
-		if (batches++ < 25) journal.rewrite([batch])
+		journal.rewrite([batch])
+		// One visit is in several batches: between some of them it has two names.
+		if (batches++ > 12) break
+		const { faults, lines } = await verified(folder)
+		assert.equal(faults, [], `after ${batches} batches`)
+		assert.match(lines.join('\n'), /An erasure is not complete/)
 	}
-	assert.ok(batches > 25)
+	assert.ok(batches > 12)
 	journal.close()
-	const { faults, lines } = await verified(folder)
-	assert.equal(faults, [])
-	assert.match(lines.join('\n'), /An erasure is not complete/)
 })
 
 test('the state of a relay that goes on is what the erased journal folds to', () => {

@@ -99,6 +99,24 @@ test('CSV has a header and the documented columns', () => {
 	}
 })
 
+test('in CSV a user name that a spreadsheet would run is text; what it was is in the data', () => {
+	const user = '=HYPERLINK("http://192.0.2.1")'
+	const place = recorded.findIndex(({ data }) => 'user' in data) + 1
+	const named: Reader = {
+		...reader,
+		read: (from, limit) =>
+			reader
+				.read(from, limit)
+				.map(event => ({ ...event, data: { ...event.data, user } }) as RecordedEvent),
+	}
+	const [header, row] = parseCsv(
+		readFileSync(exported('csv', { from: place, to: place }, named), 'utf8'),
+	)
+	const cells = Object.fromEntries(header!.map((name, column) => [name, row![column]]))
+	assert.is(cells['user'], `'${user}`)
+	assert.is(JSON.parse(cells['data']!).user, user)
+})
+
 test('Parquet has typed columns in several row groups', async () => {
 	const file = await asyncBufferFromFile(exported('parquet'))
 	const { row_groups: groups, num_rows: count } = await parquetMetadataAsync(file)

@@ -165,6 +165,29 @@ test('whatever happens to the end of the log, whole batches without a gap are re
 	}
 })
 
+test('a log that was emptied gets its length again, and nothing of what is written meanwhile is lost', async () => {
+	const folder = newFolder()
+	const logBytesMax = 2 ** 20
+	const journal = openJournal({ folder, logBytesMax })
+	const bytes = () => statSync(join(folder, 'journal.db-wal')).size
+	journal.append(numberedEvents(1, 50))
+	assert.ok(journal.scrub())
+	assert.is(bytes(), 0)
+	for (let turns = 0; bytes() < logBytesMax; turns++) {
+		assert.ok(turns < 1000, 'it does not grow')
+		journal.append(numberedEvents(journal.last() + 1, 3))
+		await new Promise(resolve => setTimeout(resolve, 5))
+	}
+	journal.append(numberedEvents(journal.last() + 1, 3))
+	const copy = newFolder()
+	mkdirSync(copy)
+	for (const file of ['journal.db', 'journal.db-wal']) cpSync(join(folder, file), join(copy, file))
+	const { faults, events } = checkPositions(copy)
+	assert.equal(faults, [])
+	assert.is(events, journal.last(), 'as after a crash')
+	journal.close()
+})
+
 test('a journal with a torn log is opened, goes on at the next position, and stays whole', () => {
 	const folder = newFolder()
 	const journal = openJournal({ folder, reserveLog: false })

@@ -60,6 +60,24 @@ const table: readonly (readonly [readonly string[], string, string, string])[] =
 	],
 	[
 		['configure terminal'],
+		'retention authentication days 90',
+		'no retention authentication days',
+		'retention authentication days 90',
+	],
+	[
+		['configure terminal'],
+		'retention accounting days 90',
+		'no retention accounting days',
+		'retention accounting days 90',
+	],
+	[
+		['configure terminal'],
+		'retention lease days 90',
+		'no retention lease days',
+		'retention lease days 90',
+	],
+	[
+		['configure terminal'],
 		'radius dynamic-request server 192.0.2.9',
 		'no radius dynamic-request server 192.0.2.9',
 		'radius dynamic-request server 192.0.2.9',

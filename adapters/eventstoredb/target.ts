@@ -181,7 +181,7 @@ function openClient(url: string) {
 	} catch (error) {
 		// The client's own sentence may repeat the password.
 		const at = error instanceof Error ? /at position \d+, expected .*/.exec(error.message) : null
-		const why = at === null ? '' : ` ${at[0]}`
+		const why = at === null ? '' : ` ${at[0].replace(/\.+$/, '')}`
 		throw new TargetFailure(
 			'away',
 			`The EventStoreDB address is not a connection string${why}. Give one like esdb://host:2113?tls=false or esdb+discover://user:password@host:2113.`,
@@ -221,6 +221,10 @@ function failureOf(error: unknown, name: string): TargetFailure {
 				`EventStoreDB at ${name} refuses access: give the connection string a user who may read and write streams.`,
 			)
 		default:
-			return new TargetFailure('away', `EventStoreDB at ${name} is away: ${why}`)
+			return new TargetFailure(
+				'away',
+				// gRPC's sentence ends with a note that is empty.
+				`EventStoreDB at ${name} is away: ${why.replace(/ Resolution note: $/, '')}`,
+			)
 	}
 }

@@ -1,4 +1,5 @@
 /** Answers as text: JSON, one JSON object a line, or comma-separated values (RFC 4180). */
+import { harmlessText } from '../../domain/csv-text.ts'
 
 export const formats = ['json', 'ndjson', 'csv'] as const
 export type Format = (typeof formats)[number]
@@ -86,16 +87,8 @@ function csvText(columns: readonly string[], rows: readonly Row[]): string {
 function csvField(cell: Cell): string {
 	if (cell === null || cell === undefined) return ''
 	if (typeof cell === 'number' || typeof cell === 'boolean') return String(cell)
-	const text = typeof cell === 'string' ? harmless(cell) : JSON.stringify(cell)
+	const text = typeof cell === 'string' ? harmlessText(cell) : JSON.stringify(cell)
 	// Alone on its line an empty field would be no row at all for some readers: text is quoted then.
 	if (text === '') return '""'
 	return /[",\r\n]/.test(text) || text !== text.trim() ? `"${text.replaceAll('"', '""')}"` : text
-}
-
-/**
- * A user name is whatever somebody typed into a login, and a spreadsheet takes text that begins with
- * one of these for a formula. An apostrophe before it says that it is text.
- */
-function harmless(text: string): string {
-	return /^[=+\-@\t\r]/.test(text) ? `'${text}` : text
 }

@@ -228,6 +228,9 @@ const frameBytes = 4096
 const checkpointFrames = 256
 /** Under full load larger ones, at this distance: each costs the appends beside it some time. */
 const askEveryMs = 100
+/** After the log was emptied it has its length again within some seconds; no commit waits long for it. */
+const refillBytes = 2 ** 18
+const refillEveryMs = 20
 /** What the writer may be left to checkpoint itself when it begins the log anew. */
 const restartFrames = 64
 
@@ -255,6 +258,7 @@ function openLog(
 	let added = 0
 	let askAgainAt = 0
 	let warned = false
+	let refilling: NodeJS.Timeout | undefined
 
 	return {
 		grown,
@@ -308,10 +312,23 @@ function openLog(
 		added = 0
 		Atomics.store(signal, keeper.logFrames, 0)
 		Atomics.store(signal, keeper.checkpointedFrames, 0)
-		// It grows again as it is written: slower than in place until the next start.
+		if (reserve) refill()
 		Atomics.store(signal, keeper.reindex, 1)
 		keeper.wake(signal)
 		return true
+	}
+
+	/**
+	 * Gives the log its full length again, a piece at a time between the commits. Only this thread
+	 * writes to the log, and zeros only behind its end, which is behind everything that counts.
+	 */
+	function refill(): void {
+		clearTimeout(refilling)
+		refilling = setTimeout(() => {
+			if (!growLogFile(descriptor, bytesMax, refillBytes)) return
+			refill()
+		}, refillEveryMs)
+		refilling.unref()
 	}
 
 	function warnOfLength(frames: number): void {
@@ -324,6 +341,7 @@ function openLog(
 	}
 
 	function close(): void {
+		clearTimeout(refilling)
 		Atomics.store(signal, keeper.stop, 1)
 		keeper.wake(signal)
 		Atomics.wait(signal, keeper.stopped, 0, keeperStopMs)
@@ -350,6 +368,19 @@ function openLogFile(folder: string, bytesMax: number): number {
 		ftruncateSync(descriptor, size)
 	}
 	return descriptor
+}
+
+/** Adds at most `bytes` of zeros; false where it has its length, or the disk has no room for that. */
+function growLogFile(descriptor: number, bytesMax: number, bytes: number): boolean {
+	const { size } = fstatSync(descriptor)
+	if (size >= bytesMax) return false
+	try {
+		writeSync(descriptor, new Uint8Array(Math.min(bytes, bytesMax - size)), 0, undefined, size)
+		return true
+	} catch {
+		ftruncateSync(descriptor, size)
+		return false
+	}
 }
 
 const keeperStopMs = 5_000

@@ -1,5 +1,5 @@
 /** The journal's file: what is in it, and how it is opened to write or to read. */
-import { existsSync, statSync } from 'node:fs'
+import { statSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { pathToFileURL } from 'node:url'
@@ -65,10 +65,21 @@ export function openToWrite(folder: string, newId: string): { db: DatabaseSync; 
 	})
 }
 
+/** Throws JournalFailure where the folder does not let us see. */
+function isThere(file: string): boolean {
+	try {
+		return statSync(file, { throwIfNoEntry: false }) !== undefined
+	} catch (error) {
+		throw new JournalFailure(
+			`${file} cannot be seen: ${reason(error)}. Only the user who runs the relay may: become that user.`,
+		)
+	}
+}
+
 /** Opens a live or a copied journal to read. */
 export function openToRead(folder: string): { db: DatabaseSync; id: string } {
 	const file = journalFile(folder)
-	if (!existsSync(file)) {
+	if (!isThere(file)) {
 		throw new JournalFailure(
 			`There is no journal in ${folder}: name the data folder of a relay, one that has journal.db.`,
 		)

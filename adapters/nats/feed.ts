@@ -138,7 +138,12 @@ export function openFeed(settings: FeedSettings): Feed {
 			try {
 				await session()
 			} catch (error) {
-				const reason = error instanceof Error ? error.message : String(error)
+				const message = error instanceof Error ? error.message : String(error)
+				// What NATS answers where nobody listens to JetStream's subjects.
+				const reason =
+					message === '503'
+						? 'this NATS server has no JetStream (503); turn it on, as "nats-server --jetstream" does'
+						: message
 				if (error instanceof FeedStop) {
 					update({ state: 'stopped', reason })
 					return

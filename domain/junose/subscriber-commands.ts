@@ -25,7 +25,7 @@ const retentionHelp: Readonly<Record<RetentionClass, string>> = {
 	lease: 'Addresses, and how their pools were chosen',
 }
 
-/** `retention CLASS days N`; `no retention CLASS` keeps for ever. */
+/** `retention CLASS days N`; `no retention CLASS days` keeps for ever. */
 function retention(kind: RetentionClass): Command {
 	return setting<number | undefined>({
 		modes: global,

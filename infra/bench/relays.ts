@@ -7,6 +7,7 @@ import { freeUdpPort, start, udpPortIsBound, type Workplace, waitUntil } from '.
 
 export const relayNames = [
 	'radledger',
+	'radledger-unsealed',
 	'radsecproxy',
 	'radsecproxy-logging',
 	'freeradius',
@@ -17,6 +18,7 @@ export type RelayName = (typeof relayNames)[number]
 /** How each relay is called in the tables. */
 export const relayTitles: Readonly<Record<RelayName, string>> = {
 	radledger: 'radledger, everything durable',
+	'radledger-unsealed': 'radledger, to be sealed later',
 	radsecproxy: 'radsecproxy, not logging',
 	'radsecproxy-logging': 'radsecproxy, a log line each',
 	freeradius: 'FreeRADIUS proxy',
@@ -66,7 +68,11 @@ export async function startRelays(
 	wanted: ReadonlySet<RelayName>,
 ): Promise<(Relay | Skipped)[]> {
 	const started: (Relay | Skipped)[] = []
-	if (wanted.has('radledger')) started.push(await startRadledger(workplace, sinks))
+	for (const name of ['radledger', 'radledger-unsealed'] as const) {
+		if (!wanted.has(name)) continue
+		const flags = name === 'radledger' ? [] : ['--no-seal']
+		started.push({ ...(await startRadledger(workplace, sinks, name, flags)), name })
+	}
 	if (wanted.has('radsecproxy')) started.push(await startRadsecproxy(workplace, sinks, false))
 	if (wanted.has('radsecproxy-logging'))
 		started.push(await startRadsecproxy(workplace, sinks, true))

@@ -46,6 +46,7 @@ export function sectionOf(run: Run): Section {
 		run
 	const tables: Readonly<Record<TableName, Table | undefined>> = {
 		relays: samples.length === 0 ? undefined : figureTable(samples),
+		unsealed: unsealedTable(samples),
 		logging: loggingTable(samples),
 		threads: run.threads.length === 0 ? undefined : threadTable(run.threads),
 		dhcp: dhcp.length === 0 ? undefined : dhcpTable(dhcp),
@@ -105,6 +106,18 @@ function figureRow(samples: readonly Sample[], of: Case, subject: Subject): stri
 			thousands(lost),
 		],
 	]
+}
+
+/** The relay alone: tamper evidence is computed by a thread that may as well run another time. */
+function unsealedTable(samples: readonly Sample[]): Table | undefined {
+	const rows = windowCases.flatMap(of => {
+		const own = 'radledger-unsealed'
+		const cpu = median(pairedRatios(samples, of, own, 'radsecproxy', 'cpuUsPerRequest'))
+		const rate = median(pairedRatios(samples, of, own, 'radsecproxy', 'requestsPerSecond'))
+		return Number.isNaN(cpu) ? [] : [[caseTitle(of), `${cpu.toFixed(2)} x`, `${rate.toFixed(2)} x`]]
+	})
+	if (rows.length === 0) return undefined
+	return table(['With --no-seal, against radsecproxy', 'CPU per request', 'requests/s'], rows, 1)
 }
 
 /** radsecproxy as it is usually run writes a line for each request: the easier comparison. */

@@ -38,7 +38,7 @@ export type Table = {
 }
 
 /** Tables with rows of several cases, each of which begins with the case's title. */
-export const caseTables = ['relays', 'logging'] as const
+export const caseTables = ['relays', 'unsealed', 'logging'] as const
 export const tableNames = [
 	...caseTables,
 	'threads',

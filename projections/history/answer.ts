@@ -3,7 +3,7 @@
 import type { RecordedEvent } from '../../domain/event.ts'
 import { pointInTimeText } from '../../domain/point-in-time.ts'
 import type { Row } from '../../domain/view.ts'
-import { printable } from './event-line.ts'
+import { printable } from '../printable.ts'
 import type { Ask, Question } from './question.ts'
 import { addressesIn, type SubscriberState } from './state.ts'
 

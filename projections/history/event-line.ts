@@ -2,15 +2,11 @@
 
 import type { EventData, RecordedEvent } from '../../domain/event.ts'
 import { pointInTimeText } from '../../domain/point-in-time.ts'
+import { printable } from '../printable.ts'
 
 /** One line without control characters: what a subscriber or a server sent cannot break it. */
 export function eventLine(event: RecordedEvent): string {
 	return printable(sentence(event))
-}
-
-/** Names come from outside: none may move the cursor or end a line. */
-export function printable(text: string): string {
-	return text.replace(/[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu, '\uFFFD')
 }
 
 function sentence(event: RecordedEvent): string {

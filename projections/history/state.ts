@@ -1,7 +1,7 @@
 /** What was so at an instant: a subscriber's session, addresses and both accounting domains. */
 import { pointInTimeText } from '../../domain/point-in-time.ts'
 import type { Row } from '../../domain/view.ts'
-import { printable } from './event-line.ts'
+import { printable } from '../printable.ts'
 import type { Ask } from './question.ts'
 
 /** Rows of the read models, folded up to that instant. */

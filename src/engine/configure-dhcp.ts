@@ -10,6 +10,7 @@ import { bindFailure, closeSocket } from './configure.ts'
 import { makePools, readInterfaces } from './dhcp.ts'
 import { watchPassing } from './dhcp-external.ts'
 import {
+	type Dhcp,
 	type DhcpService,
 	type ExternalService,
 	takeDhcpDiscards,
@@ -55,6 +56,16 @@ export async function planDhcp(
 	return undefined
 }
 
+/** After a refused change: nothing is watched that was not watched before. */
+export function unwatchRefused({ dhcp }: Engine): void {
+	if (dhcp.external.size === 0) endWatch(dhcp)
+}
+
+function endWatch(dhcp: Dhcp): void {
+	dhcp.watch?.close()
+	dhcp.watch = undefined
+}
+
 function isServed(local: DhcpLocal): local is DhcpService['settings'] {
 	return local.service !== undefined
 }
@@ -74,10 +85,7 @@ function apply(
 	for (const [name, service] of dhcp.external) {
 		if (!watched.some(each => each.name === name)) endWatching(engine, service)
 	}
-	if (watched.length === 0) {
-		dhcp.watch?.close()
-		dhcp.watch = undefined
-	}
+	if (watched.length === 0) endWatch(dhcp)
 	if (served.length + watched.length === 0) {
 		if (dhcp.listener !== undefined) closeSocket(engine, dhcp.listener.socket)
 		dhcp.listener = undefined

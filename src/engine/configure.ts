@@ -14,7 +14,7 @@ import {
 	type VirtualRouter,
 } from '../../domain/configuration.ts'
 import { addSocket } from './add-socket.ts'
-import { planDhcp } from './configure-dhcp.ts'
+import { planDhcp, unwatchRefused } from './configure-dhcp.ts'
 import { planDynamicRequests } from './configure-dynamic.ts'
 import { planSrc } from './configure-src.ts'
 import { createDiscards } from './discards.ts'
@@ -46,6 +46,7 @@ export async function configure(engine: Engine, next: Configuration): Promise<st
 		(await planSrc(engine, next, plan, bridges))
 	if (refused !== undefined) {
 		for (const { client } of bridges) void client.close()
+		unwatchRefused(engine)
 		return takeBack(engine, refused, opened, displaced)
 	}
 	for (const settings of next.virtualRouters) applyRouter(engine, settings)
