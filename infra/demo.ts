@@ -96,7 +96,7 @@ async function demo(options: Options, ending: AbortController): Promise<number> 
 	let src: SrcSystem | undefined
 	let relay: Relay | undefined
 	try {
-		src = await startSrcSystem()
+		src = await startSrcSystem(data)
 		const ports = await freePorts()
 		for (const plan of plans) disconnectPorts.push(await openDisconnectPort(plan))
 		const accessPoints = plans.map((plan, i) => ({
@@ -106,7 +106,7 @@ async function demo(options: Options, ending: AbortController): Promise<number> 
 		disconnector = await openDisconnector(ports.dynamic, homeServerSecret)
 		relay = await startRelay({
 			...{ data, ports, homeServer, homeServerSecret, accessPoints },
-			src: src.lines,
+			...{ src: src.lines, flags: src.flags },
 		})
 		for (const plan of plans) {
 			points.push(await openAccessPoint(plan, ports, traffic))

@@ -36,6 +36,8 @@ export type RelayPlan = {
 	readonly homeServerSecret: string
 	/** Commands about SRC. */
 	readonly src: readonly string[]
+	/** Further flags of `serve`. */
+	readonly flags: readonly string[]
 	readonly accessPoints: readonly (Pick<AccessPoint, 'address' | 'secret'> & {
 		/** UDP port at which it disconnects subscribers. */
 		readonly disconnectPort: number
@@ -134,7 +136,7 @@ export async function startRelay(plan: RelayPlan): Promise<Relay> {
 	writeFileSync(resolve(root, config), configurationText(plan), { mode: 0o600 })
 	const args = ['src/main.ts', 'serve', '--config', config, '--data', plan.data]
 	args.push('--dhcp-port', String(plan.ports.dhcp))
-	args.push('--http', `127.0.0.1:${plan.ports.http}`)
+	args.push('--http', `127.0.0.1:${plan.ports.http}`, ...plan.flags)
 	// A process group of its own: Ctrl-C must reach the access points first, then the relay.
 	const child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', ...args], {
 		cwd: root,

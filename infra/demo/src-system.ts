@@ -1,10 +1,11 @@
 /**
  * The demo's SRC system: a NATS server and two copies of the SRC adapter as processes of their own
- * where a `nats-server` is installed, and otherwise the same rules inside the relay.
+ * where a `nats-server` is installed, and otherwise the same rules inside the relay. The server has
+ * JetStream, too, to which the relay gives its events.
  */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { join } from 'node:path'
+import { join, resolve } from 'node:path'
 import { createInterface } from 'node:readline'
 import { installed } from '../install-test-peers.ts'
 import { DemoError, guard, root } from './relay.ts'
@@ -14,17 +15,21 @@ export type SrcSystem = {
 	readonly title: string
 	/** The relay's configuration. */
 	readonly lines: readonly string[]
+	/** Further flags of `serve`. */
+	readonly flags: readonly string[]
 	close(): Promise<void>
 }
 
 const rules = 'infra/demo/src.rules'
 const startLimitMs = 15_000
 
-export async function startSrcSystem(): Promise<SrcSystem> {
+/** `data`: the relay's folder, in which JetStream gets one of its own. */
+export async function startSrcSystem(data: string): Promise<SrcSystem> {
 	if (!installed('nats-server')) {
 		return {
 			title: 'SRC: rules inside the relay, as no nats-server is installed here',
 			lines: [`sscc local rules ${join(root, rules)}`, 'sscc enable'],
+			flags: [],
 			close: async () => {},
 		}
 	}
@@ -34,14 +39,16 @@ export async function startSrcSystem(): Promise<SrcSystem> {
 	}
 	try {
 		const server = ['nats-server', '-a', '127.0.0.1', '-p', '-1']
+		server.push('-js', '-sd', resolve(root, data, 'jetstream'))
 		const listening = /connections on 127\.0\.0\.1:(\d+)[\s\S]*Server is ready/
 		const [, port] = await launch(children, server, listening)
 		const adapter = [process.execPath, '--disable-warning=ExperimentalWarning', 'src/main.ts']
 		adapter.push('src-adapter', '--rules', rules, '--nats', `nats://127.0.0.1:${port}`)
 		for (let copy = 0; copy < 2; copy++) await launch(children, adapter, /"id":"ready"/)
 		return {
-			title: `SRC: two adapters behind a NATS server at 127.0.0.1:${port}`,
+			title: `SRC: two adapters behind a NATS server at 127.0.0.1:${port}, which gets all events, too`,
 			lines: [`sscc primary address 127.0.0.1 port ${port}`, 'sscc enable'],
+			flags: ['--nats', `nats://127.0.0.1:${port}`],
 			close,
 		}
 	} catch (error) {

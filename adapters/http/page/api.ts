@@ -72,7 +72,9 @@ export async function ask(url: string, init: RequestInit): Promise<Response> {
 	const problem = (isProblem ? await response.json() : {}) as Partial<Record<string, string>>
 	const { type = '', title, detail } = problem
 	const kind = type.slice(type.lastIndexOf(':') + 1)
-	if (kind === 'unauthorized') unauthorized.dispatchEvent(new Event('unauthorized'))
+	// Another token may have been given since this was asked.
+	const isNewest = token === sessionStorage.getItem(tokenKey)
+	if (kind === 'unauthorized' && isNewest) unauthorized.dispatchEvent(new Event('unauthorized'))
 	throw new ApiError(detail ?? title ?? `The relay answered with ${response.status}.`, kind)
 }
 
