@@ -6,10 +6,14 @@ import { readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { isLeft } from 'fp-ts/lib/Either.js'
 import * as t from 'io-ts'
 
-/** A JetStream stream: its name, and when it was made, which tells it from a later one. */
-export type FedStream = { readonly name: string; readonly created: string }
-
-const fedStream = t.type({ name: t.string, created: t.string })
+const fedStream = t.type({
+	name: t.string,
+	/** When it was made, which tells it from a later one. */
+	created: t.string,
+	/** Of the newest message that it acknowledged: a server may lose what it had not synced. */
+	sequence: t.number,
+})
+export type FedStream = t.TypeOf<typeof fedStream>
 const fed = t.type({
 	journal: t.string,
 	/** Every event up to here was acknowledged. */

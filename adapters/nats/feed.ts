@@ -90,7 +90,8 @@ type Chain = {
 	readonly created: string
 	/** Sequence of the last message, those in flight included. */
 	sequence: number
-	/** Events up to this position are there already. */
+	/** The newest that was acknowledged, and the position of its event. */
+	acknowledged: number
 	position: number
 	/** Where the last message is gone, what it was is not known: one message at a time, then. */
 	certain: boolean
@@ -280,6 +281,7 @@ export function openFeed(settings: FeedSettings): Feed {
 				return
 			} else sent.chain.certain = true
 			sent.chain.position = Math.max(sent.chain.position, position)
+			if (duplicate !== true) sent.chain.acknowledged = seq
 			state = { ...state, events: state.events + 1 }
 			let complete = 0
 			while (pending[0]?.done) complete = pending.shift()!.position
@@ -315,7 +317,9 @@ export function openFeed(settings: FeedSettings): Feed {
 				behind >= limits.checkpointEvents || performance.now() - savedAt >= limits.checkpointMs
 			if (behind === 0 || !(atOnce || due)) return
 			const streams: Record<string, FedStream> = {}
-			for (const [router, { created, name }] of chains) streams[router] = { created, name }
+			for (const [router, { created, name, acknowledged: sequence }] of chains) {
+				streams[router] = { created, name, sequence }
+			}
 			checkpoint.save({ journal: source.journal, position, streams })
 			savedPosition = position
 			savedAt = performance.now()
@@ -323,20 +327,25 @@ export function openFeed(settings: FeedSettings): Feed {
 	}
 
 	/**
-	 * Where to go on: at the checkpoint, if the streams that it speaks of are still the same. One that
-	 * was removed gets everything again; what the others have is passed over.
+	 * Where to go on: at the checkpoint, if the streams that it speaks of are still the same and have
+	 * what they had. One that was removed gets everything again; what the others have is passed over.
 	 */
 	async function resume(manager: JetStreamManager, chains: Map<string, Chain>): Promise<number> {
 		const saved = checkpoint.load(source.journal)
 		if (saved === undefined) return 0
-		for (const [router, { created, name }] of Object.entries(saved.streams)) {
+		let position = saved.position
+		for (const [router, { created, name, sequence }] of Object.entries(saved.streams)) {
 			const chain = await learn(manager, router)
 			chains.set(router, chain)
-			if (chain.created === created) continue
-			warn(`The stream ${name} is not the one that was fed before: it gets every event again.`)
-			return 0
+			if (chain.created !== created) {
+				warn(`The stream ${name} is not the one that was fed before: it gets every event again.`)
+				return 0
+			}
+			if (chain.sequence >= sequence) continue
+			warn(`The stream ${name} has lost messages that it had acknowledged: it gets them again.`)
+			position = Math.min(position, chain.position)
 		}
-		return saved.position
+		return position
 	}
 
 	/** What a virtual router's stream has; made where it is missing. */
@@ -350,7 +359,10 @@ export function openFeed(settings: FeedSettings): Feed {
 			`${prefix}>`,
 			settings.replicas,
 		)
-		const chain = { name, prefix, created, sequence: there.last_seq, position: 0, certain: true }
+		const chain = {
+			...{ name, prefix, created, position: 0, certain: true },
+			...{ sequence: there.last_seq, acknowledged: there.last_seq },
+		}
 		if (there.last_seq === 0) return chain
 		const last = await lastMessage(manager, name, there.last_seq)
 		if (last === undefined) return { ...chain, certain: false }

@@ -1,4 +1,5 @@
 /** The event feed on a real JetStream: order, no gap, no double, servers that go and come. */
+import { cpSync, rmSync } from 'node:fs'
 import { connect, type JetStreamManager } from 'nats'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
@@ -220,6 +221,30 @@ if (canRun('the event feed', 'nats-server')) {
 		await follows(third, 25)
 		assert.equal(positions(await messages(server, router)), upTo(25))
 		assert.match(warnings.join(), /is not the one that was fed before/)
+	})
+
+	test('messages that the server loses after it had acknowledged them are sent again', async () => {
+		const store = temporaryFolder('jetstream')
+		const own = await startNats(`jetstream { store_dir: "${store}" }`)
+		const events = journal()
+		events.add(20)
+		const checkpoint = memory()
+		const first = open([own], events, { checkpoint })
+		await follows(first, 20)
+		await own.program().end()
+		const kept = temporaryFolder('kept')
+		cpSync(store, kept, { recursive: true })
+		await own.revive()
+		events.add(10)
+		await follows(first, 30)
+		await first.close()
+		await own.program().end()
+		rmSync(store, { recursive: true })
+		cpSync(kept, store, { recursive: true })
+		await own.revive()
+		const second = open([own], events, { checkpoint })
+		await follows(second, 30)
+		assert.equal(positions(await messages(own)), upTo(30))
 	})
 
 	test('purged, and without a checkpoint, what is sent again is stored once', async () => {
