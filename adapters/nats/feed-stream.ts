@@ -12,15 +12,21 @@ export function streamName(router: string): string {
 	return `radledger-event-${subjectToken(router)}`
 }
 
-/** `Nats-Msg-Id`: a message that comes twice within the server's window is stored once. */
-export function messageId(journal: string, position: number): string {
-	return `${journal}:${position}`
+/**
+ * `Nats-Msg-Id`: a message that comes twice within the server's window is stored once. `again`: an
+ * id of its own, for a message that the server wrongly takes for one that it has.
+ */
+export function messageId(journal: string, position: number, again: boolean): string {
+	return `${journal}:${position}${again ? againMark : ''}`
 }
 
+const againMark = ':again'
+
+/** The position in an id of that journal; undefined in any other text. */
 export function positionIn(journal: string, id: string): number | undefined {
 	if (!id.startsWith(`${journal}:`)) return undefined
-	const position = Number(id.slice(journal.length + 1))
-	return Number.isSafeInteger(position) ? position : undefined
+	const position = Number(id.slice(journal.length + 1).replace(againMark, ''))
+	return Number.isSafeInteger(position) && position > 0 ? position : undefined
 }
 
 /** A stream for a subject: made where it is missing, with 3 copies, or 1 where there is no cluster. */

@@ -114,6 +114,11 @@ export function openFeed(settings: FeedSettings): Feed {
 	let closing = false
 	let closeBy = Number.POSITIVE_INFINITY
 	let wake = () => {}
+	/**
+	 * By stream, the position of an event that was called a repeat although the stream's last message
+	 * comes before it: a leader that went away had taken note of the id and lost the message.
+	 */
+	const doubted = new Map<string, number>()
 	const ended = run()
 
 	return {
@@ -254,7 +259,8 @@ export function openFeed(settings: FeedSettings): Feed {
 			if (pending.length === 0) ackedAt = performance.now()
 			pending.push(sent)
 			const head = headers()
-			head.set('Nats-Msg-Id', messageId(source.journal, event.position))
+			const isDoubted = doubted.get(chain.name) === event.position
+			head.set('Nats-Msg-Id', messageId(source.journal, event.position, isDoubted))
 			head.set('Nats-Expected-Last-Sequence', `${chain.sequence - 1}`)
 			connection.publish(`${chain.prefix}${event.type}`, JSON.stringify(event), {
 				reply: `${inbox}.${event.position}`,
@@ -275,6 +281,11 @@ export function openFeed(settings: FeedSettings): Feed {
 			const { seq, duplicate } = message.json<{ seq: number; duplicate?: boolean }>()
 			ackedAt = performance.now()
 			sent.done = true
+			if (duplicate === true && sent.chain.certain) {
+				doubted.set(sent.chain.name, position)
+				fail(new Error(`${sent.chain.name} takes what it does not have for a repeat`))
+				return
+			}
 			if (duplicate === true) sent.chain.sequence--
 			else if (seq !== sent.sequence) {
 				fail(new Error(`${sent.chain.name} took a message as number ${seq}, not ${sent.sequence}`))
