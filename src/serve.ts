@@ -60,8 +60,8 @@ import { openViewReading, openViews } from './views.ts'
 /** How often names of upstream servers are looked up anew, and projections are saved. */
 const resolveMs = 60_000
 const saveMs = 60_000
-/** How often the sealer hears how far the journal is. */
-const sealMs = 1_000
+/** How often the sealer hears how far the journal is: in bursts it would keep packets waiting. */
+const sealMs = 100
 /** How often `retention` is looked after: days end at midnight (UTC). */
 const retainMs = 3_600_000
 
