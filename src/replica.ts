@@ -92,9 +92,10 @@ export async function openReplica(settings: ReplicaSettings): Promise<Replica> {
 			early.delete(next)
 		}
 		if (events.length === 0) return
+		// First of all: what this release cannot read must not get into the journal, where it would stay.
+		const recorded = events.map(event => upcast(event, event.position))
 		// As they were written; what is folded is what today's version makes of them.
 		const first = journal.append(events as unknown as NewEvent[])
-		const recorded = events.map(event => upcast(event, event.position))
 		tellAll(first, recorded)
 		moveHorizon(horizon, journal.last())
 	}
