@@ -34,6 +34,9 @@ const subscriber: DiscoverRequest = {
 	wap: '02-AA-00-00-00-07',
 	ssid: 'campus 5G',
 	giaddr: '10.1.2.3',
+	ifAlias: 'building 7',
+	ifDesc: 'vlan eth0.7',
+	nasPortId: 'wlan0',
 }
 /** 2026-07-01 was a Wednesday. */
 const wednesday = (time: string) => Date.parse(`2026-07-01T${time}:00Z`)
@@ -88,6 +91,13 @@ const table: readonly (readonly [string, boolean, object?])[] = [
 	['ssid campus*', true],
 	['ssid campus', false],
 	['interface FastEthernet*', true],
+	['if-alias "building 7"', true],
+	['if-alias *', false, { ifAlias: undefined }],
+	['if-desc vlan*', true],
+	['if-desc ethernet*', false],
+	['nas-port-id wlan?', true],
+	['nas-port-id 17', true, { nasPortId: '17' }],
+	['nas-port-id *', false, { nasPortId: undefined }],
 	['virtual-router east', true],
 	['circuit-id vlan7', true],
 	['circuit-id /^vlan[0-9]+$/', true],
