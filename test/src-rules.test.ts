@@ -254,7 +254,10 @@ test("the document's rules are rules", () => {
 	const text = document.match(/```rules\n(.*?)```/s)![1]!
 	const mac = { macAddress: '02-00-00-00-00-01' }
 	assert.is(ask(text, { ...mac, ssid: 'x' }).reason, 'rule printers')
-	assert.is(ask(text, { ...mac, ssid: 'x', giaddr: '10.2.0.1' }).poolName, 'guests')
+	const elsewhere = { ...mac, ssid: 'x', giaddr: '10.2.0.1' }
+	assert.is(ask(text, elsewhere).poolName, 'guests')
+	const building = { ...elsewhere, ifAlias: 'access points, building 7', nasPortId: '17' }
+	assert.is(ask(text, building).poolName, 'building-7')
 })
 
 const macs = Array.from({ length: 4000 }, (_, i) => {
