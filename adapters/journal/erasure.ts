@@ -14,7 +14,7 @@ import { encodeEvents } from '../../domain/event-text.ts'
 import type { StoredEvent } from '../../domain/upcast.ts'
 import { leafHashing, saltOctets } from './commitment.ts'
 import { lastPosition, openToRead } from './schema.ts'
-import { openSealToWrite, sealedRows } from './seal-store.ts'
+import { openSealToRead, openSealToWrite, sealedRows } from './seal-store.ts'
 import { hashesOf, streamHash } from './stream-hash.ts'
 import { digestOf } from './verify-seal.ts'
 
@@ -152,6 +152,20 @@ export function openPlans(folder: string, journalId: string): Plan[] {
 		return rows.map(row => JSON.parse(String(row['plan'])) as Plan)
 	} finally {
 		seal.close()
+	}
+}
+
+/** Positions of the events that were rewritten because a subscriber was erased. */
+export function erasedPositions(folder: string, journalId: string): number[] {
+	const seal = openSealToRead(folder, journalId)
+	try {
+		const rows = seal?.prepare(`
+			SELECT DISTINCT position FROM rewritten JOIN erasure ON erasure = id
+			WHERE name GLOB 'F3-*' ORDER BY position
+		`)
+		return rows === undefined ? [] : rows.all().map(row => Number(row['position']))
+	} finally {
+		seal?.close()
 	}
 }
 
