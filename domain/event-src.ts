@@ -74,13 +74,14 @@ export const srcEvents = {
 	/** SRC is asked for the pool of a subscriber, who waits for an offer. */
 	PoolRequested: {
 		version: 1,
-		personal: ['mac', 'client', 'user', 'class', 'dhcpOptions'],
+		personal: ['mac', 'client', 'user', 'class', 'dhcpOptions', 'nasPortId'],
 		data: t.intersection([
 			t.type({ mac: t.string, client: t.string, interface: t.string, dhcpOptions }),
 			optional({
 				...profile,
 				wap: t.string,
 				ssid: t.string,
+				/** NAS-Port-Id or NAS-Port of the access point, else option 82's circuit. */
 				nasPortId: t.string,
 				giaddr: t.string,
 			}),

@@ -246,13 +246,18 @@ export function configurationLines(
 	configuration: Configuration,
 	secrets: Secrets,
 ): readonly string[] {
-	const context = { configuration, virtualRouter: 'default', mode: configurationMode }
-	const head = writtenCommands(hostnameCommand, context, secrets, '')
+	const head = hostnameLines(configuration)
 	const routers = configuration.virtualRouters.flatMap(({ name }) => [
 		'!',
 		...virtualRouterLines(configuration, name, secrets),
 	])
 	return [...head, ...routers]
+}
+
+/** The command that names the relay; none where it has the name that it has by itself. */
+export function hostnameLines(configuration: Configuration): readonly string[] {
+	const context = { configuration, virtualRouter: 'default', mode: configurationMode }
+	return writtenCommands(hostnameCommand, context, 'hidden', '')
 }
 
 /** The commands that make one virtual router, as a start of the relay records them. */

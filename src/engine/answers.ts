@@ -211,6 +211,8 @@ function acceptFacts(
 	const facts: { -readonly [K in keyof AcceptFacts]: AcceptFacts[K] } = {}
 	const { first } = index
 	if (exchange.ssid !== undefined) facts.ssid = exchange.ssid
+	if (exchange.nasPortId !== undefined) facts.nasPortId = exchange.nasPortId
+	else if (exchange.nasPort !== undefined) facts.nasPort = exchange.nasPort
 	let at = first[attribute.userName]!
 	const user = at === 0 ? exchange.user : readText(bytes, at + 2, bytes[at + 1]! - 2)
 	if (user !== undefined) facts.user = user

@@ -15,6 +15,8 @@ export type DhcpInterface = {
 	readonly addresses: readonly number[]
 	/** What the operator calls it. */
 	readonly alias?: string
+	/** What the system makes of it: kind and name. */
+	readonly description?: string
 }
 
 /** What the server asks of the machine; a simulation has its own. */

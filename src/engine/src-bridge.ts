@@ -13,6 +13,7 @@ import {
 	debtLimit,
 	discoverQuestion,
 	givenUp,
+	type InterfaceWords,
 	poolRequested,
 	type SrcReply,
 	serverChanged,
@@ -136,14 +137,13 @@ export async function askSrc(
 	const event = poolRequested(router, request, session, questionOptions(packet), engine.at)
 	record(engine, [event])
 	const position = engine.state.position
-	const alias = interfaceAlias(engine, request.interface)
-	const question = discoverQuestion(router, event.data, alias)
+	const question = discoverQuestion(router, event.data, wordsFor(engine, request.interface))
 	return srcReply(position, await client.discover(question).catch(failed))
 }
 
-function interfaceAlias(engine: Engine, name: string): string | undefined {
-	for (const each of engine.dhcp.interfaces.values()) if (each.name === name) return each.alias
-	return undefined
+function wordsFor(engine: Engine, name: string | undefined): InterfaceWords {
+	for (const each of engine.dhcp.interfaces.values()) if (each.name === name) return each
+	return {}
 }
 
 function questionOptions(packet: DhcpPacket): DhcpOptions {
@@ -190,7 +190,8 @@ async function tellLogin(
 ): Promise<void> {
 	const { router, client } = bridge
 	bridge.telling.add(key)
-	const outcome = await client.address(addressReport(router, login)).catch(failed)
+	const report = addressReport(router, login, wordsFor(engine, login.interface))
+	const outcome = await client.address(report).catch(failed)
 	bridge.telling.delete(key)
 	if (engine.stopped) return
 	presentTime(engine)
