@@ -69,13 +69,13 @@ export function erasureLines(plan: Plan): string[] {
 
 const namedMax = 20
 
-function keptLines({ name, kept }: Plan): string[] {
+function keptLines({ kept }: Plan): string[] {
 	if (kept === undefined) return []
 	const { addresses, commands } = kept
 	const lines: string[] = []
 	if (addresses.length > 0) {
 		lines.push(
-			` - Addresses in lease events, now those of ${name}; they were lent to others, too, and leases cannot be folded without: ${someOf(addresses)}.`,
+			` - Addresses in lease events, now under the pseudonym; they were lent to others, too, and leases cannot be folded without: ${someOf(addresses)}.`,
 		)
 	}
 	if (commands.length > 0) {

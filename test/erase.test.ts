@@ -145,7 +145,7 @@ test('nothing is left in any file, everything else is as it was, and verify says
 	assert.match(done.lines[0]!, /^702 events up to position 2102 have F3-/)
 	assert.match(
 		done.lines.join('\n'),
-		/Not reached:\n - Addresses in lease events, now those of F3-.*: 10\.0\.0\.0, 10\.0\.0\.3.*\n - EventStoreDB.*erase-mirror --subscriber 02-AB/,
+		/Not reached:\n - Addresses in lease events, now under the pseudonym.*: 10\.0\.0\.0, 10\.0\.0\.3.*\n - EventStoreDB.*erase-mirror --subscriber 02-AB/,
 	)
 	assert.equal(found(folder), [])
 
