@@ -247,8 +247,7 @@ export function configurationLines(
 	configuration: Configuration,
 	secrets: Secrets,
 ): readonly string[] {
-	const context = { configuration, virtualRouter: 'default', mode: configurationMode }
-	const head = writtenCommands(hostnameCommand, context, secrets, '')
+	const head = hostnameLines(configuration)
 	const late = lateTransports(configuration)
 	const routers = configuration.virtualRouters.flatMap(({ name }) => {
 		const lines = virtualRouterLines(configuration, name, secrets)
@@ -278,6 +277,12 @@ function lateTransports(configuration: Configuration): ReadonlyMap<string, reado
 function routerHeading(name: string): string {
 	const bindings = { name }
 	return commandText(pathFor(virtualRouterCommand, bindings), bindings, false)
+}
+
+/** The command that names the relay; none where it has the name that it has by itself. */
+export function hostnameLines(configuration: Configuration): readonly string[] {
+	const context = { configuration, virtualRouter: 'default', mode: configurationMode }
+	return writtenCommands(hostnameCommand, context, 'hidden', '')
 }
 
 /** The commands that make one virtual router, as a start of the relay records them. */

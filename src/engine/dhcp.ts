@@ -45,6 +45,7 @@ import {
 	takeDhcpDiscards,
 } from './dhcp-service.ts'
 import {
+	type CommitSharing,
 	type Engine,
 	endTurnSoon,
 	presentTime,
@@ -58,7 +59,7 @@ import { askSrc, wasJustAsked } from './src-bridge.ts'
  * Commits for DHCP alone keep this distance: to make one message durable costs several times what
  * all else about it does, and a client that gets its address waits for two of them at most.
  */
-const commitSpacingMs = 2
+const commitSharing: CommitSharing = { spacingMs: 2, enough: 16 }
 /** How long an address is listened for, and how many are at once. */
 const pingMs = 500
 const pingLimit = 256
@@ -248,7 +249,7 @@ function answer(engine: Engine, listener: DhcpListener, service: DhcpService, as
 	if (reply === undefined) return
 	sendReply(engine, listener, service, asked, reply)
 	if (events.length > 0) {
-		queueAnswer(engine, listener, commitSpacingMs)
+		queueAnswer(engine, listener, commitSharing)
 		return
 	}
 	// It rests on nothing new, or on what leaves with this turn.
