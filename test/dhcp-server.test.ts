@@ -116,6 +116,20 @@ test('a client gets what it asks for, and the mask in any case', async () => {
 	assert.equal(optionCodes(offer.packet), [1, 6, 51, 53, 54, 58, 59])
 })
 
+test('options come in the order in which the client asks, the mask before them', async () => {
+	const relay = await dhcpRelay(equalAccess)
+	login(relay, [vsa(55, [42, 4, 192, 0, 2, 7, 43, 1, 9])])
+	const wanted = encodeOption(options.parameterRequestList, [42, 15, 3, 6, 1])
+	const { packet } = ask(relay, { type: 'discover', options: [wanted] })!
+	const place = (code: number) => packet.offsets[code]!
+	const codes = [1, 42, 15, 3, 6, 43]
+	assert.ok(codes.every(place))
+	assert.equal(
+		codes.toSorted((a, b) => place(a) - place(b)),
+		codes,
+	)
+})
+
 test('nothing is told that is not on disk', async () => {
 	const journal = openMemoryJournal({ appendFault: append => (append >= 2 ? 'lost' : undefined) })
 	const relay = await dhcpRelay(standalone, { journal })
@@ -194,6 +208,7 @@ test('equal access: what RADIUS said about the subscriber reaches the client', a
 		[told[1], told[6], told[15], told[42], told[44], told[51]],
 		['255.255.0.0', '192.0.2.1, 192.0.2.2', 'abc', '192.0.2.7', '192.0.2.3', '600'],
 	)
+	assert.is(told[28], '10.2.255.255', 'the broadcast address of that mask')
 	relay.pass(1100)
 	assert.is(discards(relay)['discover no-session'], 1)
 	assert.is(ofType(relay, 'LeaseGranted')[0]!.data.session, true)
@@ -204,6 +219,16 @@ test('raw options that are none are left out', async () => {
 	login(relay, [vsa(55, [51, 4, 0, 0, 0, 1])])
 	assert.is(optionsOf(join(relay).packet)[51], '3600')
 	assert.is(ofType(relay, 'AccessAccepted')[0]!.data.dhcpOptions, undefined)
+})
+
+test('raw options and masks that are not for a server to tell change nothing', async () => {
+	const relay = await dhcpRelay(equalAccess)
+	login(relay, [[9, [255, 0, 255, 0]], vsa(55, [58, 4, 0, 0, 0, 9, 59, 4, 0, 0, 0, 9, 43, 1, 7])])
+	const { packet } = join(relay)
+	const told = optionsOf(packet)
+	assert.equal([told[1], told[28]], ['255.255.255.0', '10.0.0.255'])
+	assert.equal([told[58], told[59], told[43]], ['1800', '3150', '0x07'])
+	assert.not.ok(packet.repeats, 'each option once')
 })
 
 test('the end of a session gives its address back, in the same commit', async () => {
