@@ -219,6 +219,24 @@ test('raw options that are none are left out', async () => {
 	login(relay, [vsa(55, [51, 4, 0, 0, 0, 1])])
 	assert.is(optionsOf(join(relay).packet)[51], '3600')
 	assert.is(ofType(relay, 'AccessAccepted')[0]!.data.dhcpOptions, undefined)
+	login(relay, [vsa(55, [42, 9, 0])])
+	assert.equal(relay.warnings, [
+		'DHCP-Options [26-55] of 192.0.2.1 are left out, which must be mended there: option 51 (lease-time) cannot be set from outside: leave it out.',
+	])
+})
+
+test('the log tells when a pool fills up, and when there is room again', async () => {
+	const small = 'ip dhcp-local pool near\n network 10.0.0.0 255.255.255.248\n lease 0 0 1\nexit\n'
+	const relay = await dhcpRelay(`service dhcp-local standalone\n${small}`)
+	for (const who of [1, 2, 3, 4]) join(relay, { who })
+	relay.pass(1100)
+	assert.equal(relay.warnings, [])
+	join(relay, { who: 5 })
+	relay.pass(1100)
+	const high = ['The pool near has 5 of its 5 addresses in use; it warns from 85 % on.']
+	assert.equal(relay.warnings, high)
+	relay.pass(100_000)
+	assert.equal(relay.warnings, high, 'that it is over is no warning')
 })
 
 test('raw options and masks that are not for a server to tell change nothing', async () => {
