@@ -12,7 +12,7 @@ import { serveShell } from '../adapters/shell/server.ts'
 import { formatIpv4, parseIpv4 } from '../domain/address.ts'
 import { type Configuration, services } from '../domain/configuration.ts'
 import { type NewEvent, relayStream } from '../domain/event.ts'
-import { virtualRouterLines } from '../domain/junose/configuration-text.ts'
+import { hostnameLines, virtualRouterLines } from '../domain/junose/configuration-text.ts'
 import {
 	builtInDictionary,
 	type Dictionary,
@@ -301,13 +301,13 @@ async function retain(eraser: Eraser, log: EngineLog): Promise<void> {
 }
 
 function started(configuration: Configuration, at: number): NewEvent[] {
-	return configuration.virtualRouters.map(router => ({
-		stream: relayStream(router.name),
-		type: 'RelayStarted',
-		v: 1,
-		at,
-		data: { release, configuration: [...virtualRouterLines(configuration, router.name, 'hidden')] },
-	}))
+	return configuration.virtualRouters.map(({ name }) => {
+		// What belongs to no virtual router stands before the one that is always there.
+		const head = name === 'default' ? hostnameLines(configuration) : []
+		const lines = [...head, ...virtualRouterLines(configuration, name, 'hidden')]
+		const data = { release, configuration: lines }
+		return { stream: relayStream(name), type: 'RelayStarted', v: 1, at, data }
+	})
 }
 
 function readiness(engine: Engine, settings: ServeSettings, reason: string) {

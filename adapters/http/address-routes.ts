@@ -95,7 +95,9 @@ const poolColumns: Columns = {
 	pool: textColumn('Name'),
 	size: countOrNull('Addresses that can be leased; null with `at`'),
 	bound: countColumn('Addresses that somebody has'),
-	highWater: countOrNull('The most that were ever bound at once; null with `at`'),
+	highWater: countOrNull(
+		'The most that were ever bound at once; null with `at`, and in a copy of the history',
+	),
 	highWaterAt: timeOrNull('When that was'),
 	usedPercent: numberOrNull('Bound addresses in per cent of the size; null with `at`'),
 	warningAt: countOrNull('Per cent at which a warning is given; null with `at`'),
