@@ -5,7 +5,7 @@
  * the server changes. After its limit it fails, and whatever comes then is counted and ignored.
  */
 import { randomUUID } from 'node:crypto'
-import { connect, createInbox, type Msg, type NatsConnection } from 'nats'
+import { createInbox, type Msg, type NatsConnection } from 'nats'
 import {
 	countAnswered,
 	countSent,
@@ -32,6 +32,7 @@ import {
 	type SrcServer,
 	tryMs,
 } from '../../domain/sae/servers.ts'
+import { connect } from './connect.ts'
 import { connectionOptions, type NatsSecurity } from './connection.ts'
 
 export type SrcClientSettings = {
@@ -40,6 +41,8 @@ export type SrcClientSettings = {
 	/** `sscc retryTimer`, in milliseconds. */
 	readonly retryMs: number
 	readonly security?: NatsSecurity
+	/** The address of this machine that connections come from; undefined: as it is routed. */
+	readonly localAddress?: string
 	/** What the NATS server calls this connection. */
 	readonly name?: string
 	/** How long a question may take in all, and after how long it is repeated. */
@@ -80,6 +83,7 @@ type OpenQuestion = {
 export function createSrcClient(settings: SrcClientSettings): SrcClient {
 	const { limitMs = usual.limitMs, repeatMs = usual.repeatMs } = settings
 	const { maximumOpen = usual.maximumOpen, security = {}, name = 'radledger' } = settings
+	const { localAddress } = settings
 	const statistics = noStatistics()
 	/** In the order of their numbers, and so of their limits. */
 	const open = new Map<number, OpenQuestion>()
@@ -122,6 +126,7 @@ export function createSrcClient(settings: SrcClientSettings): SrcClient {
 				timeout: tryMs,
 				// What comes next is the rotation's decision.
 				reconnect: false,
+				...(localAddress === undefined ? {} : { localAddress }),
 			})
 		} catch (error) {
 			if (!link.closed) connectionFailed(link, error)
