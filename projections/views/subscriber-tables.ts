@@ -160,6 +160,7 @@ export const accounting = table(
 		{ columns: ['session'], where: 'session IS NOT NULL' },
 		{ columns: ['user', 'id'], where: 'session IS NULL' },
 		{ columns: ['wap', 'id'], where: 'session IS NULL' },
+		{ columns: ['address'], where: 'address IS NOT NULL' },
 	],
 )
 
