@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { openApiDocument } from '../adapters/http/openapi.ts'
@@ -190,7 +191,7 @@ test('filters give what they say and nothing else', async () => {
 		...[`mac=${mac}`, `mac=${mac!.toLowerCase().replaceAll('-', ':')}`, `user=${enc(user!)}`],
 		...[`wap=${wap}`, `address=${address}`, `vr=${virtualRouter}`, 'state=ended', 'state=all'],
 		...[`from=${begin}&to=${begin + 1}`, `at=${begin}`, `at=${over - 1}`, `from=${over - 1}`],
-		`wap=${wap}&at=${over - 1}`,
+		...[`wap=${wap}&at=${over - 1}`, `user=${enc(user!.toUpperCase())}`],
 	]) {
 		assert.ok(await has(filter), filter)
 	}
@@ -238,6 +239,31 @@ test('a subscriber is found by whatever people know', async () => {
 	assert.equal(await get('/api/v1/subscribers?q=%25'), [])
 	const begin = mac!.slice(0, 5).replace('-', '.').replaceAll('0', '')
 	assert.equal(await get(`/api/v1/subscribers?q=${begin}`), [], 'part of an address, and no MAC')
+})
+
+test('names are found as people spell them, and by an index, however many there are', async () => {
+	const [some] = (await get('/api/v1/sessions?limit=1000')).filter(row => row['user'] !== null)
+	const { user } = some as Record<string, string>
+	const odd = encodeURIComponent(`${user!.slice(0, 1)}${user!.slice(1).toUpperCase()}`)
+	for (const list of ['sessions', 'attempts', 'accounting-domains', 'subscribers']) {
+		const same = await get(`/api/v1/${list}?limit=1000&user=${encodeURIComponent(user!)}`)
+		assert.ok(same.length > 0, list)
+		assert.equal(await get(`/api/v1/${list}?limit=1000&user=${odd}`), same, list)
+	}
+	const like = odd.slice(0, -3)
+	assert.ok((await get(`/api/v1/subscribers?limit=1000&q=${like}`)).length > 0, 'a mixed beginning')
+	const db = new DatabaseSync(viewsFile(folder), { readOnly: true })
+	for (const [table, condition] of [
+		['session', 'user COLLATE NOCASE = ?'],
+		['attempt', 'user COLLATE NOCASE = ?'],
+		['session', 'user COLLATE NOCASE >= ? AND user COLLATE NOCASE < ?'],
+		['attempt', 'user COLLATE NOCASE >= ? AND user COLLATE NOCASE < ?'],
+		['session', '(framed_address = ? OR id IN (SELECT session FROM lease WHERE address = ?))'],
+	]) {
+		const plan = db.prepare(`EXPLAIN QUERY PLAN SELECT mac FROM ${table} WHERE ${condition}`).all()
+		assert.not.match(JSON.stringify(plan), /SCAN (session|attempt)/, `${table}: ${condition}`)
+	}
+	db.close()
 })
 
 test('one subscriber: everything at an instant, with what had been counted by then', async () => {

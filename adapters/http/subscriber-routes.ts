@@ -29,7 +29,7 @@ import {
 import { accessPoint, choice, choices, ipv4, mac, text, time } from './value.ts'
 
 export const macParameter = optional(mac, 'One subscriber’s MAC address')
-export const userParameter = optional(text(253), 'One user name, as it is')
+export const userParameter = optional(text(253), 'One user name, in small or capital letters')
 export const wapParameter = optional(accessPoint, 'One access point')
 export const addressParameter = optional(ipv4, 'One IPv4 address')
 export const fromParameter = optional(time, 'Only what lasts until after this time')
@@ -213,7 +213,7 @@ export const subscriberRoutes = [
 				expressions: sessionExpressions(at),
 				conditions: [
 					...where('mac = ?', values.mac),
-					...where('user = ?', values.user),
+					...where('user COLLATE NOCASE = ?', values.user),
 					...where('virtual_router = ?', values.vr),
 					...where(
 						'(framed_address = ? OR id IN (SELECT session FROM lease WHERE address = ? AND granted_at IS NOT NULL))',
@@ -256,7 +256,7 @@ export const subscriberRoutes = [
 				expressions: attemptExpressions,
 				conditions: [
 					...where('mac = ?', values.mac),
-					...where('user = ?', values.user),
+					...where('user COLLATE NOCASE = ?', values.user),
 					...where('wap = ?', values.wap),
 					...where('client = ?', values.client),
 					...where('server = ?', values.server),
@@ -298,7 +298,7 @@ export const subscriberRoutes = [
 				conditions: [
 					...where('domain = ?', values.domain),
 					...where('mac = ?', values.mac),
-					...where('user = ?', values.user),
+					...where('user COLLATE NOCASE = ?', values.user),
 					...where('wap = ?', values.wap),
 					...where('address = ?', values.address),
 					...where('virtual_router = ?', values.vr),
