@@ -296,6 +296,32 @@ test('one subscriber: everything at an instant, with what had been counted by th
 	assert.match(unknown.json().detail, /another virtual router is named with vr/)
 })
 
+test('at an instant nothing is known that came later', async () => {
+	const attempts = await get('/api/v1/attempts?outcome=accepted&limit=1000')
+	const some = attempts.find(row => row['endedAt'] !== row['beganAt'])!
+	const { mac, beganAt, endedAt } = some as Record<string, string>
+	const lastAt = async (at: string | number) =>
+		(await app.inject({ url: `/api/v1/subscribers/${mac}?at=${at}`, headers })).json().attempt
+	const asked = await lastAt(Date.parse(endedAt!) - 1)
+	assert.is(asked.beganAt, beganAt)
+	const later = ['outcome', 'reason', 'endedAt', 'durationMs', 'session', 'endPosition', 'serverMs']
+	for (const name of later) assert.is(asked[name], null, name)
+	assert.equal(await lastAt(endedAt!), some)
+	const sessions = await get('/api/v1/sessions?limit=1000')
+	const accounted = sessions.find(row => row['accountingSession'] !== null)!
+	const [before] = await get(`/api/v1/sessions?mac=${accounted['mac']}&at=${accounted['beganAt']}`)
+	assert.is(before!['id'], accounted['id'])
+	assert.is(before!['accountingSession'], null, 'accounting had not begun')
+})
+
+test('who chose a pool is told, and what SRC was asked', async () => {
+	const [some] = await get('/api/v1/pool-decisions?by=src&limit=1')
+	assert.is(some!['server'], 'local')
+	const asked = writer.read(Number(some!['request']), 1)[0]!
+	assert.is(asked.type, 'PoolRequested')
+	assert.is(asked.stream, `subscriber-default.${some!['mac']}`)
+})
+
 test('the series counts what the events say', async () => {
 	const rows = await get(`/api/v1/statistics/series?from=0&to=${2 * end}&step=60&limit=10000`)
 	const sum = (name: string) => rows.reduce((total, row) => total + Number(row[name]), 0)

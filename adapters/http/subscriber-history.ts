@@ -229,7 +229,7 @@ function stateOf(sources: Sources, mac: string, router: string, at: number | und
 	const attempts = parts(
 		'attempt',
 		attemptColumns,
-		attemptExpressions,
+		attemptExpressions(at),
 		where('began_at <= ?', at),
 		1,
 	)
