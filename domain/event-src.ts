@@ -130,14 +130,14 @@ export const srcEvents = {
 				/** When the address was given back, in milliseconds. */
 				endedAt: t.number,
 			}),
-			/** Without `server` nobody answered: SRC would not hear of it, or too many were owed. */
+			/** Without `server` nobody answered: SRC would not hear of it, too many were owed, or an operator ended the wait. */
 			optional({
 				session: t.string,
 				sessionSeconds: t.number,
 				server: t.string,
 				/** Its beginning is on record as `SrcSessionOpened`. */
 				reported: t.literal(true),
-				unanswered: t.union([t.literal('refused'), t.literal('too-many')]),
+				unanswered: t.union([t.literal('refused'), t.literal('too-many'), t.literal('operator')]),
 			}),
 		]),
 	},

@@ -22,6 +22,7 @@ import {
 } from '../domain/lease-state.ts'
 import { type MirrorState, mirrorsText } from '../domain/mirror.ts'
 import { createPools, isTaken } from '../domain/pool.ts'
+import { srcSource } from '../domain/sae/source.ts'
 import { routerState } from '../domain/state.ts'
 import type { DhcpStatistics } from '../projections/dhcp-statistics.ts'
 import {
@@ -357,15 +358,19 @@ function show(operated: Operated, virtualRouter: string, what: AtOnce): readonly
 	}
 }
 
-function srcQuery(engine: Engine, { name, src }: VirtualRouter): SrcQuery {
+function srcQuery(engine: Engine, router: VirtualRouter): SrcQuery {
+	const { name, src } = router
 	const client = engine.src.get(name)?.client
 	const live = client && { info: client.info(), statistics: client.statistics() }
 	const interfaceWith = (address: string) => {
-		const wanted = parseIpv4(address) ?? 0
-		const all = [...engine.dhcp.interfaces.values()]
-		return all.find(({ addresses }) => addresses.includes(wanted))?.name
+		// Of the loopback network every address is there, and only the first is listed.
+		const wanted = address.startsWith('127.') ? '127.0.0.1' : address
+		const number = parseIpv4(wanted) ?? 0
+		const all = engine.parts.dhcp?.interfaces() ?? []
+		return all.find(({ addresses }) => addresses.includes(number))?.name
 	}
-	return { virtualRouter: name, settings: src, live, interfaceWith }
+	const source = srcSource(engine.configuration, router)
+	return { virtualRouter: name, settings: src, live, source, interfaceWith }
 }
 
 function addressesOf(operated: Operated, virtualRouter: string, mac: string): string[] {

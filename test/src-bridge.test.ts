@@ -652,13 +652,24 @@ test('a change of the servers closes the old client; its open question is decide
 	const relay = await bridged()
 	login(relay)
 	discover(relay)
-	await relay.configure(configuration(`${sscc}sscc sourceAddress 10.0.0.1\n`))
-	assert.is(relay.src.opened, 1, 'the source address is shown and nothing else')
 	await relay.configure(configuration(`${sscc}sscc retryTimer 30\n`))
 	await settled()
 	assert.equal([relay.src.opened, relay.src.closed], [2, 1])
 	assert.is(reply(relay)!.address, '10.0.0.2')
 	assert.is(ofType(relay, 'PoolSelected')[0]!.data.srcFailure, 'closed')
+})
+
+test('connections come from the source address, and from elsewhere only with a new client', async () => {
+	const relay = await bridged(configuration(`sscc sourceAddress 10.0.0.1\n${sscc}`))
+	assert.equal([relay.src.source, relay.src.opened], ['10.0.0.1', 1])
+	const mgmt = (address: string) =>
+		`sscc transportRouter mgmt\n${sscc}virtual-router mgmt\nradius update-source-addr ${address}\n`
+	for (const [n, address] of ['10.0.0.1', '10.0.0.2'].entries()) {
+		assert.is(await relay.configure(configuration(mgmt(address))), undefined)
+		assert.equal([relay.src.source, relay.src.opened], [address, 1 + n])
+	}
+	assert.is(await relay.configure(configuration()), undefined)
+	assert.equal([relay.src.source, relay.src.opened, relay.src.closed], [undefined, 3, 2])
 })
 
 test('a client that cannot be opened refuses the configuration, and everything is as before', async () => {

@@ -161,6 +161,7 @@ export const accounting = table(
 		{ columns: ['session'], where: 'session IS NOT NULL' },
 		{ columns: [anyCase('user'), 'id'], where: 'session IS NULL' },
 		{ columns: ['wap', 'id'], where: 'session IS NULL' },
+		{ columns: ['address'], where: 'address IS NOT NULL' },
 	],
 )
 

@@ -98,6 +98,8 @@ export type Dhcp = {
 	interfacesAt: number
 	/** Every message is decoded into this one. */
 	readonly packet: DhcpPacket
+	/** Virtual routers and upstream servers whose DHCP-Options [26-55] were useless, and told of. */
+	readonly reproached: Set<string>
 }
 
 export function newDhcp(): Dhcp {
@@ -110,6 +112,7 @@ export function newDhcp(): Dhcp {
 		own: new Set(),
 		interfacesAt: Number.NEGATIVE_INFINITY,
 		packet: createDhcpPacket(),
+		reproached: new Set(),
 	}
 }
 

@@ -33,6 +33,7 @@ import type { Session } from '../../domain/session-table.ts'
 import { routerState } from '../../domain/state.ts'
 import { mayDecline } from './decline-limit.ts'
 import { receiveFromClient, receiveFromServer, tickExternal } from './dhcp-external.ts'
+import { logPoolWarnings } from './dhcp-log.ts'
 import { sendReply } from './dhcp-reply.ts'
 import {
 	type Asked,
@@ -380,7 +381,9 @@ export function tickDhcp(engine: Engine): void {
 		for (const address of due.lapsed) {
 			followLease(service.pools, address, leaseAt(leases, address), context.steadyAt)
 		}
-		record(engine, poolWarnings(contextOf(engine, service)))
+		const warnings = poolWarnings(contextOf(engine, service))
+		record(engine, warnings)
+		logPoolWarnings(engine, service, warnings)
 		record(engine, takeDhcpDiscards(service, engine.at))
 	}
 }

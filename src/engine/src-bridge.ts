@@ -33,6 +33,8 @@ import { type Engine, presentTime, record } from './engine.ts'
 export type OpenSrc = (
 	router: string,
 	settings: SrcSettings,
+	/** The address that connections come from; undefined: as routed. */
+	source: string | undefined,
 	/** Told whenever another server is asked, or none. */
 	onChange: (info: SrcInfo) => void,
 ) => Promise<SrcClient | { readonly refused: string }>
@@ -40,6 +42,8 @@ export type OpenSrc = (
 export type SrcBridge = {
 	readonly router: string
 	settings: SrcSettings
+	/** The address that its connections come from; undefined: as routed. */
+	readonly source: string | undefined
 	readonly client: SrcClient
 	/** Whom the last `SrcServerChanged` named; empty: nobody. */
 	server: string
@@ -74,12 +78,13 @@ export async function newBridge(
 	engine: Engine,
 	router: string,
 	settings: SrcSettings,
+	source: string | undefined,
 ): Promise<SrcBridge | { readonly refused: string }> {
 	const { openSrc } = engine.parts
 	if (openSrc === undefined) return { refused: 'This relay has no SRC client.' }
 	// The client may speak before it is handed over.
 	let bridge: SrcBridge | undefined
-	const client = await openSrc(router, settings, info => {
+	const client = await openSrc(router, settings, source, info => {
 		if (bridge === undefined || engine.src.get(router) !== bridge) return
 		presentTime(engine)
 		noteServer(engine, bridge, info)
@@ -88,6 +93,7 @@ export async function newBridge(
 	bridge = {
 		router,
 		settings,
+		source,
 		client,
 		server: '',
 		askedAt: new Map(),
