@@ -30,7 +30,10 @@ test('the last event up to a time and the first from it, whatever the clock did'
 		for (const [begin, differences] of parts) {
 			if (at.length > 0) epochs.push(at.length + 1)
 			let now = begin
-			for (const difference of differences) at.push((now += difference))
+			for (const difference of differences) {
+				now += difference
+				at.push(now)
+			}
 		}
 		const times: Times = { last: at.length, at: position => at[position - 1]!, epochs }
 		assert.is(lastUpTo(times, ms), at.findLastIndex(one => one <= ms) + 1)
