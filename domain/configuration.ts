@@ -125,6 +125,7 @@ export type SrcSettings = {
 		Partial<Record<ServerRole, { readonly address: string; readonly port: number }>>
 	>
 	readonly retrySeconds: number
+	/** `sscc sourceAddress A`, `sscc transportRouter VR`: where connections come from (`sae/source.ts`). */
 	readonly sourceAddress?: string
 	readonly transportRouter?: string
 	/** `sscc local rules FILE`: its rules answer in this process, and no server is asked. */

@@ -1,9 +1,13 @@
 /** The folded state of a relay while a subscriber is erased from its journal. */
+import { decide } from './decide.ts'
 import { type Erased, pseudonymFrom } from './erasure.ts'
+import type { EventOf, NewEvent } from './event.ts'
+import { released } from './lease-message.ts'
 import { firstRowOf, macNumber, noStatus, setClient, setFirstRow } from './lease-rows.ts'
 import { type LeaseTable, leasesOfMac } from './lease-state.ts'
 import type { RetentionClass } from './retention.ts'
 import { noRow } from './row-index.ts'
+import { sessionClosed } from './sae/bridge.ts'
 import type { State } from './state.ts'
 
 /**
@@ -25,10 +29,50 @@ export function whyNotErasable(state: State, mac: string, wallNow: number): stri
 		}
 		const debts = [...src.debts.values()].some(({ login }) => login.mac === mac)
 		if (src.subscribers.has(mac) || debts) {
-			return `SRC has not answered yet that ${mac} is gone${where}; try again later.`
+			return `SRC has not answered yet that ${mac} is gone${where}; try again later. Where it never will, stop the relay and let "radledger erase --end" give its session up.`
 		}
 	}
 	return undefined
+}
+
+/**
+ * What ends next of a subscriber whom no relay can end any more, because none runs: session, then
+ * addresses, then SRC's sessions, which SRC is not told of. Empty when nothing is left: fold what
+ * was returned before, and ask again.
+ */
+export function endingsOf(state: State, mac: string, at: number): readonly NewEvent[] {
+	for (const [router, { sessions, leases, src }] of state.routers) {
+		if (sessions.has(mac))
+			return decide(state, { kind: 'clear-subscriber', at, router, mac }).events
+		const held = leasesOfMac(leases, mac).filter(
+			({ status, until }) =>
+				status === 'bound' || (status === 'offered' && until > at - state.clockShiftMs),
+		)
+		if (held.length > 0) return held.map(lease => released(router, lease, 'operator', at))
+		const debts = [...src.debts.values()].filter(({ login }) => login.mac === mac)
+		if (debts.length > 0) return debts.map(debt => sessionClosed(router, debt, 'operator', at))
+	}
+	return []
+}
+
+/** What became of a subscriber's session, addresses and SRC sessions, as a sentence. */
+export function endingText(event: NewEvent): string {
+	switch (event.type) {
+		case 'SubscriberTerminated':
+			return 'Ended: the session.'
+		case 'LeaseReleased':
+			return `Taken back: the address ${event.data.address}; a client that still uses it is not told.`
+		case 'SrcSessionClosed':
+			return srcEndingText(event)
+		default:
+			throw new Error(`${event.type} ends nothing of a subscriber.`)
+	}
+}
+
+function srcEndingText({ data }: EventOf<'SrcSessionClosed'>): string {
+	const { session, address } = data
+	const which = session === undefined ? `its login for ${address}` : `its session ${session}`
+	return `Given up: SRC is not told that ${which} has ended; end it there.`
 }
 
 /**

@@ -62,6 +62,38 @@ export function learnNames(names: Names, stored: StoredEvent, mac: string): void
 	put(names.sessions, data['multiSession'])
 }
 
+/** Whether a text, or one of the texts in a value, has one of the names as a word of its own. */
+export function mentions(value: unknown, names: ReadonlySet<string>): boolean {
+	if (names.size === 0) return false
+	if (typeof value === 'string') return [...names].some(name => placeOf(value, name) !== -1)
+	if (typeof value !== 'object' || value === null) return false
+	return Object.values(value).some(part => mentions(part, names))
+}
+
+/** The text with the pseudonym in the place of the MAC, however written, and of the names. */
+export function withoutNames(text: string, { mac, pseudonym }: Erased, { users }: Names): string {
+	let left = replaced(text, spellingsOf(mac), pseudonym) as string
+	for (const user of users) {
+		for (let at = placeOf(left, user); at !== -1; at = placeOf(left, user)) {
+			left = left.slice(0, at) + pseudonym + left.slice(at + user.length)
+		}
+	}
+	return left
+}
+
+/** Where a name stands in a text as a word of its own; -1: nowhere. */
+function placeOf(text: string, name: string): number {
+	const isPart = (character: string | undefined) =>
+		character !== undefined && /[\p{L}\p{N}_.@-]/u.test(character)
+	for (let at = text.indexOf(name); at !== -1; at = text.indexOf(name, at + 1)) {
+		const after = text[at + name.length]
+		// A full stop may end the sentence.
+		const isInside = after === '.' ? isPart(text[at + name.length + 1]) : isPart(after)
+		if (!isPart(text[at - 1]) && !isInside) return at
+	}
+	return -1
+}
+
 function isAbout({ stream, data }: StoredEvent, mac: string): boolean {
 	const ownStream = stream.startsWith('subscriber-') && stream.endsWith(`.${mac}`)
 	return ownStream || (data as { mac?: unknown }).mac === mac

@@ -133,6 +133,9 @@ export const radiusEvents = {
 				/** User-Name of the answer (RFC 2865 §5.1), else of the request. */
 				user: t.string,
 				reauthentication: t.literal(true),
+				/** As the request says where the subscriber is: NAS-Port-Id, else NAS-Port. */
+				nasPort: t.number,
+				nasPortId: t.string,
 				/** Class [25] and Service-Bundle [26-31]: text, or `0x` and hexadecimal digits. */
 				class: t.string,
 				serviceBundle: t.string,

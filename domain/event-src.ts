@@ -74,13 +74,14 @@ export const srcEvents = {
 	/** SRC is asked for the pool of a subscriber, who waits for an offer. */
 	PoolRequested: {
 		version: 1,
-		personal: ['mac', 'client', 'user', 'class', 'dhcpOptions'],
+		personal: ['mac', 'client', 'user', 'class', 'dhcpOptions', 'nasPortId'],
 		data: t.intersection([
 			t.type({ mac: t.string, client: t.string, interface: t.string, dhcpOptions }),
 			optional({
 				...profile,
 				wap: t.string,
 				ssid: t.string,
+				/** NAS-Port-Id or NAS-Port of the access point, else option 82's circuit. */
 				nasPortId: t.string,
 				giaddr: t.string,
 			}),
@@ -129,14 +130,14 @@ export const srcEvents = {
 				/** When the address was given back, in milliseconds. */
 				endedAt: t.number,
 			}),
-			/** Without `server` nobody answered: SRC would not hear of it, or too many were owed. */
+			/** Without `server` nobody answered: SRC would not hear of it, too many were owed, or an operator ended the wait. */
 			optional({
 				session: t.string,
 				sessionSeconds: t.number,
 				server: t.string,
 				/** Its beginning is on record as `SrcSessionOpened`. */
 				reported: t.literal(true),
-				unanswered: t.union([t.literal('refused'), t.literal('too-many')]),
+				unanswered: t.union([t.literal('refused'), t.literal('too-many'), t.literal('operator')]),
 			}),
 		]),
 	},

@@ -119,7 +119,8 @@ type Found = { readonly address: number; readonly pool: Pool }
 /**
  * JunosE's order within a pool and those it is linked to: the reserved address, the one asked for,
  * the one that the client had last, the next free one. What the client has now, or was offered just
- * now, goes before what it asks for (RFC 2131 §4.3.1).
+ * now, goes before what it asks for, and stays where it is in a linked pool when the first one has
+ * room again (RFC 2131 §4.3.1).
  */
 function findAddress(
 	context: LeaseContext,
@@ -133,14 +134,22 @@ function findAddress(
 	const usable = (address: number) =>
 		(address === request.silent || !pinging.has(address)) &&
 		isFreeFor(leaseAt(leases, address), lease => isClients(context, request, lease), steadyAt)
-	const wanted = [choice.address ?? 0, ...current(own, steadyAt), request.requested]
-	const former = own.map(({ address }) => address)
+	const first = (pool: Pool, addresses: readonly number[]): Found | undefined => {
+		const address = addresses.find(
+			each => each !== 0 && usable(each) && poolFor(pools, each, request.mac) === pool,
+		)
+		return address === undefined ? undefined : { address, pool }
+	}
+	const present = current(own, steadyAt)
 	for (const pool of chain) {
 		const reserved = pool.reservedFor.get(request.mac) ?? 0
-		for (const address of [reserved, ...wanted, ...former]) {
-			if (address === 0 || !usable(address)) continue
-			if (poolFor(pools, address, request.mac) === pool) return { address, pool }
-		}
+		const found = first(pool, [reserved, choice.address ?? 0, ...present])
+		if (found !== undefined) return found
+	}
+	const former = own.map(({ address }) => address)
+	for (const pool of chain) {
+		const found = first(pool, [request.requested, ...former])
+		if (found !== undefined) return found
 		const next = nextFree(pool, usable)
 		if (next !== undefined) return { address: next, pool }
 	}

@@ -247,7 +247,7 @@ export type PoolWishes = {
  * The pool for a subscriber, in JunosE's order: framed address, pool name, both SRC's before RADIUS',
  * domain name of the user, then the place: the relay agent's address, the receiving interface's.
  * `wishes` is undefined where the server goes by the place alone (`standalone`). Addresses are 0
- * where there is none.
+ * where there is none. The reason names what RADIUS wished for and nobody can have.
  */
 export function choosePool(
 	pools: Pools,
@@ -255,15 +255,18 @@ export function choosePool(
 	giaddr: number,
 	interfaceAddress: number,
 ): PoolChoice | undefined {
-	return (
-		(wishes &&
-			(bySrcAddress(pools, wishes) ??
-				byFramedAddress(pools, wishes) ??
-				bySrcName(pools, wishes) ??
-				byName(pools, wishes) ??
-				byDomain(pools, wishes))) ??
-		byPlace(pools, giaddr, interfaceAddress)
-	)
+	const place = byPlace(pools, giaddr, interfaceAddress)
+	if (wishes === undefined) return place
+	const unmet: string[] = []
+	const choice =
+		bySrcAddress(pools, wishes) ??
+		byFramedAddress(pools, wishes, unmet) ??
+		bySrcName(pools, wishes) ??
+		byName(pools, wishes, unmet) ??
+		byDomain(pools, wishes, place) ??
+		place
+	if (choice === undefined || unmet.length === 0) return choice
+	return { ...choice, reason: `${unmet.join(' ')} ${choice.reason}` }
 }
 
 function bySrcAddress(pools: Pools, { src }: PoolWishes): PoolChoice | undefined {
@@ -287,29 +290,49 @@ function because({ reason }: SrcDecision): string {
 /** RFC 2865 §5.8: 255.255.255.255 lets the user choose, 255.255.255.254 the NAS. */
 const firstFramedSpecial = 0xffff_fffe
 
-function byFramedAddress(pools: Pools, { framedAddress }: PoolWishes): PoolChoice | undefined {
+function byFramedAddress(
+	pools: Pools,
+	{ framedAddress }: PoolWishes,
+	unmet: string[],
+): PoolChoice | undefined {
 	const address = framedAddress === undefined ? undefined : parseIpv4(framedAddress)
 	if (address === undefined || address >= firstFramedSpecial) return undefined
 	const pool = poolAround(pools, address)
-	if (pool === undefined) return undefined
+	if (pool === undefined) {
+		unmet.push(`Framed-IP-Address ${framedAddress} is in no pool's network.`)
+		return undefined
+	}
 	const reason = `Framed-IP-Address ${framedAddress} is in its network.`
 	return { by: 'framed-address', pool, reason, address }
 }
 
-function byName(pools: Pools, { framedPool, addressPool }: PoolWishes): PoolChoice | undefined {
+function byName(
+	pools: Pools,
+	{ framedPool, addressPool }: PoolWishes,
+	unmet: string[],
+): PoolChoice | undefined {
 	// RFC 2869 §5.18 and Juniper's 26-2 mean the same; the vendor's own comes first.
 	for (const [name, attribute] of [
 		[addressPool, 'Address-Pool [26-2]'],
 		[framedPool, 'Framed-Pool'],
 	] as const) {
-		const pool = name === undefined ? undefined : pools.byName.get(name)
-		if (pool === undefined) continue
+		if (name === undefined) continue
+		const pool = pools.byName.get(name)
+		if (pool === undefined) {
+			unmet.push(`${attribute} names ${name}, and there is no such pool.`)
+			continue
+		}
 		return { by: 'pool-name', pool, reason: `${attribute} names it.` }
 	}
 	return undefined
 }
 
-function byDomain(pools: Pools, { user }: PoolWishes): PoolChoice | undefined {
+/** Where several pools have the user's domain name, the one at the user's place goes first. */
+function byDomain(
+	pools: Pools,
+	{ user }: PoolWishes,
+	place: PoolChoice | undefined,
+): PoolChoice | undefined {
 	const at = user?.lastIndexOf('@') ?? -1
 	if (user === undefined || at < 0) return undefined
 	const domain = user.slice(at + 1).toLowerCase()
@@ -318,7 +341,9 @@ function byDomain(pools: Pools, { user }: PoolWishes): PoolChoice | undefined {
 	if (named !== undefined) {
 		return { by: 'domain-name', pool: named, reason: `The user's domain ${domain} is its name.` }
 	}
-	const pool = all.find(({ settings }) => settings.domainName?.toLowerCase() === domain)
+	const hasName = ({ settings }: Pool) => settings.domainName?.toLowerCase() === domain
+	const here = place !== undefined && hasName(place.pool)
+	const pool = here ? place.pool : all.find(hasName)
 	if (pool === undefined) return undefined
 	return { by: 'domain-name', pool, reason: `The user's domain ${domain} is its domain name.` }
 }

@@ -26,7 +26,9 @@ type SavedSession = readonly [
 	ssid: number | null,
 	radiusClass: number | null,
 	serviceBundle: number | null,
-	addressing?: Addressing,
+	addressing?: Addressing | null,
+	/** As in the session: the number is NAS-Port itself. */
+	port?: string | number,
 ]
 
 export type SavedAccessPoints = readonly (readonly [wap: string, accessPoint: AccessPoint])[]
@@ -56,7 +58,7 @@ function savedSession(
 	session: Session,
 	indexOf: (name: string | undefined) => number | null,
 ): SavedSession {
-	const { mac, since, accounting, multiSession, heardAt, user, addressing } = session
+	const { mac, since, accounting, multiSession, heardAt, user, addressing, port } = session
 	const row = [
 		mac,
 		since,
@@ -70,6 +72,7 @@ function savedSession(
 		indexOf(session.class),
 		indexOf(session.serviceBundle),
 	] as const
+	if (port !== undefined) return [...row, addressing ?? null, port]
 	return addressing === undefined ? row : [...row, addressing]
 }
 
@@ -82,6 +85,7 @@ export function restoreSessions(table: SessionTable, { names, sessions }: SavedS
 			mac: row[0],
 			since: row[1],
 			wap: texts[row[2]]!,
+			port: typeof row[12] === 'string' ? sharedText(row[12]) : row[12],
 			accounting: row[3] ?? undefined,
 			multiSession: row[4] ?? undefined,
 			accountingWap: textAt(row[5]),
@@ -90,7 +94,7 @@ export function restoreSessions(table: SessionTable, { names, sessions }: SavedS
 			ssid: textAt(row[8]),
 			class: textAt(row[9]),
 			serviceBundle: textAt(row[10]),
-			addressing: row[11],
+			addressing: row[11] ?? undefined,
 		})
 	}
 }

@@ -13,6 +13,8 @@ export type Session = {
 	readonly since: number
 	/** The access point that the subscriber is at; roaming changes it, nothing else here. */
 	wap: string
+	/** Where at that access point: NAS-Port-Id, else the number NAS-Port. */
+	port: string | number | undefined
 	/** Acct-Session-Id and Acct-Multi-Session-Id of the latest Start, and who gave them. */
 	accounting: string | undefined
 	multiSession: string | undefined
@@ -106,12 +108,13 @@ function accessAccepted(table: SessionTable, data: EventData<'AccessAccepted'>, 
 	const session = table.sessions.get(data.mac)
 	if (session !== undefined) {
 		// A reauthentication changes nothing in the session but the place where the subscriber is.
-		move(table, session, data.wap)
+		move(table, session, data)
 	} else {
 		open(table, {
 			mac: data.mac,
 			since: at,
 			wap: sharedText(data.wap),
+			port: portOf(data),
 			accounting: undefined,
 			multiSession: undefined,
 			accountingWap: undefined,
@@ -159,6 +162,7 @@ function accountingStarted(
 			mac: data.mac,
 			since: at,
 			wap: sharedText(data.wap),
+			port: portOf(data),
 			accounting: data.session,
 			multiSession: data.multiSession,
 			accountingWap: sharedText(data.wap),
@@ -172,7 +176,7 @@ function accountingStarted(
 	} else {
 		identify(table, session, data)
 		session.user ??= data.user
-		move(table, session, data.wap)
+		move(table, session, data)
 		heard(table, session, at)
 	}
 	noteAccessPoint(table, data)
@@ -258,8 +262,21 @@ function leave(table: SessionTable, session: Session): void {
 	table.accessPoints.delete(session.wap)
 }
 
-function move(table: SessionTable, session: Session, wap: string): void {
-	if (session.wap === wap) return
+type Place = Pick<EventData<'AccountingStarted'>, 'wap' | 'nasPort' | 'nasPortId'>
+
+function portOf({ nasPort, nasPortId }: Place): string | number | undefined {
+	return nasPortId === undefined ? nasPort : sharedText(nasPortId)
+}
+
+function move(table: SessionTable, session: Session, place: Place): void {
+	const { wap } = place
+	const port = portOf(place)
+	if (session.wap === wap) {
+		// A packet that does not name the port takes nothing back; another access point has others.
+		if (port !== undefined) session.port = port
+		return
+	}
+	session.port = port
 	leave(table, session)
 	session.wap = sharedText(wap)
 	enter(table, session)

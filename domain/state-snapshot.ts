@@ -16,7 +16,7 @@ import {
 import { initialState, ownRouterState, type RouterState, type State } from './state.ts'
 
 /** Raise it when a snapshot of the old shape cannot be read as the new one. */
-export const stateVersion = 6
+export const stateVersion = 7
 
 export type StatePiece =
 	| {

@@ -22,9 +22,16 @@ export function clockStepped(driftMs: number, at: number): NewEvent | undefined 
 
 /** The time since the last event, as it was when the relay started; `at` is the time of that. */
 export function stoppedMeanwhile(state: State, at: number): NewEvent | undefined {
-	const byMs = at - state.lastAt
-	if (Math.abs(byMs) <= clockToleranceMs || !hasDeadlines(state)) return undefined
-	return stepped(byMs, 'stopped', at)
+	return hasDeadlines(state) ? standstill(state.lastAt, at) : undefined
+}
+
+/**
+ * The same for what is recorded without a relay: before an event at `at`, or the time since
+ * `lastAt`, of the newest event, would count as seen.
+ */
+export function standstill(lastAt: number, at: number): NewEvent | undefined {
+	const byMs = at - lastAt
+	return Math.abs(byMs) <= clockToleranceMs ? undefined : stepped(byMs, 'stopped', at)
 }
 
 function hasDeadlines({ routers }: State): boolean {

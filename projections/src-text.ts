@@ -12,6 +12,8 @@ export type SrcQuery = {
 	readonly virtualRouter: string
 	readonly settings: SrcSettings
 	readonly live: LiveSrc | undefined
+	/** The address that connections come from; undefined: as routed. */
+	readonly source: string | undefined
 	/** Name of the interface that has an address; undefined: none has. */
 	readonly interfaceWith: (address: string) => string | undefined
 }
@@ -49,11 +51,9 @@ function asked({ server, role }: SrcInfo): string {
 	return role === undefined ? `${server}` : `the ${role} server ${server}`
 }
 
-function localSource({ settings, interfaceWith }: SrcQuery): string {
-	const { sourceAddress } = settings
-	if (sourceAddress === undefined) return 'Local Source: as routed, Local Source Address: as routed'
-	const name = interfaceWith(sourceAddress) ?? 'no interface'
-	return `Local Source: ${name}, Local Source Address: ${sourceAddress}`
+function localSource({ source, interfaceWith }: SrcQuery): string {
+	if (source === undefined) return 'Local Source: as routed, Local Source Address: as routed'
+	return `Local Source: ${interfaceWith(source) ?? 'no interface'}, Local Source Address: ${source}`
 }
 
 export function srcStatisticsText(state: SrcRecord, query: SrcQuery): string[] {

@@ -1,8 +1,11 @@
 /** `radledger erase-mirror`: takes an erased subscriber out of EventStoreDB, too. */
-import { eraseStream } from '../adapters/eventstoredb/erasure.ts'
+import { checkpointPosition } from '../adapters/eventstoredb/checkpoint.ts'
+import { eraseShared, eraseStream } from '../adapters/eventstoredb/erasure.ts'
 import { openTarget } from '../adapters/eventstoredb/target.ts'
-import { openReader } from '../adapters/journal/reader.ts'
-import { subscriberStream } from '../domain/event.ts'
+import { erasedPositions } from '../adapters/journal/erasure.ts'
+import { openDurably } from '../adapters/journal/reader.ts'
+import { counted } from '../domain/count-text.ts'
+import { subscriberStream, wapStream } from '../domain/event.ts'
 import { macAddress } from '../domain/junose/parameter.ts'
 import { dataFolder, readFlags, UsageError } from './settings.ts'
 
@@ -13,6 +16,14 @@ export const eraseMirrorUsage = `radledger erase-mirror --subscriber MAC --from 
   --virtual-router NAME    where the subscriber was (default)`
 
 const deadlineMs = 10_000
+
+const notReached = [
+	'Not reached:',
+	' - The first forms in the files of the nodes, and in $all, until each node has been scavenged.',
+	" - The stream's name, which has the MAC: EventStoreDB keeps the names of all streams.",
+	' - What erase itself could not reach, such as addresses of pools in lease events.',
+	' - Backups of the nodes, and copies that others have made from there.',
+]
 
 export async function eraseMirrorCommand(args: readonly string[]): Promise<number> {
 	const flags = readFlags(args, {
@@ -26,23 +37,39 @@ export async function eraseMirrorCommand(args: readonly string[]): Promise<numbe
 	if (url === undefined || !('value' in mac)) {
 		throw new UsageError(`--subscriber and --from must be given.\n${eraseMirrorUsage}`)
 	}
-	const stream = subscriberStream(flags['virtual-router']!, mac.value)
-	const reader = openReader(dataFolder(flags['data'], process.env))
+	const router = flags['virtual-router']!
+	// An access point may have been a subscriber itself.
+	const streams = [subscriberStream(router, mac.value), wapStream(router, mac.value)]
+	const folder = dataFolder(flags['data'], process.env)
+	const reader = openDurably(folder)
 	const target = openTarget(url, deadlineMs)
 	try {
 		const own = { journal: reader.id, durable: reader.last, read: reader.readStored }
-		const { events, left } = await eraseStream(target, own, stream)
-		console.log(
-			`${events} events of ${stream} in EventStoreDB at ${target.name} were replaced by their erased form.`,
-		)
-		console.log(
-			'Not reached: the first form stays in the files of its nodes, and can be read in $all, until each node has been scavenged; the stream keeps its newest event and its name, which the checkpoints of the mirror have, too; backups, and copies that others have made from there, keep it.',
-		)
-		if (left > 0) {
+		const positions = erasedPositions(folder, reader.id)
+		console.log(`Replaced by the erased form in EventStoreDB at ${target.name}:`)
+		let stays = 0
+		for (const stream of streams) {
+			const { events, left } = await eraseStream(target, own, stream)
+			if (stream === streams[0]) stays = left
+			if (stream === streams[0] || events > 0) {
+				console.log(` - ${counted(events, 'event')} of ${stream}`)
+			}
+		}
+		const { events, stay } = await eraseShared(target, own, positions)
+		console.log(` - ${counted(events, 'event')} outside the streams of subscribers`)
+		if (stays > 0) {
 			console.log(
-				`${left} events of ${stream} stay: in the journal they are not erased, or came after the erasure.`,
+				`Left in ${streams[0]}: ${counted(stays, 'event')}, not erased in the journal, or younger than the erasure.`,
 			)
 		}
+		const complete = await checkpointPosition(target, reader.id)
+		const newest = positions.at(-1) ?? 0
+		if (complete < newest) {
+			console.log(
+				`The mirror is known to have come to position ${complete}, and the erasure reaches to ${newest}: run this once more when "show radius relay mirrors" says that it has.`,
+			)
+		}
+		for (const line of [...notReached, ...stay.map(sentence => ` - ${sentence}`)]) console.log(line)
 		return 0
 	} finally {
 		await target.reset()

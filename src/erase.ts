@@ -2,12 +2,15 @@
 
 import { planErasure } from '../adapters/journal/erasure.ts'
 import { JournalFailure } from '../adapters/journal/failure.ts'
-import { openJournal } from '../adapters/journal/journal.ts'
+import { openJournal, type SqliteJournal } from '../adapters/journal/journal.ts'
 import { openReader } from '../adapters/journal/reader.ts'
 import { exec } from '../adapters/shell/client.ts'
-import { whyNotErasable } from '../domain/erasure-state.ts'
+import { endingsOf, endingText, whyNotErasable } from '../domain/erasure-state.ts'
 import { macAddress, printableText } from '../domain/junose/parameter.ts'
+import type { State } from '../domain/state.ts'
+import type { Following } from '../projections/follow.ts'
 import {
+	appendStopped,
 	carryOut,
 	completeErasures,
 	erasureEvent,
@@ -15,10 +18,15 @@ import {
 	newPseudonymFor,
 	portionsOf,
 } from './erasing.ts'
-import { recoverState, saveState } from './recover.ts'
+import { followState, recoverState, saveState } from './recover.ts'
 import { dataFolder, readFlags, UsageError } from './settings.ts'
 
-const usage = `radledger erase --data DIR --subscriber MAC --reason TEXT
+const usage = `radledger erase --data DIR --subscriber MAC --reason TEXT [--end]
+  --data DIR           the relay's data folder                     RADLEDGER_DATA
+  --subscriber MAC     whose data go, from every virtual router
+  --reason TEXT        why; it is recorded, and stays: name nobody in it
+  --end                without a relay: ends the session, takes addresses back, and gives SRC's
+                       sessions up, of which SRC is not told
   A running relay is asked to do it; a stopped one's folder is changed at once.`
 
 export async function erase(args: readonly string[]): Promise<number> {
@@ -30,7 +38,8 @@ export async function erase(args: readonly string[]): Promise<number> {
 		data: { type: 'string' },
 		subscriber: { type: 'string' },
 		reason: { type: 'string' },
-	}) as Record<string, string | undefined>
+		end: { type: 'boolean', default: false },
+	})
 	const folder = dataFolder(flags['data'], process.env)
 	const mac = read(macAddress, 'subscriber', flags['subscriber'])
 	const reason = read(printableText(200, 'A reason'), 'reason', flags['reason'])
@@ -38,9 +47,13 @@ export async function erase(args: readonly string[]): Promise<number> {
 	// 2: there is no relay to ask.
 	if (asked.exitCode !== 2) {
 		process.stdout.write(asked.output)
+		if (asked.exitCode !== 0 && flags['end'] === true) {
+			console.log('--end is for a folder without a relay: stop it first.')
+		}
 		return asked.exitCode
 	}
-	const done = await eraseStopped({ folder, mac, reason, now: Date.now })
+	const isEnding = flags['end'] === true
+	const done = await eraseStopped({ folder, mac, reason, isEnding, now: Date.now })
 	if ('refused' in done) throw new UsageError(done.refused)
 	for (const line of done.lines) console.log(line)
 	return 0
@@ -49,9 +62,9 @@ export async function erase(args: readonly string[]): Promise<number> {
 function read<T>(
 	parameter: { read(text: string): { readonly value: T } | { readonly why: string } },
 	name: string,
-	text: string | undefined,
+	text: unknown,
 ): T {
-	if (text === undefined) throw new UsageError(`--${name} is missing.\n${usage}`)
+	if (typeof text !== 'string') throw new UsageError(`--${name} is missing.\n${usage}`)
 	const found = parameter.read(text)
 	if ('value' in found) return found.value
 	throw new UsageError(`--${name}: ${found.why}`)
@@ -61,6 +74,8 @@ export type Erasing = {
 	readonly folder: string
 	readonly mac: string
 	readonly reason: string
+	/** Ends what the subscriber still has. */
+	readonly isEnding?: boolean
 	readonly now: () => number
 }
 
@@ -69,6 +84,7 @@ export async function eraseStopped({
 	folder,
 	mac,
 	reason,
+	isEnding = false,
 	now,
 }: Erasing): Promise<{ readonly lines: readonly string[] } | { readonly refused: string }> {
 	// A folder that is not there is a mistake, and not one to be made.
@@ -79,16 +95,22 @@ export async function eraseStopped({
 	try {
 		const completed = await completeErasures(journal, now)
 		const lines = completed.flatMap(erasureLines)
-		const state = recoverState(journal, journal, onWarning)
-		const refused = whyNotErasable(state, mac, now())
-		if (refused !== undefined) return { refused }
+		const following = followState(journal, journal, onWarning)
+		following.catchUp()
+		if (isEnding) lines.push(...endAll(journal, following, mac, now()))
+		const refused = whyNotErasable(following.state(), mac, now())
+		if (refused !== undefined) {
+			return {
+				refused: isEnding ? refused : `${refused} No relay runs here: --end does that, too.`,
+			}
+		}
 		const plan = planErasure(folder, newPseudonymFor(mac), reason)
 		if (plan === undefined) {
 			if (completed.some(({ what }) => what.kind === 'subscriber' && what.mac === mac))
 				return { lines: [...lines, ...warnings] }
 			return { refused: `There is nothing of ${mac} in ${folder}.` }
 		}
-		journal.append([erasureEvent(plan, 'default', now())])
+		appendStopped(journal, [erasureEvent(plan, 'default', now())], now())
 		await carryOut(journal, plan, portionsOf(folder, plan))
 		saveState(journal, recoverState(journal, journal, onWarning))
 		return { lines: [...lines, ...erasureLines(plan), ...warnings] }
@@ -100,5 +122,22 @@ export async function eraseStopped({
 		)
 	} finally {
 		journal.close()
+	}
+}
+
+/** Ends what a subscriber still has, one thing after the other, and says what that was. */
+function endAll(
+	journal: SqliteJournal,
+	following: Following<State>,
+	mac: string,
+	at: number,
+): string[] {
+	const lines: string[] = []
+	for (;;) {
+		const events = endingsOf(following.state(), mac, at)
+		if (events.length === 0) return lines
+		appendStopped(journal, events, at)
+		following.catchUp()
+		lines.push(...events.map(endingText))
 	}
 }

@@ -1,7 +1,10 @@
 /** Erasing on a running relay: the relay writes, threads beside it look and prepare. */
 import { cancelPlan } from '../adapters/journal/erasure.ts'
 import type { SqliteJournal } from '../adapters/journal/journal.ts'
+import type { Configuration } from '../domain/configuration.ts'
+import { spellingsOf } from '../domain/erasure.ts'
 import { renameInState, whyNotErasable } from '../domain/erasure-state.ts'
+import { virtualRouterLines } from '../domain/junose/configuration-text.ts'
 import { type Engine, recordDurably } from './engine/engine.ts'
 import {
 	carryOut,
@@ -57,13 +60,28 @@ export function openEraser(parts: EraserParts): Eraser {
 	}
 }
 
+/** A command that names the MAC is recorded with every start: it must go first. */
+export function whyConfigured(configuration: Configuration, mac: string): string | undefined {
+	const spellings = spellingsOf(mac)
+	for (const { name } of configuration.virtualRouters) {
+		for (const line of virtualRouterLines(configuration, name, 'hidden')) {
+			const spelling = spellings.find(text => line.includes(text))
+			if (spelling === undefined) continue
+			const undo = `no ${line.replace(spelling, '').trim()}`
+			return `The configuration has "${line.trim()}", which every start records anew; take it back with "${undo}" first.`
+		}
+	}
+	return undefined
+}
+
 async function eraseRunning(
 	{ engine, journal, snapshooter }: EraserParts,
 	mac: string,
 	reason: string,
 ): Promise<Erasure> {
 	const now = () => engine.parts.clock.wall()
-	const refused = whyNotErasable(engine.state, mac, now())
+	const refused =
+		whyNotErasable(engine.state, mac, now()) ?? whyConfigured(engine.configuration, mac)
 	if (refused !== undefined) return { refused }
 	// What the relay knows of the subscriber is on disk before it is looked for there.
 	await recordDurably(engine, [])

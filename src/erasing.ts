@@ -20,7 +20,9 @@ import type { Configuration, VirtualRouter } from '../domain/configuration.ts'
 import type { Erased } from '../domain/erasure.ts'
 import { newErased, restsFrom, whyNotErasable } from '../domain/erasure-state.ts'
 import { type NewEvent, relayStream } from '../domain/event.ts'
+import type { JournalReader } from '../domain/journal.ts'
 import { boundsOf } from '../domain/retention.ts'
+import { standstill } from '../domain/steady.ts'
 import { recoverState } from './recover.ts'
 
 /** Batches that one commit rewrites on a running relay: well below a millisecond. */
@@ -57,11 +59,37 @@ export function erasureLines(plan: Plan): string[] {
 		`${plan.events} events up to position ${plan.upTo} have ${plan.name} in the place of the MAC, and nothing personal: ${typesText(plan.byType)}.`,
 		'Snapshots of the state, read models and the index by stream are made anew without it.',
 		'Not reached:',
+		...keptLines(plan),
 		` - EventStoreDB, where the relay mirrors to it: radledger erase-mirror --subscriber ${what.mac} --from URL --data DIR. Folders of serve-views: delete them after that and the scavenge, and they are filled anew.`,
 		...elsewhereLines,
 		` - Copies and backups of the folder: radledger erase --subscriber ${what.mac} --reason R --data COPY, or delete them.`,
-		" - Addresses of pools in lease events (they were lent to others, too), the program's log, and the configuration.",
+		" - The program's log, and the configuration file: what names the MAC there comes back with the next start.",
 	]
+}
+
+const namedMax = 20
+
+function keptLines({ kept }: Plan): string[] {
+	if (kept === undefined) return []
+	const { addresses, commands } = kept
+	const lines: string[] = []
+	if (addresses.length > 0) {
+		lines.push(
+			` - Addresses in lease events, now under the pseudonym; they were lent to others, too, and leases cannot be folded without: ${someOf(addresses)}.`,
+		)
+	}
+	if (commands.length > 0) {
+		const where = commands.length === 1 ? 'position' : 'positions'
+		lines.push(
+			` - Commands with a word that is also the user name, and may mean something else, at ${where} ${someOf(commands)}.`,
+		)
+	}
+	return lines
+}
+
+function someOf(all: readonly (string | number)[]): string {
+	const more = all.length > namedMax ? ` and ${all.length - namedMax} more` : ''
+	return `${all.slice(0, namedMax).join(', ')}${more}`
 }
 
 /** Where nothing of the relay can take anything back. */
@@ -135,6 +163,23 @@ export function retentionOf({ virtualRouters }: Configuration): readonly Router[
 	return isAsked ? routers : undefined
 }
 
+/** The newest event's time, in wall-clock milliseconds. */
+function lastAt(journal: JournalReader): number | undefined {
+	const last = journal.last()
+	return last === 0 ? undefined : journal.read(last, 1)[0]!.at
+}
+
+/** Records events without a relay: what passed since the newest one was seen by nobody. */
+export function appendStopped(
+	journal: SqliteJournal,
+	events: readonly NewEvent[],
+	at: number,
+): void {
+	const before = lastAt(journal)
+	const passed = before === undefined ? undefined : standstill(before, at)
+	journal.append(passed === undefined ? events : [passed, ...events])
+}
+
 /** Does all that a plan on disk still asks for. Nobody may append meanwhile but through `journal`. */
 export async function carryOut(
 	journal: SqliteJournal,
@@ -172,7 +217,7 @@ export async function completeErasures(
 	const plans = openPlans(journal.folder, journal.id)
 	for (const plan of plans) {
 		if (!isRecorded(journal, plan)) {
-			journal.append([erasureEvent(plan, 'default', now())])
+			appendStopped(journal, [erasureEvent(plan, 'default', now())], now())
 		}
 		await carryOut(journal, plan, portionsOf(journal.folder, plan))
 	}

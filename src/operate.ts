@@ -22,6 +22,7 @@ import {
 } from '../domain/lease-state.ts'
 import { type MirrorState, mirrorsText } from '../domain/mirror.ts'
 import { createPools, isTaken } from '../domain/pool.ts'
+import { srcSource } from '../domain/sae/source.ts'
 import { routerState } from '../domain/state.ts'
 import type { DhcpStatistics } from '../projections/dhcp-statistics.ts'
 import {
@@ -48,6 +49,7 @@ import { configure } from './engine/configure.ts'
 import { type Engine, presentTime, recordDurably } from './engine/engine.ts'
 import type { Eraser } from './eraser.ts'
 import { retentionLines } from './erasing.ts'
+import type { Horizon } from './horizon.ts'
 import { integrityLines } from './integrity.ts'
 import { release } from './release.ts'
 import { showAt } from './show-at.ts'
@@ -73,6 +75,8 @@ export type Operated = {
 	 * none are kept.
 	 */
 	readonly viewReader: (() => ViewReader | undefined) | undefined
+	/** How far the journal in the folder is on disk. */
+	readonly horizon?: Horizon
 	/** Who erases in the folder; a simulated relay has nobody. */
 	readonly eraser?: Eraser
 	/** Wall-clock milliseconds. */
@@ -110,7 +114,8 @@ export function openOperator(operated: Operated): Operator {
 			) {
 				const { engine, folder } = operated
 				if (folder === undefined) return ['% There is no data folder to look the past up in.']
-				return showAt(folder, virtualRouter, { ...what, at: what.at }, engine.parts.clock.wall())
+				const now = engine.parts.clock.wall()
+				return showAt(folder, operated.horizon, virtualRouter, { ...what, at: what.at }, now)
 			}
 			if (isOfState(what)) {
 				// The live state is ahead of the disk by the batch that waits to be written: what is shown
@@ -357,15 +362,19 @@ function show(operated: Operated, virtualRouter: string, what: AtOnce): readonly
 	}
 }
 
-function srcQuery(engine: Engine, { name, src }: VirtualRouter): SrcQuery {
+function srcQuery(engine: Engine, router: VirtualRouter): SrcQuery {
+	const { name, src } = router
 	const client = engine.src.get(name)?.client
 	const live = client && { info: client.info(), statistics: client.statistics() }
 	const interfaceWith = (address: string) => {
-		const wanted = parseIpv4(address) ?? 0
-		const all = [...engine.dhcp.interfaces.values()]
-		return all.find(({ addresses }) => addresses.includes(wanted))?.name
+		// Of the loopback network every address is there, and only the first is listed.
+		const wanted = address.startsWith('127.') ? '127.0.0.1' : address
+		const number = parseIpv4(wanted) ?? 0
+		const all = engine.parts.dhcp?.interfaces() ?? []
+		return all.find(({ addresses }) => addresses.includes(number))?.name
 	}
-	return { virtualRouter: name, settings: src, live, interfaceWith }
+	const source = srcSource(engine.configuration, router)
+	return { virtualRouter: name, settings: src, live, source, interfaceWith }
 }
 
 function addressesOf(operated: Operated, virtualRouter: string, mac: string): string[] {

@@ -11,11 +11,9 @@ import type {
 	StatisticsQuery,
 	UpstreamStatus,
 } from '../adapters/http/live.ts'
-import { type DhcpLocal, services } from '../domain/configuration.ts'
+import { services } from '../domain/configuration.ts'
 import type { Operator } from '../domain/junose/operator.ts'
-import { newLeaseTable } from '../domain/lease-state.ts'
 import type { MirrorState } from '../domain/mirror.ts'
-import { createPools } from '../domain/pool.ts'
 import {
 	dhcpStatisticsRows,
 	dynamicStatisticsRows,
@@ -24,6 +22,7 @@ import {
 } from '../projections/statistics-rows.ts'
 import { type Engine, recordDurably } from './engine/engine.ts'
 import type { Operated } from './operate.ts'
+import { poolSizes } from './pool-sizes.ts'
 import { release } from './release.ts'
 
 export type StatusSettings = {
@@ -80,6 +79,7 @@ function relayStatus(operated: Operated, commits: CommitTimes): RelayStatus {
 	return {
 		release,
 		hostname: configuration.hostname,
+		follows: null,
 		startedAt,
 		journal: parts.journal.id,
 		position: parts.journal.last(),
@@ -148,26 +148,18 @@ function upstreamsOf(engine: Engine): UpstreamStatus[] {
 	)
 }
 
-/** Pools of a server that does not run, as they would be: made once for a configuration. */
-const resting = new WeakMap<DhcpLocal, ReturnType<typeof createPools>>()
-
-function restingPools(local: DhcpLocal): ReturnType<typeof createPools> {
-	const known = resting.get(local) ?? createPools(local, [], newLeaseTable(), 0)
-	resting.set(local, known)
-	return known
-}
-
 /** Only what is counted already: looking at every lease would take too long here. */
 function poolsOf({ engine }: Operated): PoolStatus[] {
 	return engine.configuration.virtualRouters.flatMap(({ name, dhcpLocal }) => {
 		const use = engine.state.routers.get(name)?.leases.boundIn
-		const pools = engine.dhcp.services.get(name)?.pools ?? restingPools(dhcpLocal)
+		const running = engine.dhcp.services.get(name)?.pools.byName
+		const resting = running === undefined ? poolSizes(dhcpLocal) : undefined
 		return dhcpLocal.pools.map(({ name: pool, warningHigh }) => {
 			const { bound = 0, highWater = 0, highWaterAt = 0 } = use?.get(pool) ?? {}
 			return {
 				virtualRouter: name,
 				pool,
-				size: pools.byName.get(pool)?.size ?? 0,
+				size: running?.get(pool)?.size ?? resting?.get(pool) ?? 0,
 				bound,
 				highWater,
 				highWaterAt,

@@ -2,22 +2,24 @@
  * One relay's read side away from the relay: a copy of its journal, its read models and, where it is
  * wanted, its HTTP server. Nothing here can write to the history but what came out of it.
  */
-import type { RelayStatus } from '../adapters/http/live.ts'
+import type { PeerStatus, RelayStatus } from '../adapters/http/live.ts'
 import { openJournal } from '../adapters/journal/journal.ts'
 import type { NewEvent } from '../domain/event.ts'
 import { type PlacedEvent, upcast } from '../domain/upcast.ts'
 import { dhcpStatistics } from '../projections/dhcp-statistics.ts'
 import { dynamicRequestStatistics } from '../projections/dynamic-request-statistics.ts'
 import { follow, tellTogether } from '../projections/follow.ts'
+import { standing } from '../projections/standing.ts'
 import { relayStatistics } from '../projections/statistics.ts'
 import { upstreamStatistics } from '../projections/upstream-statistics.ts'
 import type { EngineLog } from './engine/engine.ts'
 import { moveHorizon, newHorizon } from './horizon.ts'
 import { type Http, openHttp } from './http.ts'
+import { openCounts, relayAsTold } from './relay-as-told.ts'
 import { statisticsOf } from './relay-status.ts'
 import { release } from './release.ts'
 import type { ServeSettings } from './settings.ts'
-import { openViews } from './views.ts'
+import { openViewReading, openViews } from './views.ts'
 
 export type Replica = {
 	readonly journal: string
@@ -52,12 +54,15 @@ export async function openReplica(settings: ReplicaSettings): Promise<Replica> {
 		upstreamStatistics: follow({ ...following, projection: upstreamStatistics }),
 		dhcpStatistics: follow({ ...following, projection: dhcpStatistics }),
 		dynamicRequestStatistics: follow({ ...following, projection: dynamicRequestStatistics }),
+		standing: follow({ ...following, projection: standing }),
 	}
 	const all = Object.values(views)
 	for (const view of all) view.catchUp()
 	const tellAll = tellTogether(all)
 	const horizon = newHorizon(journal.last())
 	const readModels = openViews(folder, horizon, onWarning)
+	const reading = openViewReading(folder)
+	const counts = openCounts(reading.reader, () => performance.now())
 	const early = new Map<number, PlacedEvent>()
 	const startedAt = Date.now()
 	const http = await listen().catch(async error => {
@@ -78,6 +83,7 @@ export async function openReplica(settings: ReplicaSettings): Promise<Replica> {
 		async close() {
 			await http?.close()
 			await readModels.close()
+			reading.close()
 			for (const view of all) view.save()
 			journal.close()
 		},
@@ -119,19 +125,18 @@ export async function openReplica(settings: ReplicaSettings): Promise<Replica> {
 
 	function status(): RelayStatus {
 		const { name, trouble } = settings.source()
+		const source = { name, trouble: trouble === '' ? null : trouble }
+		const told = relayAsTold(views.standing.state(), counts())
+		const eventstore: PeerStatus = {
+			...{ kind: 'eventstore', virtualRouter: null, name, position: null },
+			...{ state: trouble === '' ? 'following' : 'waiting', trouble: source.trouble },
+			figures: { waiting: early.size },
+		}
 		return {
-			...{ release, hostname: '', startedAt, journal: journal.id, position: journal.last() },
-			...{ failure: null, transport: 'none', virtualRouters: [], upstreams: [], pools: [] },
-			peers: [
-				{
-					...{ kind: 'eventstore', virtualRouter: null, name, position: null },
-					state: trouble === '' ? 'following' : 'waiting',
-					trouble: trouble === '' ? null : trouble,
-					figures: { waiting: early.size },
-				},
-			],
+			...told,
+			...{ release, follows: source, startedAt, journal: journal.id, position: journal.last() },
+			...{ failure: null, transport: 'none', peers: [...told.peers, eventstore], queues: {} },
 			commits: { bounds: [], counts: [], count: 0, sumSeconds: 0, events: 0 },
-			...{ queues: {}, integrity: null },
 		}
 	}
 }

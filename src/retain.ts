@@ -6,6 +6,7 @@ import { exec } from '../adapters/shell/client.ts'
 import type { Configuration } from '../domain/configuration.ts'
 import { loadConfiguration } from './configuration-file.ts'
 import {
+	appendStopped,
 	carryOut,
 	completeErasures,
 	erasureEvent,
@@ -82,7 +83,7 @@ export async function retainStopped({
 			const found = retentionNow(folder, routers, now())
 			if (found === undefined) break
 			const { plan, more } = found
-			journal.append([erasureEvent(plan, routers[0]!.name, now())])
+			appendStopped(journal, [erasureEvent(plan, routers[0]!.name, now())], now())
 			await carryOut(journal, plan, portionsOf(folder, plan))
 			retained = withPlan(retained, plan)
 			if (!more) break

@@ -12,7 +12,7 @@ import { serveShell } from '../adapters/shell/server.ts'
 import { formatIpv4, parseIpv4 } from '../domain/address.ts'
 import { type Configuration, services } from '../domain/configuration.ts'
 import { type NewEvent, relayStream } from '../domain/event.ts'
-import { virtualRouterLines } from '../domain/junose/configuration-text.ts'
+import { hostnameLines, virtualRouterLines } from '../domain/junose/configuration-text.ts'
 import {
 	builtInDictionary,
 	type Dictionary,
@@ -179,6 +179,7 @@ export async function serve(settings: ServeSettings): Promise<number> {
 		erasures: views[6],
 		mirrors: () => [mirror, feed].flatMap(each => (each === undefined ? [] : [each.state()])),
 		viewReader: viewReading?.reader,
+		horizon,
 		eraser,
 		startedAt,
 	}
@@ -301,13 +302,13 @@ async function retain(eraser: Eraser, log: EngineLog): Promise<void> {
 }
 
 function started(configuration: Configuration, at: number): NewEvent[] {
-	return configuration.virtualRouters.map(router => ({
-		stream: relayStream(router.name),
-		type: 'RelayStarted',
-		v: 1,
-		at,
-		data: { release, configuration: [...virtualRouterLines(configuration, router.name, 'hidden')] },
-	}))
+	return configuration.virtualRouters.map(({ name }) => {
+		// What belongs to no virtual router stands before the one that is always there.
+		const head = name === 'default' ? hostnameLines(configuration) : []
+		const lines = [...head, ...virtualRouterLines(configuration, name, 'hidden')]
+		const data = { release, configuration: lines }
+		return { stream: relayStream(name), type: 'RelayStarted', v: 1, at, data }
+	})
 }
 
 function readiness(engine: Engine, settings: ServeSettings, reason: string) {

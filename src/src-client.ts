@@ -14,13 +14,18 @@ export function srcOpener(
 	security: NatsSecurity,
 	log: EngineLog,
 ): OpenSrc {
-	return async (router, settings, onChange) => {
+	return async (router, settings, source, onChange) => {
 		if (settings.localRules !== undefined) {
 			const file = resolve(dirname(configurationFile), settings.localRules)
 			return openLocal(router, file, log)
 		}
 		// Loaded by those who use it.
 		const { createSrcClient } = await import('../adapters/nats/src-client.ts')
+		const { whyNotFrom } = await import('../adapters/nats/connect.ts')
+		const obstacle = source === undefined ? undefined : await whyNotFrom(source)
+		if (obstacle !== undefined) {
+			return { refused: `SRC cannot be asked from ${source}: ${obstacle}` }
+		}
 		return createSrcClient({
 			servers: serverRoles.flatMap(role => {
 				const server = settings.servers[role]
@@ -28,8 +33,10 @@ export function srcOpener(
 			}),
 			retryMs: settings.retrySeconds * 1000,
 			security,
+			...(source === undefined ? {} : { localAddress: source }),
 			name: `radledger ${router}`,
 			onChange,
+			onTrouble: (server, sentence) => log.warn('src-connection', { router, server }, sentence),
 		})
 	}
 }

@@ -163,6 +163,36 @@ test("the order in which a pool is chosen is JunosE's", () => {
 	assert.is(choose(undefined, ip('172.16.0.1')), undefined, 'a relay agent where no pool is')
 })
 
+test("of several pools with the user's domain name, the one at its place", () => {
+	const domainName = 'example.org'
+	const pools = poolsOf(
+		local([
+			pool('first', '10.1.0.0', '255.255.0.0', { domainName }),
+			pool('second', '10.2.0.0', '255.255.0.0', { domainName }),
+			pool('other', '10.3.0.0', '255.255.0.0'),
+		]),
+	)
+	const at = (giaddr: string) =>
+		choosePool(pools, { user: 'alice@example.org' }, ip(giaddr), 0)?.pool.name
+	assert.equal([at('10.2.0.1'), at('10.1.0.1')], ['second', 'first'])
+	assert.equal([at('10.3.0.1'), at('10.9.0.1')], ['first', 'first'])
+})
+
+test('what RADIUS wishes for and is not there, is in the reason', () => {
+	const pools = poolsOf(local([pool('cable', '10.1.0.0', '255.255.0.0')]))
+	const reason = (wishes: object) => choosePool(pools, wishes, 0, ip('10.1.0.1'))!.reason
+	const place = "The interface's address 10.1.0.1 is in its network."
+	assert.is(reason({ framedAddress: '255.255.255.254' }), place)
+	assert.is(
+		reason({ framedAddress: '10.2.0.9', framedPool: 'gold' }),
+		`Framed-IP-Address 10.2.0.9 is in no pool's network. Framed-Pool names gold, and there is no such pool. ${place}`,
+	)
+	assert.is(
+		reason({ addressPool: 'gold', framedPool: 'cable' }),
+		'Address-Pool [26-2] names gold, and there is no such pool. Framed-Pool names it.',
+	)
+})
+
 test('a pool of 2^20 addresses is emptied and filled in constant time for each', () => {
 	const [big] = poolsOf(local([pool('big', '10.0.0.0', '255.240.0.0')])).byName.values()
 	const octets = big!.free.levels.reduce((sum, level) => sum + level.byteLength, 0)

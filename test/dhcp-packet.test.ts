@@ -223,6 +223,12 @@ test('RFC 2131 §4.2: a client is its identifier, else its hardware', () => {
 	assert.is(clientKey(requestWith(split)), 'id:00aabb')
 	assert.is(clientMac(requestWith([], { 1: '06' })), undefined)
 	assert.is(clientMac(requestWith([], { 2: '08' })), undefined)
+	const chaddr = (octets: string) => clientMac(requestWith([], { 28: octets }))
+	assert.is(chaddr('000000000000'), undefined, 'nobody')
+	assert.is(chaddr('01005e000001'), undefined, 'a group')
+	assert.is(chaddr('ffffffffffff'), undefined, 'everybody')
+	assert.is(chaddr('000000000001'), '00-00-00-00-00-01')
+	assert.is(chaddr('000100000000'), '00-01-00-00-00-00')
 })
 
 /** RFC 2131 §4.3.2: server identifier, requested address, ciaddr, how it came. */

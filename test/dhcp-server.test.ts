@@ -116,6 +116,20 @@ test('a client gets what it asks for, and the mask in any case', async () => {
 	assert.equal(optionCodes(offer.packet), [1, 6, 51, 53, 54, 58, 59])
 })
 
+test('options come in the order in which the client asks, the mask before them', async () => {
+	const relay = await dhcpRelay(equalAccess)
+	login(relay, [vsa(55, [42, 4, 192, 0, 2, 7, 43, 1, 9])])
+	const wanted = encodeOption(options.parameterRequestList, [42, 15, 3, 6, 1])
+	const { packet } = ask(relay, { type: 'discover', options: [wanted] })!
+	const place = (code: number) => packet.offsets[code]!
+	const codes = [1, 42, 15, 3, 6, 43]
+	assert.ok(codes.every(place))
+	assert.equal(
+		codes.toSorted((a, b) => place(a) - place(b)),
+		codes,
+	)
+})
+
 test('nothing is told that is not on disk', async () => {
 	const journal = openMemoryJournal({ appendFault: append => (append >= 2 ? 'lost' : undefined) })
 	const relay = await dhcpRelay(standalone, { journal })
@@ -194,6 +208,7 @@ test('equal access: what RADIUS said about the subscriber reaches the client', a
 		[told[1], told[6], told[15], told[42], told[44], told[51]],
 		['255.255.0.0', '192.0.2.1, 192.0.2.2', 'abc', '192.0.2.7', '192.0.2.3', '600'],
 	)
+	assert.is(told[28], '10.2.255.255', 'the broadcast address of that mask')
 	relay.pass(1100)
 	assert.is(discards(relay)['discover no-session'], 1)
 	assert.is(ofType(relay, 'LeaseGranted')[0]!.data.session, true)
@@ -204,6 +219,34 @@ test('raw options that are none are left out', async () => {
 	login(relay, [vsa(55, [51, 4, 0, 0, 0, 1])])
 	assert.is(optionsOf(join(relay).packet)[51], '3600')
 	assert.is(ofType(relay, 'AccessAccepted')[0]!.data.dhcpOptions, undefined)
+	login(relay, [vsa(55, [42, 9, 0])])
+	assert.equal(relay.warnings, [
+		'DHCP-Options [26-55] of 192.0.2.1 are left out, which must be mended there: option 51 (lease-time) cannot be set from outside: leave it out.',
+	])
+})
+
+test('the log tells when a pool fills up, and when there is room again', async () => {
+	const small = 'ip dhcp-local pool near\n network 10.0.0.0 255.255.255.248\n lease 0 0 1\nexit\n'
+	const relay = await dhcpRelay(`service dhcp-local standalone\n${small}`)
+	for (const who of [1, 2, 3, 4]) join(relay, { who })
+	relay.pass(1100)
+	assert.equal(relay.warnings, [])
+	join(relay, { who: 5 })
+	relay.pass(1100)
+	const high = ['The pool near has 5 of its 5 addresses in use; it warns from 85 % on.']
+	assert.equal(relay.warnings, high)
+	relay.pass(100_000)
+	assert.equal(relay.warnings, high, 'that it is over is no warning')
+})
+
+test('raw options and masks that are not for a server to tell change nothing', async () => {
+	const relay = await dhcpRelay(equalAccess)
+	login(relay, [[9, [255, 0, 255, 0]], vsa(55, [58, 4, 0, 0, 0, 9, 59, 4, 0, 0, 0, 9, 43, 1, 7])])
+	const { packet } = join(relay)
+	const told = optionsOf(packet)
+	assert.equal([told[1], told[28]], ['255.255.255.0', '10.0.0.255'])
+	assert.equal([told[58], told[59], told[43]], ['1800', '3150', '0x07'])
+	assert.not.ok(packet.repeats, 'each option once')
 })
 
 test('the end of a session gives its address back, in the same commit', async () => {

@@ -121,28 +121,70 @@ test('answers wait while datagrams come, and leave together when none does', asy
 	assert.is(relay.journal.last(), 6)
 })
 
-test('answers that may wait longer keep commits apart, until one that may not joins them', async () => {
+/** Answers that may wait 2 ms after a commit, and fewer than 3 of them do. */
+async function withPatient() {
 	const { relay, clock, arrive, once } = await withWaiting(1)
-	const { engine, journal } = relay
+	const { engine, transport } = relay
 	const patient = { socket: { flush() {} } as never, touched: false }
-	const wait = () => {
-		once()
-		const last = journal.last()
-		engine.committedAt = clock.now
-		queueAnswer(engine, patient, 2)
-		clock.now += 1
-		assert.is(once().waits, true, 'another commit was a millisecond ago')
-		assert.is(journal.last(), last)
+	once()
+	engine.committedAt = clock.now
+	const queue = () => queueAnswer(engine, patient, { spacingMs: 2, enough: 3 })
+	/** Something that waits for no commit comes. */
+	const disturb = (identifier: number) => {
+		const socket = transport.sockets.get(1812)!
+		transport.deliver(socket, 0x0a000001, 6000, accessRequest({ identifier }))
 	}
-	wait()
-	clock.now += 1
-	assert.is(once().waits, false, 'and now it was two')
-	wait()
+	return { relay, clock, arrive, once, queue, disturb }
+}
+
+test('answers that may wait keep commits apart while datagrams come', async () => {
+	const { relay, clock, once, queue, disturb } = await withPatient()
+	queue()
+	for (let n = 0; n < 4; n++) {
+		clock.now += 0.45
+		disturb(n)
+		assert.is(once().waits, true, `the last commit was ${0.45 * (n + 1)} ms ago`)
+	}
+	clock.now += 0.25
+	assert.is(once().waits, false, 'and now it was more than two')
+	assert.is(relay.engine.answersQueued, 0)
+})
+
+test('and leave as soon as nothing comes any more: whoever would send something waits for them', async () => {
+	const { relay, clock, once, queue, disturb } = await withPatient()
+	queue()
+	clock.now += 0.1
+	disturb(0)
+	assert.is(turn(relay.engine, relay.transport.ready()), 400, 'microseconds')
+	clock.now += 0.4
+	assert.is(once().waits, false)
+	assert.is(relay.engine.answersQueued, 0)
+})
+
+test('and leave when enough of them share the commit', async () => {
+	const { relay, clock, once, queue, disturb } = await withPatient()
+	queue()
+	queue()
+	clock.now += 0.1
+	disturb(0)
+	assert.is.not(turn(relay.engine, relay.transport.ready()), 0)
+	queue()
+	disturb(1)
+	assert.is(turn(relay.engine, relay.transport.ready()), 0, 'only what is there already is taken')
+	assert.is(once().waits, false)
+	assert.is(relay.engine.answersQueued, 0)
+})
+
+test('and leave with one that does not wait', async () => {
+	const { relay, clock, arrive, once, queue, disturb } = await withPatient()
+	queue()
+	clock.now += 0.5
+	disturb(0)
+	assert.is(once().waits, true)
 	arrive(0)
 	once()
 	assert.is(once().waits, false)
-	assert.ok(journal.last() > 0)
-	assert.is(engine.answersQueued, 0)
+	assert.is(relay.engine.answersQueued, 0)
 })
 
 test('while they wait, forwards leave', async () => {

@@ -10,6 +10,7 @@ import * as assert from 'uvu/assert'
 import { finishErasure, planErasure, rewrittenBatches } from '../adapters/journal/erasure.ts'
 import { openJournal } from '../adapters/journal/journal.ts'
 import { openReader } from '../adapters/journal/reader.ts'
+import { initialConfiguration, newDhcpPool } from '../domain/configuration.ts'
 import { eraseFrom, isPseudonym, pseudonymFrom, spellingsOf } from '../domain/erasure.ts'
 import { renameInState } from '../domain/erasure-state.ts'
 import { catalogue, type NewEvent, relayStream, subscriberStream } from '../domain/event.ts'
@@ -17,6 +18,7 @@ import { evolve, initialState, type State } from '../domain/state.ts'
 import { stateDifference } from '../domain/state-difference.ts'
 import type { StoredEvent } from '../domain/upcast.ts'
 import { eraseStopped } from '../src/erase.ts'
+import { whyConfigured } from '../src/eraser.ts'
 import { erasureEvent, newPseudonymFor } from '../src/erasing.ts'
 import { proofFrom } from '../src/prove.ts'
 import { verifyFolder } from '../src/verify.ts'
@@ -143,12 +145,13 @@ test('nothing is left in any file, everything else is as it was, and verify says
 	assert.match(done.lines[0]!, /^702 events up to position 2102 have F3-/)
 	assert.match(
 		done.lines.join('\n'),
-		/Not reached:\n - EventStoreDB.*erase-mirror --subscriber 02-AB/,
+		/Not reached:\n - Addresses in lease events, now under the pseudonym.*: 10\.0\.0\.0, 10\.0\.0\.3.*\n - EventStoreDB.*erase-mirror --subscriber 02-AB/,
 	)
 	assert.equal(found(folder), [])
 
 	const after = eventsOf(folder)
-	assert.is(after.length, before.length + 1)
+	// ClockStepped, for nobody saw what passed since; and SubscriberErased.
+	assert.is(after.length, before.length + 2)
 	for (const [index, event] of before.entries()) {
 		const left = after[index]!
 		assert.equal(
@@ -252,7 +255,7 @@ test('texts that may say anything go, too, and names where no MAC is', async () 
 	assert.match(text, /"by":"src","pool":"p","reason":"erased"/)
 	const { pseudonym } = left.at(-1)!.data as { pseudonym: string }
 	renameInState(lived, { mac, pseudonym })
-	const again = folded(left.slice(0, -1))
+	const again = folded(left.slice(0, -2))
 	assert.is(stateDifference(lived, again), undefined)
 	assert.is(again.routers.get('default')!.sessions.size, 0, "SRC's accounting is no session")
 	for (const event of left) {
@@ -271,6 +274,86 @@ test('who is on the network is not erased', async () => {
 	const leased = newFolder()
 	record(leased, [...history(3), ...visit(mac, 4, 'erika.mustermann').slice(3, 4)])
 	assert.match(JSON.stringify(await eraseStopped(erasing(leased))), /has an address; take it back/)
+})
+
+/** He is on the network, has an address, and SRC has a session for him. */
+function lingering(): NewEvent[] {
+	const stream = subscriberStream('default', mac)
+	const login = { mac, address: '10.0.0.1', since: 1_000_001 }
+	const data = {
+		...{ mac, client: 'hw:01', pool: 'p', address: '10.0.0.1', leaseSeconds: 600 },
+		...{ expiresAt: 1_600_000, session: true, src: true },
+	}
+	return [
+		...visit(mac, 0, 'erika.mustermann').slice(0, 3),
+		{ stream, type: 'LeaseGranted', v: 1, at: 1_000_001, data },
+		{
+			...{ stream, type: 'SrcSessionOpened', v: 1, at: 1_000_002 },
+			data: { ...login, session: 'src-17', server: 'nats', authenticated: true },
+		},
+	] as NewEvent[]
+}
+
+test('without a relay, --end ends what he has, so that nothing is waited for for ever', async () => {
+	const folder = newFolder()
+	record(folder, lingering())
+	const refused = await eraseStopped(erasing(folder))
+	assert.match('refused' in refused ? refused.refused : '', /on the network.*--end does that/)
+	const done = await eraseStopped({ ...erasing(folder), isEnding: true })
+	assert.ok('lines' in done, JSON.stringify(done))
+	assert.equal(done.lines.slice(0, 3), [
+		'Ended: the session.',
+		'Taken back: the address 10.0.0.1; a client that still uses it is not told.',
+		'Given up: SRC is not told that its session src-17 has ended; end it there.',
+	])
+	assert.equal(found(folder), [])
+	const { src } = folded(eventsOf(folder)).routers.get('default')!
+	assert.is(src.subscribers.size + src.debts.size, 0)
+	assert.equal((await verified(folder)).faults, [])
+})
+
+test('an erasure without a relay does not make time pass for others', async () => {
+	const folder = newFolder()
+	const events = [...visit(mac, 0, 'erika.mustermann'), ...visit(bystander, 1, 'x').slice(0, 4)]
+	record(folder, events)
+	const before = folded(events)
+	const day = 86_400_000
+	const now = () => before.lastAt + day
+	assert.ok('lines' in (await eraseStopped({ ...erasing(folder), now })))
+	const after = folded(eventsOf(folder))
+	assert.is(after.lastAt - after.clockShiftMs, before.lastAt - before.clockShiftMs)
+})
+
+test('commands: the MAC goes, what may be a user name is told of, and a reason names nobody', async () => {
+	const folder = newFolder()
+	const command = (text: string): NewEvent => ({
+		...{ stream: relayStream('default'), type: 'ConfigurationChanged', v: 1, at: 9_000_000 },
+		data: { context: '', command: text },
+	})
+	const named = ['ip dhcp-local pool erika.mustermann', `reserve 10.0.0.1 ${mac}`, 'hostname x']
+	record(folder, [...visit(mac, 0, 'erika.mustermann'), ...named.map(command)])
+	const reason = `Letter of erika.mustermann. She has ${mac.toLowerCase()}`
+	const done = await eraseStopped({ ...erasing(folder), reason })
+	assert.ok('lines' in done)
+	assert.match(done.lines.join('\n'), /a word that is also the user name,.* at position 8\.\n/)
+	const left = eventsOf(folder)
+	assert.match(JSON.stringify(left[8]), /reserve 10\.0\.0\.1 F3-/)
+	const { pseudonym, reason: told } = left.at(-1)!.data as Record<string, string>
+	assert.is(told, `Letter of ${pseudonym}. She has ${pseudonym}`)
+})
+
+test('a command in force that names the MAC has to go first: every start records it', () => {
+	const pool = { name: 'a', reservations: [{ address: '10.0.0.9', mac }] }
+	const empty = initialConfiguration()
+	const [router] = empty.virtualRouters
+	const dhcpLocal = { ...router!.dhcpLocal, pools: [{ ...newDhcpPool('a'), ...pool }] }
+	const configuration = { ...empty, virtualRouters: [{ ...router!, dhcpLocal }] }
+	assert.is(whyConfigured(empty, mac), undefined)
+	assert.match(
+		whyConfigured(configuration, mac)!,
+		/has "reserve 10\.0\.0\.9 02-AB.*"no reserve 10\.0\.0\.9"/i,
+	)
+	assert.is(whyConfigured(configuration, bystander), undefined)
 })
 
 test('what is left of an erased event cannot be changed either', async () => {

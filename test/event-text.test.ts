@@ -2,7 +2,7 @@ import * as fc from 'fast-check'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { catalogue, type NewEvent } from '../domain/event.ts'
-import { decodeEvent, decodeEvents, encodeEvents, eventEncoder } from '../domain/event-text.ts'
+import { decodeEvents, encodeEvents, eventCutter, eventEncoder } from '../domain/event-text.ts'
 import { upcaster } from '../domain/upcast.ts'
 import { numberedEvent, numberedEvents } from './journal-events.ts'
 
@@ -57,20 +57,26 @@ test('a batch bigger than the buffer grows it', () => {
 	assert.equal(JSON.parse(Buffer.from(encode(events.slice(0, 2))).toString()), events.slice(0, 2))
 })
 
-test('one event is cut out by its line', () => {
+test('single events are cut out by their lines, in any order', () => {
 	fc.assert(
 		fc.property(fc.array(anyEvent, { minLength: 1, maxLength: 6 }), events => {
 			const batch = encodeEvents(events)
+			const octets = Buffer.from(batch)
 			const decoded = decodeEvents(batch, 10)
-			for (const index of events.keys()) {
-				assert.equal(decodeEvent(batch, 10, index), decoded[index])
+			const cut = eventCutter(octets, 10)
+			const indexes = [...events.keys()]
+			for (const index of [...indexes, ...indexes.toReversed()]) {
+				assert.equal(cut(index), decoded[index])
 			}
 		}),
 		{ seed: 2, numRuns: 300 },
 	)
-	const batch = encodeEvents(numberedEvents(1, 3))
-	assert.throws(() => decodeEvent(batch, 10, 3), 'The batch at position 10 has no event 13.')
-	assert.throws(() => decodeEvent('[]', 10, 0), 'The batch at position 10 has no event 10.')
+	const batch = Buffer.from(encodeEvents(numberedEvents(1, 3)))
+	assert.throws(() => eventCutter(batch, 10)(3), 'The batch at position 10 has no event 13.')
+	assert.throws(
+		() => eventCutter(Buffer.from('[]'), 10)(0),
+		'The batch at position 10 has no event 10.',
+	)
 })
 
 test('an event of unknown type is refused with its position', () => {

@@ -2,12 +2,13 @@
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { mirroredEvent } from '../adapters/eventstoredb/envelope.ts'
-import { eraseStream } from '../adapters/eventstoredb/erasure.ts'
+import { eraseShared, eraseStream } from '../adapters/eventstoredb/erasure.ts'
 import { readHistory } from '../adapters/eventstoredb/history.ts'
 import { openMirror } from '../adapters/eventstoredb/mirror.ts'
 import { openTarget, type Target } from '../adapters/eventstoredb/target.ts'
 import { openMemoryJournal } from '../adapters/journal/memory.ts'
-import { type NewEvent, subscriberStream } from '../domain/event.ts'
+import { spellingsOf } from '../domain/erasure.ts'
+import { type NewEvent, relayStream, subscriberStream, wapStream } from '../domain/event.ts'
 import type { PlacedEvent } from '../domain/upcast.ts'
 import { type EventStoreNode, startEventStoreNode } from './eventstoredb/server.ts'
 import { macOf, numberedEvent } from './journal-events.ts'
@@ -62,7 +63,7 @@ function ownJournal() {
 
 async function streamOf(stream: string): Promise<PlacedEvent[]> {
 	const found = await target.oldest(stream, 10_000)
-	return found.map(event => mirroredEvent(event)!.event)
+	return found.flatMap(event => mirroredEvent(event)?.event ?? [])
 }
 
 test('the stream has the erased forms in their order, and other streams are as they were', async () => {
@@ -80,10 +81,13 @@ test('after a scavenge nothing of it is left but one event', async () => {
 	await mirrored()
 	await eraseStream(target, ownJournal().own, erased)
 	const about = () => node.store.all().filter(({ stream }) => stream === erased)
-	assert.is(about().length, 200)
+	assert.is(about().length, 200 + 1)
 	node.store.scavenge()
 	// A database keeps the newest event of each stream, so that it goes on counting.
-	assert.is(about().length, 1)
+	assert.equal(
+		about().map(({ type, data }) => [type, String(Buffer.from(data))]),
+		[['StreamErased', '{}']],
+	)
 })
 
 test('whoever reads the history gets the erased forms last', async () => {
@@ -140,6 +144,140 @@ test('what else the metadata of a stream says stays', async () => {
 	assert.ok(Array.isArray(metadata))
 	const newest = JSON.parse(String(Buffer.from(metadata.at(-1).data)))
 	assert.equal(newest, { $maxCount: 1000, $tb: 200 })
+})
+
+test('a mirror that looks at an erased stream again warns of nothing', async () => {
+	await mirrored()
+	const { journal, own } = ownJournal()
+	await eraseStream(target, own, erased)
+	journal.append([numberedEvent(count, macOf(1))])
+	const warnings: string[] = []
+	const source = { ...own, durable: journal.last }
+	const warn = (sentence: string) => warnings.push(sentence)
+	const mirror = openMirror({ source, target, run: 'b', limits: { idleMs: 2 }, warn })
+	while (mirror.state().position <= count) await new Promise(resolve => setTimeout(resolve, 5))
+	await mirror.close()
+	assert.equal(warnings, [])
+})
+
+// ---- Events that are in no subscriber's stream
+
+const wap = '0A-00-00-00-00-01'
+/** Of the relay and of an access point; `named`: the MAC or what stands for it. */
+function shared(named: string, user: string | undefined): NewEvent[] {
+	const relay = { stream: relayStream('default'), v: 1 as const }
+	const point = { client: '192.0.2.1', wap, server: '' }
+	const at = 2_000_000
+	const request = { server: '198.51.100.9', request: 'disconnect' as const }
+	return [
+		{
+			...{ ...relay, at, type: 'RelayStarted' },
+			data: { release: '0.3.0', configuration: ['service dhcp-local'] },
+		},
+		{
+			...{ ...relay, at: at + 1, type: 'ConfigurationChanged' },
+			data: { context: 'ip dhcp-local pool a', command: `reserve 10.0.0.9 ${named}` },
+		},
+		{
+			...{ ...relay, at: at + 2, type: 'DisconnectRequested' },
+			data: user === undefined ? request : { ...request, user },
+		},
+		{ ...{ ...relay, at: at + 3, type: 'BaselineSet' }, data: { scope: 'radius' } },
+		{
+			...{ stream: wapStream('default', wap), v: 1, at: at + 4, type: 'AccountingTurnedOn' },
+			data: { ...point, nasIdentifier: 'roof' },
+		},
+		{
+			...{ stream: wapStream('default', wap), v: 1, at: at + 5, type: 'AccountingTurnedOff' },
+			data: { ...point, session: `on-${named}` },
+		},
+	] as NewEvent[]
+}
+
+async function mirroredShared(): Promise<void> {
+	const journal = openMemoryJournal({ id: journalId })
+	journal.append(shared(macOf(1), 'erika'))
+	const source = { journal: journalId, durable: journal.last, read: journal.read }
+	const mirror = openMirror({ source, target, run: 'a', limits: { idleMs: 2 } })
+	while (mirror.state().position < journal.last()) await new Promise(r => setTimeout(r, 5))
+	await mirror.close()
+}
+
+function ownShared() {
+	const journal = openMemoryJournal({ id: journalId })
+	journal.append(shared('F3-00-00-00-00-01', undefined))
+	return { journal, own: { journal: journalId, durable: journal.last, read: journal.read } }
+}
+
+test('what names somebody among the events of the relay is kept aside, and the rest as it is', async () => {
+	await mirroredShared()
+	const types = (events: readonly PlacedEvent[]) => events.map(({ type }) => type)
+	assert.equal(types(await streamOf(relayStream('default'))), ['RelayStarted', 'BaselineSet'])
+	assert.equal(types(await streamOf(wapStream('default', wap))), [
+		'AccountingTurnedOn',
+		'AccountingTurnedOff',
+	])
+	const [command] = await streamOf('aside-default.2')
+	assert.is(command!.stream, relayStream('default'))
+	assert.equal(types(await streamOf('aside-default.3')), ['DisconnectRequested'])
+})
+
+test('erased outside the streams of subscribers: nothing is left after a scavenge, and the history is the same', async () => {
+	await mirroredShared()
+	const { journal, own } = ownShared()
+	const foldingOf = async () => {
+		const found = new Map<number, PlacedEvent>()
+		for await (const { event } of readHistory(target)) found.set(event.position, event)
+		return [...found.values()].sort((a, b) => a.position - b.position)
+	}
+	assert.equal(
+		await foldingOf(),
+		shared(macOf(1), 'erika').map((e, i) => ({ ...e, position: i + 1 })),
+	)
+	assert.equal(await eraseShared(target, own, [2, 3, 6]), { events: 3, stay: [] })
+	assert.equal(await foldingOf(), journal.read(1, 10))
+	assert.equal(await eraseShared(target, own, [2, 3, 6]), { events: 0, stay: [] })
+	node.store.scavenge()
+	const left = node.store.all().map(({ stream, data }) => `${stream} ${Buffer.from(data)}`)
+	for (const text of [...spellingsOf(macOf(1)), 'erika']) {
+		assert.equal(
+			left.filter(one => one.includes(text)),
+			[],
+		)
+	}
+	assert.equal(await foldingOf(), journal.read(1, 10))
+})
+
+test('an access point goes on after its stream was written once more', async () => {
+	await mirroredShared()
+	const { journal, own } = ownShared()
+	await eraseShared(target, own, [2, 3, 6])
+	journal.append(shared(macOf(2), 'otto'))
+	const source = { ...own, durable: journal.last }
+	const mirror = openMirror({ source, target, run: 'b', limits: { idleMs: 2 } })
+	while (mirror.state().position < journal.last()) await new Promise(r => setTimeout(r, 5))
+	await mirror.close()
+	assert.equal(
+		(await streamOf(wapStream('default', wap))).map(({ position }) => position),
+		[5, 6, 11, 12],
+	)
+})
+
+test('a stream that somebody else writes to as well is left, and that is said', async () => {
+	await mirroredShared()
+	const stream = wapStream('default', wap)
+	const note = { type: 'Note', contentType: 'application/json' as const, data: {}, metadata: {} }
+	await target.append(stream, 1n, [{ id: crypto.randomUUID(), ...note }])
+	const { events, stay } = await eraseShared(target, ownShared().own, [6])
+	assert.is(events, 0)
+	assert.match(stay[0]!, /wap-default\.0A-00-00-00-00-01 has events that no relay wrote/)
+})
+
+test('checkpoints name nobody', async () => {
+	await mirrored()
+	const checkpoints = node.store.all().filter(({ stream }) => stream.startsWith('mirror-'))
+	assert.ok(checkpoints.length > 0)
+	for (const { data } of checkpoints) assert.not.match(String(Buffer.from(data)), /subscriber-/)
 })
 
 test('a mirror that comes upon a stream of an erased subscriber goes on', async () => {

@@ -14,6 +14,7 @@ import { type MemoryJournal, openMemoryJournal } from '../adapters/journal/memor
 export const status: RelayStatus = {
 	release: '1.2.3',
 	hostname: 'test',
+	follows: null,
 	startedAt: Date.UTC(2027, 0, 15, 8),
 	journal: 'memory',
 	position: 0,
@@ -112,6 +113,7 @@ export function testServer(options: TestServerOptions = {}): TestServer {
 			throw new ProblemError({ kind: 'not-ready', detail: 'There are no read models yet.' })
 		},
 		last: journal.last,
+		clockEpochs: () => [],
 		now: () => testNow,
 		checkTime: options.checkTime ?? (() => {}),
 		integrity: () => undefined,

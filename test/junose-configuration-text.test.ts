@@ -23,7 +23,7 @@ import {
 	parseConfiguration,
 	virtualRouterLines,
 } from '../domain/junose/configuration-text.ts'
-import { listenerConflict } from '../domain/junose/listeners.ts'
+import { configurationConflict } from '../domain/junose/conflicts.ts'
 import { addressNumber, addressText } from '../domain/junose/parameter.ts'
 import { relayServersTable, upstreamServersTable } from '../domain/junose/tables.ts'
 import { fakeOperator, typeLines } from './fake-operator.ts'
@@ -193,7 +193,6 @@ const src: fc.Arbitrary<SrcSettings> = fc.record(
 		),
 		retrySeconds: fc.integer({ min: 5, max: 300 }),
 		sourceAddress: host,
-		transportRouter: name(32),
 		localRules: fc.constantFrom('src.rules', '/etc/radledger/src rules', 'a"b\\\\c'),
 	},
 	{ requiredKeys: ['enabled', 'servers', 'retrySeconds'] },
@@ -244,6 +243,21 @@ const virtualRouter: fc.Arbitrary<VirtualRouter> = fc
 		if (router.dhcpLocal.service === undefined) return router
 		return { ...router, dhcpExternal: { ...router.dhcpExternal, enabled: false } }
 	})
+/** Each SRC client connects from the next virtual router, where that has an address. */
+function withTransportRouters(c: Configuration): Configuration {
+	const { virtualRouters } = c
+	return {
+		...c,
+		virtualRouters: virtualRouters.map((router, index) => {
+			const { name, updateSourceAddress } = virtualRouters[(index + 1) % virtualRouters.length]!
+			if (updateSourceAddress === undefined) return router
+			const { sourceAddress, ...src } = router.src
+			const said = sourceAddress === undefined ? {} : { sourceAddress: updateSourceAddress }
+			return { ...router, src: { ...src, ...said, transportRouter: name } }
+		}),
+	}
+}
+
 const configuration: fc.Arbitrary<Configuration> = fc
 	.record({
 		hostname: name(64),
@@ -252,7 +266,8 @@ const configuration: fc.Arbitrary<Configuration> = fc
 			.map(([first, ...others]) => [{ ...first!, name: 'default' }, ...others]),
 	})
 	.filter(c => new Set(c.virtualRouters.map(r => r.name)).size === c.virtualRouters.length)
-	.filter(c => listenerConflict(c) === undefined)
+	.map(withTransportRouters)
+	.filter(c => configurationConflict(c) === undefined)
 	// Plain objects: some of the generated ones have no prototype.
 	.map(c => structuredClone(c))
 

@@ -137,6 +137,20 @@ test('in a pool: what is reserved, what the client has, what it asks for, what i
 	assert.is(told(discover(server, dave)), 'offer 10.0.0.3', 'round and round')
 })
 
+test('an address in a linked pool stays with its client when the first pool has room again', () => {
+	const reservations = [{ address: '10.0.1.6', mac: bob }]
+	const linked = { ...cable, link: 'beyond' }
+	const server = createLeaseServer(local('standalone', linked, { ...beyond, reservations }))
+	const others = Array.from({ length: 5 }, (_, n) => `02-00-00-00-01-0${n}`)
+	const taken = others.map(mac => lease(server, mac))
+	assert.is(lease(server, alice), '10.0.1.1')
+	server.ask({ message: 'release', mac: others[0]!, ciaddr: ip(taken[0]!) })
+	assert.is(told(discover(server, alice, { requested: ip(taken[0]!) })), 'offer 10.0.1.1')
+	assert.is(told(discover(server, bob)), 'offer 10.0.1.6', 'a reservation there counts, too')
+	server.ask({ message: 'release', mac: alice, ciaddr: ip('10.0.1.1') })
+	assert.is(told(discover(server, alice)), `offer ${taken[0]}`, 'but not what it only had')
+})
+
 test('a full pool: the linked one, then nothing, and that is recorded', () => {
 	const linked = { ...cable, link: 'beyond' }
 	const circle = { ...beyond, link: 'cable' }

@@ -5,6 +5,7 @@ import * as assert from 'uvu/assert'
 import { decide } from '../domain/decide.ts'
 import type { Session } from '../domain/session-table.ts'
 import { evolve, initialState, type State } from '../domain/state.ts'
+import { stateFromPieces, statePieces } from '../domain/state-snapshot.ts'
 import { recoverState, saveState } from '../src/recover.ts'
 import { assertInvariants, ofType } from './relay-invariants.ts'
 import {
@@ -45,8 +46,14 @@ function at(wap: string, subscriber = mac): TestAttribute[] {
 	]
 }
 
-function authenticate(relay: SimulatedRelay, wap: string, attributes: TestAttribute[] = []): void {
-	const [forwarded] = relay.fromWap(requestPacket({ code: 1, ...next(), attributes: at(wap) }))
+function authenticate(
+	relay: SimulatedRelay,
+	wap: string,
+	attributes: TestAttribute[] = [],
+	place: TestAttribute[] = [],
+): void {
+	const asked = [...at(wap), ...place]
+	const [forwarded] = relay.fromWap(requestPacket({ code: 1, ...next(), attributes: asked }))
 	relay.fromHome(forwarded!, answerPacket(forwarded!.bytes, { code: 2, attributes }))
 }
 
@@ -57,9 +64,11 @@ function account(
 	status: keyof typeof statuses,
 	wap: string,
 	session = 's1',
+	place: TestAttribute[] = [],
 ): void {
 	const about = at(wap).slice(0, status === 'on' || status === 'off' ? 2 : 3)
 	const attributes: TestAttribute[] = [[40, u32(statuses[status])], ...about, [44, session]]
+	attributes.push(...place)
 	const [forwarded] = relay.fromWap(requestPacket({ code: 4, ...next(), attributes }))
 	relay.fromHome(forwarded!, answerPacket(forwarded!.bytes, { code: 5 }))
 }
@@ -135,6 +144,35 @@ test('roaming moves the session and changes nothing else', async () => {
 	assert.equal(sessions(relay), [{ ...before, wap: otherWap }])
 	const router = relay.state.routers.get('default')!
 	assert.equal([...router.subscribersByWap], [[otherWap, new Set([mac])]])
+})
+
+test('the port goes with the access point, and a packet without one takes it from nobody', async () => {
+	const relay = await simulatedRelay()
+	const port = () => sessions(relay)[0]!.port
+	const nasPort: TestAttribute = [5, u32(17)]
+	authenticate(relay, firstWap, [], [nasPort, [87, 'wlan0']])
+	assert.is(port(), 'wlan0')
+	account(relay, 'start', firstWap)
+	assert.is(port(), 'wlan0')
+	account(relay, 'start', firstWap, 's2', [nasPort])
+	assert.is(port(), 17)
+	account(relay, 'start', otherWap, 's3')
+	assert.is(port(), undefined, 'another access point has other ports')
+	authenticate(relay, firstWap, [], [nasPort])
+	assert.is(port(), 17)
+})
+
+test('sessions are saved and put back, with a port or without one', async () => {
+	const places: TestAttribute[][] = [[], [[5, u32(17)]], [[87, 'wlan0']]]
+	const addressed: TestAttribute = [8, [10, 0, 0, 9]]
+	for (const place of places) {
+		for (const attributes of [[], [addressed]]) {
+			const relay = await simulatedRelay()
+			authenticate(relay, firstWap, attributes, place)
+			const saved = JSON.parse(JSON.stringify([...statePieces(relay.state)]))
+			assert.equal(stateFromPieces(saved), relay.state)
+		}
+	}
 })
 
 test('the Stop of a WAP that was left ends nothing', async () => {

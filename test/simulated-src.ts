@@ -27,6 +27,8 @@ export type SimulatedSrc = {
 	/** How many clients were opened and closed. */
 	opened: number
 	closed: number
+	/** Where the connections of the latest one come from. */
+	source: string | undefined
 	restarts: number
 	readonly statistics: SrcStatistics
 	/** The next question, which must be of that kind. */
@@ -64,11 +66,13 @@ export function simulatedSrc(refused?: string): SimulatedSrc {
 		open,
 		opened: 0,
 		closed: 0,
+		source: undefined,
 		restarts: 0,
 		statistics,
-		async openSrc(_router, _settings, onChange) {
+		async openSrc(_router, _settings, source, onChange) {
 			if (refused !== undefined) return { refused }
 			simulated.opened++
+			simulated.source = source
 			told = onChange
 			const client: SrcClient = {
 				discover: body => ask('discover', body),

@@ -55,9 +55,15 @@ async function bridged(
 	return { ...relay, src }
 }
 
-function login(relay: SimulatedRelay, attributes = profile, who = 1): void {
+function login(
+	relay: SimulatedRelay,
+	attributes = profile,
+	who = 1,
+	place: TestAttribute[] = [],
+): void {
 	const attributesOfWho: TestAttribute[] = [
 		[1, 'alice@example.org'],
+		...place,
 		[30, '00-11-22-33-44-55:campus'],
 		[31, `02-00-00-00-00-0${who}`],
 	]
@@ -114,6 +120,8 @@ test('a DISCOVER is put off, its question is on record, and the decision makes t
 		wap: '00-11-22-33-44-55',
 		ssid: 'campus',
 		giaddr: '10.0.0.1',
+		// The access point named no port: the relay agent's circuit stands in.
+		nasPortId: 'vlan7',
 	})
 	assert.equal(requested!.data.dhcpOptions, question.body.dhcpOptions)
 	await question.answer({ accept: true, poolName: 'staff', reason: 'rule staff' })
@@ -130,6 +138,34 @@ test('a DISCOVER is put off, its question is on record, and the decision makes t
 		srcServer: '10.10.2.2:4222',
 		decision: { pool: 'staff', reason: 'rule staff' },
 	})
+})
+
+test('where a subscriber is attached is asked and told: port, description and name of the interface', async () => {
+	const words = { alias: 'campus', description: 'vlan eth0' }
+	const [first, ...others] = machine().interfaces()
+	const dhcp = { ...machine(), interfaces: () => [{ ...first!, ...words }, ...others] }
+	const port: TestAttribute = [5, u32(17)]
+	const cases: readonly (readonly [TestAttribute[], string | undefined])[] = [
+		[[[87, 'wlan0'], port], 'wlan0'],
+		[[port], '17'],
+		[[], undefined],
+	]
+	for (const [place, nasPortId] of cases) {
+		const relay = await bridged(configuration(), { dhcp })
+		login(relay, profile, 1, place)
+		discover(relay)
+		const question = relay.src.next('discover')
+		const expected = { ifAlias: 'campus', ifDesc: 'vlan eth0', nasPortId }
+		const told = (body: { ifAlias?: string; ifDesc?: string; nasPortId?: string }) => {
+			return { ifAlias: body.ifAlias, ifDesc: body.ifDesc, nasPortId: body.nasPortId }
+		}
+		assert.equal(told(question.body), expected)
+		assert.is(ofType(relay, 'PoolRequested')[0]!.data.nasPortId, nasPortId)
+		await question.answer({ accept: true, poolName: 'staff' })
+		const { address } = reply(relay)!
+		ask(relay, { type: 'request', requested: address, server: '10.0.0.1' })
+		assert.equal(told(relay.src.next('address').body), expected)
+	}
 })
 
 test('nothing is offered before the decision is on disk', async () => {
@@ -616,13 +652,24 @@ test('a change of the servers closes the old client; its open question is decide
 	const relay = await bridged()
 	login(relay)
 	discover(relay)
-	await relay.configure(configuration(`${sscc}sscc sourceAddress 10.0.0.1\n`))
-	assert.is(relay.src.opened, 1, 'the source address is shown and nothing else')
 	await relay.configure(configuration(`${sscc}sscc retryTimer 30\n`))
 	await settled()
 	assert.equal([relay.src.opened, relay.src.closed], [2, 1])
 	assert.is(reply(relay)!.address, '10.0.0.2')
 	assert.is(ofType(relay, 'PoolSelected')[0]!.data.srcFailure, 'closed')
+})
+
+test('connections come from the source address, and from elsewhere only with a new client', async () => {
+	const relay = await bridged(configuration(`sscc sourceAddress 10.0.0.1\n${sscc}`))
+	assert.equal([relay.src.source, relay.src.opened], ['10.0.0.1', 1])
+	const mgmt = (address: string) =>
+		`sscc transportRouter mgmt\n${sscc}virtual-router mgmt\nradius update-source-addr ${address}\n`
+	for (const [n, address] of ['10.0.0.1', '10.0.0.2'].entries()) {
+		assert.is(await relay.configure(configuration(mgmt(address))), undefined)
+		assert.equal([relay.src.source, relay.src.opened], [address, 1 + n])
+	}
+	assert.is(await relay.configure(configuration()), undefined)
+	assert.equal([relay.src.source, relay.src.opened, relay.src.closed], [undefined, 3, 2])
 })
 
 test('a client that cannot be opened refuses the configuration, and everything is as before', async () => {

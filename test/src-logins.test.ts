@@ -230,7 +230,7 @@ test('every question is one that the adapter takes', () => {
 			const asker = { mac, client, interface: 'eth0', giaddr: 0x0a010001 }
 			const whole = { mac, since: 0, heardAt: 0, ...facts, wap } as never
 			const asked = poolRequested('default', asker, whole, { 12: 'bGFwdG9w' }, begin)
-			const question = discoverQuestion('default', asked.data, alias)
+			const question = discoverQuestion('default', asked.data, alias === undefined ? {} : { alias })
 			const read = decodeQuestion('discover', encodeMessage('1', question))
 			assert.ok('body' in read, 'why' in read ? read.why : '')
 			assert.equal(read.body, question)

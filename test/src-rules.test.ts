@@ -34,6 +34,9 @@ const subscriber: DiscoverRequest = {
 	wap: '02-AA-00-00-00-07',
 	ssid: 'campus 5G',
 	giaddr: '10.1.2.3',
+	ifAlias: 'building 7',
+	ifDesc: 'vlan eth0.7',
+	nasPortId: 'wlan0',
 }
 /** 2026-07-01 was a Wednesday. */
 const wednesday = (time: string) => Date.parse(`2026-07-01T${time}:00Z`)
@@ -88,6 +91,13 @@ const table: readonly (readonly [string, boolean, object?])[] = [
 	['ssid campus*', true],
 	['ssid campus', false],
 	['interface FastEthernet*', true],
+	['if-alias "building 7"', true],
+	['if-alias *', false, { ifAlias: undefined }],
+	['if-desc vlan*', true],
+	['if-desc ethernet*', false],
+	['nas-port-id wlan?', true],
+	['nas-port-id 17', true, { nasPortId: '17' }],
+	['nas-port-id *', false, { nasPortId: undefined }],
 	['virtual-router east', true],
 	['circuit-id vlan7', true],
 	['circuit-id /^vlan[0-9]+$/', true],
@@ -244,7 +254,10 @@ test("the document's rules are rules", () => {
 	const text = document.match(/```rules\n(.*?)```/s)![1]!
 	const mac = { macAddress: '02-00-00-00-00-01' }
 	assert.is(ask(text, { ...mac, ssid: 'x' }).reason, 'rule printers')
-	assert.is(ask(text, { ...mac, ssid: 'x', giaddr: '10.2.0.1' }).poolName, 'guests')
+	const elsewhere = { ...mac, ssid: 'x', giaddr: '10.2.0.1' }
+	assert.is(ask(text, elsewhere).poolName, 'guests')
+	const building = { ...elsewhere, ifAlias: 'access points, building 7', nasPortId: '17' }
+	assert.is(ask(text, building).poolName, 'building-7')
 })
 
 const macs = Array.from({ length: 4000 }, (_, i) => {

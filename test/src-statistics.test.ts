@@ -99,6 +99,7 @@ const query = {
 	virtualRouter: 'default',
 	settings,
 	live: undefined,
+	source: '10.13.5.61',
 	interfaceWith: (address: string) => (address === '10.13.5.61' ? 'eth0' : undefined),
 }
 
@@ -120,8 +121,7 @@ test('show sscc info is laid out as the router has it', () => {
 	const live = { info, statistics: noStatistics() }
 	const [first] = srcInfoText(folded([]), { ...query, live })
 	assert.is(first, 'The SSC Client is currently connected to the primary server 10.10.2.2:3')
-	const { sourceAddress: _, ...rest } = settings
-	const local = { ...query, settings: { ...rest, localRules: 'src.rules' } }
+	const local = { ...query, source: undefined, settings: { ...settings, localRules: 'src.rules' } }
 	const text = srcInfoText(folded([]), local).join('\n')
 	assert.match(text, '        Local Rules: src.rules\n        Local Source: as routed')
 })

@@ -3,6 +3,7 @@
 import { DatabaseSync } from 'node:sqlite'
 import { openMemoryJournal } from '../adapters/journal/memory.ts'
 import type { NewEvent, RecordedEvent } from '../domain/event.ts'
+import type { Cell } from '../domain/view.ts'
 import { lives } from '../infra/bench/lives.ts'
 import { viewSchema } from '../projections/views/schema.ts'
 import { openViewFollower } from '../src/view-follower.ts'
@@ -51,7 +52,7 @@ export function allRows(file: string): Record<string, unknown[]> {
 	}
 }
 
-export function ask(file: string, sql: string, ...parameters: (string | number)[]) {
+export function ask(file: string, sql: string, ...parameters: Cell[]) {
 	const db = new DatabaseSync(file, { readOnly: true })
 	try {
 		const rows = db.prepare(sql).all(...parameters) as Record<string, string | number | null>[]

@@ -12,7 +12,8 @@ import { viewsFile } from '../adapters/views/database.ts'
 import { openViewReader } from '../adapters/views/reader.ts'
 import { openViewStore } from '../adapters/views/store.ts'
 import type { NewEvent } from '../domain/event.ts'
-import type { Row } from '../domain/view.ts'
+import type { Cell, Row } from '../domain/view.ts'
+import { questionKinds, spansOf } from '../projections/history/question.ts'
 import { relayStatistics } from '../projections/statistics.ts'
 import { viewSchema } from '../projections/views/schema.ts'
 import { openViewFollower } from '../src/view-follower.ts'
@@ -58,6 +59,25 @@ test('the rows do not depend on how much is in memory', () => {
 		follower.close()
 	}
 	assert.equal(allRows(file), allRows(whole))
+})
+
+test('what an auditor asks for is found by indexes: no table is gone through as a whole', () => {
+	for (const kind of questionKinds) {
+		const plans: string[] = []
+		const explain = (sql: string, ...parameters: readonly Cell[]) => {
+			for (const { detail } of ask(whole, `EXPLAIN QUERY PLAN ${sql}`, ...parameters)) {
+				plans.push(String(detail))
+			}
+			return []
+		}
+		spansOf(explain, { kind, value: '', virtualRouter: undefined, from: 0, to: 1 })
+		assert.ok(plans.length > 0)
+		assert.equal(
+			plans.filter(detail => detail.startsWith('SCAN')),
+			[],
+			kind,
+		)
+	}
 })
 
 test('killed at any point, it goes on and nothing counts twice', async () => {

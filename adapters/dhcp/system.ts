@@ -16,6 +16,8 @@ export type DhcpInterface = {
 	readonly addresses: readonly number[]
 	/** What the operator calls it: `ip link set eth0 alias TEXT`. */
 	readonly alias?: string
+	/** What the system makes of it, as ifDescr of RFC 2863: kind and name, `vlan eth0.7`. */
+	readonly description?: string
 }
 
 export type DhcpSystem = Pinger & {
@@ -25,13 +27,27 @@ export type DhcpSystem = Pinger & {
 	watch(deliver: (datagram: PassingDatagram) => void, delivered: () => void): Watch
 }
 
-function aliasOf(name: string): string {
+function fileOf(name: string, file: string): string {
 	try {
-		return readFileSync(`/sys/class/net/${name}/ifalias`, 'utf8').trim()
+		return readFileSync(`/sys/class/net/${name}/${file}`, 'utf8').trim()
 	} catch {
 		// An interface of a container may have no such file.
 		return ''
 	}
+}
+
+/** Hardware types of the kernel (ARPHRD_*) that have no name of their own in `uevent`. */
+const hardwareTypes: Readonly<Record<string, string>> = {
+	'1': 'ethernet',
+	'772': 'loopback',
+	'778': 'gre',
+	'65534': 'tunnel',
+}
+
+function descriptionOf(name: string): string | undefined {
+	const kind = /^DEVTYPE=(.+)$/m.exec(fileOf(name, 'uevent'))?.[1]
+	const known = kind ?? hardwareTypes[fileOf(name, 'type')]
+	return known === undefined ? undefined : `${known} ${name}`
 }
 
 /** Throws an Error that says why the FFI cannot be had. */
@@ -47,10 +63,12 @@ export async function openDhcpSystem(): Promise<DhcpSystem> {
 				const index = Number(indexOf(name))
 				const own = (addresses ?? []).filter(({ family }) => family === 'IPv4')
 				if (index === 0 || own.length === 0) continue
-				const alias = aliasOf(name)
+				const alias = fileOf(name, 'ifalias')
+				const description = descriptionOf(name)
 				found.push({
 					...{ index, name, addresses: own.map(({ address }) => parseIpv4(address) ?? 0) },
 					...(alias === '' ? {} : { alias }),
+					...(description === undefined ? {} : { description }),
 				})
 			}
 			return found

@@ -10,8 +10,8 @@ import { type Target, TargetFailure } from './target.ts'
 
 const checkpointData = t.intersection([
 	t.type({ position: t.number, run: t.string }),
-	/** The event at that position, by which a diverged copy of the journal is told. */
-	t.partial({ stream: t.string, type: t.string, at: t.number }),
+	/** The event at that position, by which a diverged copy of the journal is told. Its stream names a person. */
+	t.partial({ type: t.string, at: t.number }),
 ])
 type CheckpointData = t.TypeOf<typeof checkpointData>
 
@@ -84,15 +84,15 @@ export function openCheckpoint(parts: {
 		save: write,
 	}
 
-	function compare({ position, stream: of, type, at }: CheckpointData): void {
-		if (position === 0 || of === undefined || type === undefined || at === undefined) return
-		const event = { position, stream: of, type, v: 1, at, data: {} }
-		compareWithOwn(source, of, { journal: source.journal, event })
+	function compare({ position, type, at }: CheckpointData): void {
+		if (position === 0 || type === undefined || at === undefined) return
+		const event = { position, stream, type, v: 1, at, data: {} }
+		compareWithOwn(source, stream, { journal: source.journal, event })
 	}
 
 	async function write(position: number): Promise<void> {
 		const event = position === 0 ? undefined : source.read(position, 1)[0]
-		const place = event && { stream: event.stream, type: event.type, at: event.at }
+		const place = event && { type: event.type, at: event.at }
 		const data: CheckpointData = { position, run, ...place }
 		const proposal = {
 			id: crypto.randomUUID(),

@@ -5,6 +5,7 @@
 import { hash } from 'node:crypto'
 import { isLeft } from 'fp-ts/lib/Either.js'
 import * as t from 'io-ts'
+import { catalogue, type EventType, virtualRouterOf } from '../../domain/event.ts'
 import type { PlacedEvent } from '../../domain/upcast.ts'
 
 export type Proposal = {
@@ -21,16 +22,47 @@ const journalId = t.refinement(t.string, text =>
 )
 const position = t.refinement(t.number, number => Number.isSafeInteger(number) && number > 0)
 
-const metadata = t.type({
-	journal: journalId,
-	position,
-	v: t.number,
-	/** Milliseconds since 1970-01-01 UTC. */
-	at: t.number,
-})
+const sharedStream = t.refinement(t.string, text => text.startsWith('relay-'))
+
+const metadata = t.intersection([
+	t.type({
+		journal: journalId,
+		position,
+		v: t.number,
+		/** Milliseconds since 1970-01-01 UTC. */
+		at: t.number,
+	}),
+	/** The journal's stream, where the copy keeps the event in another one. */
+	t.partial({ stream: sharedStream }),
+])
 
 /** Streams that a relay's events are in, by the beginning of their names. */
-export const streamPrefixes = ['subscriber-', 'wap-', 'relay-'] as const
+export const streamPrefixes = ['subscriber-', 'wap-', 'relay-', 'aside-'] as const
+
+/** A MAC in any of its spellings. */
+const macText = /(?:[0-9a-f]{2}[-:]){5}[0-9a-f]{2}|(?:[0-9a-f]{4}\.){2}[0-9a-f]{4}|[0-9a-f]{12}/i
+
+/**
+ * The stream in which the copy keeps an event: the journal's, except for what names a person among
+ * events of the relay. EventStoreDB forgets no single event, only what a stream begins with, so
+ * each of these has a stream of its own.
+ */
+export function copyStreamOf(event: PlacedEvent): string {
+	const { stream, type, data, position } = event
+	if (!stream.startsWith('relay-') || !mayName(type, data)) return stream
+	return asideStream(stream, position)
+}
+
+export function asideStream(stream: string, position: number): string {
+	return `aside-${virtualRouterOf(stream)}.${position}`
+}
+
+function mayName(type: string, data: unknown): boolean {
+	// Its pseudonym looks like a MAC.
+	if (type === 'SubscriberErased') return false
+	const known = catalogue[type as EventType]
+	return known === undefined || known.personal.length > 0 || macText.test(JSON.stringify(data))
+}
 
 /**
  * The event's id: RFC 9562 §5.5 (UUIDv5) with the journal's id as name space and the position as
@@ -45,7 +77,11 @@ export function eventId(journal: string, position: number | string): string {
 	return `${digits.slice(0, 8)}-${digits.slice(8, 12)}-${digits.slice(12, 16)}-${digits.slice(16, 20)}-${digits.slice(20)}`
 }
 
-export function proposalOf(journal: string, event: PlacedEvent): Proposal {
+export function proposalOf(
+	journal: string,
+	event: PlacedEvent,
+	isAside = copyStreamOf(event) !== event.stream,
+): Proposal {
 	const { position, type, v, at } = event
 	const data = event.data as Record<string, unknown>
 	const id = eventId(journal, position)
@@ -53,12 +89,13 @@ export function proposalOf(journal: string, event: PlacedEvent): Proposal {
 	const opened = data['exchange']
 	const cause = typeof opened === 'number' && opened !== position ? eventId(journal, opened) : id
 	const causation = cause === id ? {} : { $causationId: cause }
+	const home = isAside ? { stream: event.stream } : {}
 	return {
 		id,
 		type,
 		contentType: 'application/json',
 		data,
-		metadata: { $correlationId: cause, ...causation, journal, position, v, at },
+		metadata: { $correlationId: cause, ...causation, journal, position, v, at, ...home },
 	}
 }
 
@@ -78,7 +115,27 @@ export type Mirrored = { readonly journal: string; readonly event: PlacedEvent }
 export function mirroredEvent({ streamId, type, data, metadata: found }: ReadEvent) {
 	const checked = metadata.decode(found)
 	if (isLeft(checked) || typeof data !== 'object' || data === null) return undefined
-	const { journal, position, v, at } = checked.right
-	const mirrored: Mirrored = { journal, event: { position, stream: streamId, type, v, at, data } }
+	const { journal, position, v, at, stream = streamId } = checked.right
+	const mirrored: Mirrored = { journal, event: { position, stream, type, v, at, data } }
 	return mirrored
+}
+
+/**
+ * Takes the place of a stream's events that were erased: a database keeps the newest event of each
+ * stream for ever, and this one says nothing of anybody.
+ */
+const erasedMark = 'StreamErased'
+
+export function erasedMarkOf(journal: string): Proposal {
+	return {
+		id: crypto.randomUUID(),
+		type: erasedMark,
+		contentType: 'application/json',
+		data: {},
+		metadata: { journal },
+	}
+}
+
+export function isErasedMark({ type, metadata: found }: ReadEvent): boolean {
+	return type === erasedMark && t.type({ journal: journalId }).is(found)
 }

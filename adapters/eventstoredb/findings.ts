@@ -1,6 +1,6 @@
 /** What the target says about a stream, and whether the relay may go on writing to it. */
 import type { PlacedEvent } from '../../domain/upcast.ts'
-import { type Mirrored, mirroredEvent } from './envelope.ts'
+import { isErasedMark, type Mirrored, mirroredEvent } from './envelope.ts'
 import { type Target, TargetFailure } from './target.ts'
 
 export type Finding = {
@@ -8,6 +8,8 @@ export type Finding = {
 	readonly revision: bigint
 	/** The newest event that a relay wrote. */
 	readonly newest?: Mirrored
+	/** What it had was erased. */
+	readonly isErased?: true
 }
 
 export type StopKind =
@@ -47,6 +49,7 @@ export async function newestOf(target: Target, stream: string): Promise<Finding>
 		if (last === undefined) return { revision: -1n }
 		const newest = mirroredEvent(last)
 		if (newest !== undefined) return { revision: last.revision, newest }
+		if (isErasedMark(last)) return { revision: last.revision, isErased: true }
 		const earlier = await target.newest(stream, searchedEvents)
 		const found = earlier.map(mirroredEvent).find(mirrored => mirrored !== undefined)
 		return { revision: last.revision, ...(found === undefined ? {} : { newest: found }) }

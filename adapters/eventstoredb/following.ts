@@ -43,12 +43,15 @@ export function followHistory(
 
 	async function run(): Promise<void> {
 		let pauseMs = firstPauseMs
+		const begun = () => {
+			trouble = ''
+			pauseMs = firstPauseMs
+		}
 		while (!end.signal.aborted) {
 			try {
-				for await (const { event } of target.subscribe(positionOf(place), end.signal)) {
+				const events = target.subscribe(positionOf(place), end.signal, begun)
+				for await (const { event } of events) {
 					if (event === undefined) continue
-					trouble = ''
-					pauseMs = firstPauseMs
 					const { position } = event
 					const after = position === undefined ? place : `${position.commit}/${position.prepare}`
 					const mirrored = mirroredEvent(event as ReadEvent)

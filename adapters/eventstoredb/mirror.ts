@@ -7,6 +7,7 @@
 import type { MirrorState } from '../../domain/mirror.ts'
 import type { PlacedEvent } from '../../domain/upcast.ts'
 import { openCheckpoint } from './checkpoint.ts'
+import { copyStreamOf } from './envelope.ts'
 import { compareWithOwn, type Finding, MirrorStop, newestOf } from './findings.ts'
 import { openRevisions } from './revisions.ts'
 import { openShipping } from './shipping.ts'
@@ -225,11 +226,13 @@ function warnings(warn: (sentence: string) => void): (stream: string) => void {
 
 function runsOf(events: readonly PlacedEvent[]): (readonly PlacedEvent[])[] {
 	const runs: PlacedEvent[][] = []
+	let stream = ''
 	for (const event of events) {
 		const run = runs.at(-1)
-		if (run !== undefined && run[0]!.stream === event.stream && run.length < runEventsMax) {
-			run.push(event)
-		} else runs.push([event])
+		const of = copyStreamOf(event)
+		if (run !== undefined && stream === of && run.length < runEventsMax) run.push(event)
+		else runs.push([event])
+		stream = of
 	}
 	return runs
 }

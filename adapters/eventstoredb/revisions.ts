@@ -1,5 +1,6 @@
 /** What the target has of each stream that is written in a session: asked once, then kept up to date. */
 import type { PlacedEvent } from '../../domain/upcast.ts'
+import { copyStreamOf } from './envelope.ts'
 import { compareWithOwn, type Finding, newestOf, type OwnJournal } from './findings.ts'
 import type { Target } from './target.ts'
 
@@ -43,7 +44,9 @@ export function openRevisions(parts: {
 	}
 
 	async function lookUp(events: readonly PlacedEvent[]): Promise<void> {
-		const unknown = [...new Set(events.map(({ stream }) => stream))].filter(s => !known.has(s))
+		// What is aside goes out only when the relay's own stream is known to be its own.
+		const streams = events.flatMap(event => [event.stream, copyStreamOf(event)])
+		const unknown = [...new Set(streams)].filter(stream => !known.has(stream))
 		// The relay's own streams first: they tell whether it is new.
 		await ask(unknown.filter(stream => !isSubscriber(stream)))
 		const subscribers = unknown.filter(isSubscriber)
@@ -60,10 +63,10 @@ export function openRevisions(parts: {
 	}
 
 	function learn(stream: string, finding: Finding): void {
-		const { revision, newest } = finding
+		const { revision, newest, isErased } = finding
 		if (revision >= 0n) isNew = false
 		if (newest !== undefined) compareWithOwn(source, stream, newest)
-		else if (revision >= 0n) foreign(stream)
+		else if (revision >= 0n && !isErased) foreign(stream)
 		const hidden = revision < 0n ? unreadable.get(stream) : undefined
 		known.set(stream, hidden === undefined ? finding : { ...finding, revision: hidden })
 	}

@@ -4,7 +4,7 @@
  * is acknowledged; the first failure ends the session, whatever else is under way.
  */
 import type { PlacedEvent } from '../../domain/upcast.ts'
-import { proposalOf } from './envelope.ts'
+import { copyStreamOf, proposalOf } from './envelope.ts'
 import type { Finding } from './findings.ts'
 import type { Revisions } from './revisions.ts'
 import type { Target } from './target.ts'
@@ -49,13 +49,14 @@ export function openShipping(parts: {
 	}
 
 	async function ship(events: readonly PlacedEvent[]): Promise<void> {
-		const { stream } = events[0]!
+		const home = events[0]!.stream
+		const stream = copyStreamOf(events[0]!)
 		const there = revisions.get(stream)
 		const done = there.newest?.event.position ?? 0
 		const fresh = events.filter(({ position }) => position > done)
 		const run: Run = { last: events.at(-1)!.position, done: fresh.length === 0 }
 		// The first event in a virtual router's stream claims it: nothing else goes out before.
-		const isClaim = there.revision < 0n && stream.startsWith('relay-')
+		const isClaim = home.startsWith('relay-') && revisions.get(home).revision < 0n
 		await settled(() => (isClaim ? inFlight === 0 : inFlight < windowEvents))
 		pending.push(run)
 		if (fresh.length > 0) append(stream, there, fresh, run)

@@ -52,8 +52,15 @@ export type Target = {
 	oldest(stream: string, limit: number, from?: bigint): Promise<readonly ReadEvent[]>
 	/** Every event of the database in the order of `$all`, from a position on, that one included. */
 	readAll(from: Position | undefined): AsyncIterable<AllStreamResolvedEvent>
-	/** The same for events that relays write, after a position, and then as they come. */
-	subscribe(after: Position | undefined, end: AbortSignal): AsyncIterable<AllStreamResolvedEvent>
+	/**
+	 * The same for events that relays write, after a position, and then as they come. `onBegun`: the
+	 * server has said that they will, which is all that it says while nothing is written.
+	 */
+	subscribe(
+		after: Position | undefined,
+		end: AbortSignal,
+		onBegun: () => void,
+	): AsyncIterable<AllStreamResolvedEvent>
 	/** Lets a stream keep so many events only. */
 	keepNewest(stream: string, events: number): Promise<void>
 	/** Lets a stream begin with the event of that revision: the ones before it are as good as gone. */
@@ -128,11 +135,14 @@ export function openTarget(url: string, deadlineMs: number): Target {
 		}
 	}
 
-	async function* subscribe(after: Position | undefined, end: AbortSignal) {
+	async function* subscribe(after: Position | undefined, end: AbortSignal, onBegun: () => void) {
 		const filter = streamNameFilter({ prefixes: [...streamPrefixes] })
 		const subscription = client.subscribeToAll({ fromPosition: after ?? START, filter })
 		const timer = setTimeout(() => subscription.destroy(late(name)), deadlineMs)
-		subscription.once('confirmation', () => clearTimeout(timer))
+		subscription.once('confirmation', () => {
+			clearTimeout(timer)
+			onBegun()
+		})
 		const over = () => subscription.destroy()
 		end.addEventListener('abort', over)
 		try {

@@ -87,6 +87,9 @@ const decisionColumns: Columns = {
 	pool: textColumn('The pool'),
 	reason: textColumn('Why'),
 	address: textOrNull('Address that was asked for by name'),
+	request: countOrNull('Position of the question to SRC; null: SRC was not asked'),
+	server: textOrNull('SRC server that decided; local: the rules in the relay'),
+	failure: textOrNull('Why SRC decided nothing'),
 	session: countOrNull('The live session at that time'),
 }
 
@@ -95,7 +98,9 @@ const poolColumns: Columns = {
 	pool: textColumn('Name'),
 	size: countOrNull('Addresses that can be leased; null with `at`'),
 	bound: countColumn('Addresses that somebody has'),
-	highWater: countOrNull('The most that were ever bound at once; null with `at`'),
+	highWater: countOrNull(
+		'The most that were ever bound at once; null with `at`, and in a copy of the history',
+	),
 	highWaterAt: timeOrNull('When that was'),
 	usedPercent: numberOrNull('Bound addresses in per cent of the size; null with `at`'),
 	warningAt: countOrNull('Per cent at which a warning is given; null with `at`'),

@@ -14,8 +14,8 @@ export type UpstreamStatus = {
 	readonly udpPort: number
 	/** `unused`: without a key, or its name has no address yet. */
 	readonly state: UpstreamState | 'unused'
-	/** Requests that await its answer. */
-	readonly pending: number
+	/** Requests that await its answer; null where only the history is known. */
+	readonly pending: number | null
 }
 
 /** Another system that the relay speaks to: an SRC server, or what committed events are copied to. */
@@ -38,7 +38,8 @@ export type PoolStatus = {
 	/** Addresses for clients, and how many of them somebody has now and had at most. */
 	readonly size: number
 	readonly bound: number
-	readonly highWater: number
+	/** Null where it is not known. */
+	readonly highWater: number | null
 	/** Milliseconds; 0: never. */
 	readonly highWaterAt: number
 	/** Per cent at which a warning is given. */
@@ -70,6 +71,8 @@ export type CommitTimes = {
 export type RelayStatus = {
 	readonly release: string
 	readonly hostname: string
+	/** Where this is a copy of a relay's history: what it comes from. Null: it is the relay itself. */
+	readonly follows: { readonly name: string; readonly trouble: string | null } | null
 	/** Milliseconds since 1970. */
 	readonly startedAt: number
 	readonly journal: string

@@ -39,17 +39,21 @@ export function metricsText(measured: Measured): string {
 		families.set(name, family)
 	}
 	const { status } = measured
-	put('gauge', 'radledger_relay_up', 'Whether the relay answers this server', [
-		{},
-		status === undefined ? 0 : 1,
-	])
+	// A copy of a history cannot tell whether its relay is up.
+	const isRelay = status === undefined || status.follows === null
+	if (isRelay) {
+		put('gauge', 'radledger_relay_up', 'Whether the relay answers this server', [
+			{},
+			status === undefined ? 0 : 1,
+		])
+	}
 	if (status !== undefined) relayFamilies(put, status)
 	for (const statistic of measured.statistics) statisticFamily(put, statistic)
 	followerFamilies(put, measured)
 	httpFamilies(put, measured)
 	processFamilies(put)
 	const text = [...families].map(([name, family]) => familyText(name, family)).join('')
-	return status === undefined ? text : `${text}${commitHistogram(status)}`
+	return status === undefined || !isRelay ? text : `${text}${commitHistogram(status)}`
 }
 
 type Put = (type: Family['type'], name: string, help: string, ...samples: Sample[]) => void
@@ -59,12 +63,14 @@ function relayFamilies(put: Put, status: RelayStatus): void {
 	put('gauge', 'radledger_build_info', 'Release and sockets', [{ release, transport }, 1])
 	put('gauge', 'radledger_start_time_seconds', 'When the relay began', [{}, startedAt / 1000])
 	put('counter', 'radledger_journal_events_total', 'Events in the journal', [{}, position])
-	put(
-		'gauge',
-		'radledger_journal_failed',
-		'Whether the journal has failed, and with it the relay',
-		[{}, failure === null ? 0 : 1],
-	)
+	if (status.follows === null) {
+		put(
+			'gauge',
+			'radledger_journal_failed',
+			'Whether the journal has failed, and with it the relay',
+			[{}, failure === null ? 0 : 1],
+		)
+	}
 	for (const { name, sessions } of status.virtualRouters) {
 		put('gauge', 'radledger_sessions', 'Subscribers on the network', [
 			{ virtual_router: name },
@@ -83,15 +89,18 @@ function relayFamilies(put: Put, status: RelayStatus): void {
 			'1 for the state that a RADIUS server is in (RFC 3539)',
 			...states.map((one): Sample => [{ ...labels, state: one }, one === state ? 1 : 0]),
 		)
-		put('gauge', 'radledger_upstream_in_flight', 'Requests that await its answer', [
-			labels,
-			pending,
-		])
+		if (pending !== null) {
+			put('gauge', 'radledger_upstream_in_flight', 'Requests that await its answer', [
+				labels,
+				pending,
+			])
+		}
 	}
 	for (const { virtualRouter, pool, size, bound, highWater } of status.pools) {
 		const labels = { virtual_router: virtualRouter, pool }
 		put('gauge', 'radledger_pool_addresses', 'Addresses for clients', [labels, size])
 		put('gauge', 'radledger_pool_bound_addresses', 'Addresses that somebody has', [labels, bound])
+		if (highWater === null) continue
 		put('gauge', 'radledger_pool_bound_addresses_max', 'The most there ever were', [
 			labels,
 			highWater,
@@ -108,10 +117,15 @@ function relayFamilies(put: Put, status: RelayStatus): void {
 		}
 		for (const [figure, value] of Object.entries(figures)) {
 			const own = `radledger_${kind}_${snakeCase(figure)}`
-			put('gauge', own, 'What the client of it counts', [labels, value])
+			const help = 'What the client of it counts'
+			if (isGauge.test(figure)) put('gauge', own, help, [labels, value])
+			else put('counter', `${own}_total`, help, [labels, value])
 		}
 	}
 }
+
+/** Figures of a peer that go down again. */
+const isGauge = /^(active|waiting)/
 
 /** `radledger_relay_access_requests_total` and so on; the time of an answer in seconds. */
 function statisticFamily(put: Put, statistic: Statistic): void {

@@ -26,6 +26,8 @@ export function readinessOf({ status, views }: Health): Readiness {
 function relayReasons(status: RelayStatus | undefined): string[] {
 	if (status === undefined) return ['The relay does not answer: it is busy, or has ended.']
 	if (status.failure !== null) return [`The relay has stopped answering: ${status.failure}`]
+	if (status.follows !== null)
+		return status.follows.trouble === null ? [] : [status.follows.trouble]
 	return status.virtualRouters.flatMap(({ name, relays }) =>
 		relays.flatMap(service => {
 			const servers = status.upstreams.filter(

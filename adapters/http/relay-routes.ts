@@ -1,6 +1,7 @@
 /** What the running relay says about itself: its servers, statistics, and whom it speaks to. */
+import { lastUpTo } from '../../domain/clock-epochs.ts'
 import { type Service, services } from '../../domain/configuration.ts'
-import { positionAt } from './event-routes.ts'
+import { timesOf } from './event-routes.ts'
 import type { RelayStatus } from './live.ts'
 import { statisticsSubjects } from './live.ts'
 import { refuse } from './problem.ts'
@@ -44,6 +45,7 @@ export const relayRoutes = [
 		columns: {
 			release: textColumn('Release of radledger'),
 			hostname: textColumn('As configured'),
+			follows: textOrNull('The history that this is a copy of; null: it is the relay itself'),
 			startedAt: timeColumn('When this process began'),
 			journal: textColumn('What names the journal for ever'),
 			position: countColumn('Position of the newest event that is on disk'),
@@ -57,7 +59,8 @@ export const relayRoutes = [
 			const status = await live.status()
 			const virtualRouters = status.virtualRouters.map(({ name }) => name)
 			const sessions = status.virtualRouters.reduce((sum, router) => sum + router.sessions, 0)
-			return { kind: 'item', row: { ...status, virtualRouters, sessions } }
+			const follows = status.follows?.name ?? null
+			return { kind: 'item', row: { ...status, follows, virtualRouters, sessions } }
 		},
 	}),
 	relayRoute({
@@ -73,7 +76,7 @@ export const relayRoutes = [
 			server: textColumn('Address or name, as configured'),
 			udpPort: countColumn('Its port'),
 			state: wordColumn(upstreamStates, 'As RFC 3539 has it; `unused` without key or address'),
-			pending: countColumn('Requests that await its answer'),
+			pending: countOrNull('Requests that await its answer; null in a copy of the history'),
 		},
 		parameters: { vr, service: optional(choice(services), 'One service') },
 		async ask(live, { vr, service }) {
@@ -182,7 +185,7 @@ export const relayRoutes = [
 					'at',
 				)
 			}
-			const position = at === undefined ? sources.last() : positionAt(sources, at + 1) - 1
+			const position = at === undefined ? sources.last() : lastUpTo(timesOf(sources), at)
 			return {
 				kind: 'page',
 				rows: sources.statisticsAt(position, { virtualRouter: vr, service, peer }),

@@ -8,13 +8,22 @@ import { randomFillSync } from 'node:crypto'
 import { rmSync } from 'node:fs'
 import { join } from 'node:path'
 import type { DatabaseSync } from 'node:sqlite'
-import { type Erased, eraseFrom, learnNames, noNames, spellingsOf } from '../../domain/erasure.ts'
+import {
+	type Erased,
+	eraseFrom,
+	learnNames,
+	mentions,
+	type Names,
+	noNames,
+	spellingsOf,
+	withoutNames,
+} from '../../domain/erasure.ts'
 import type { NewEvent } from '../../domain/event.ts'
 import { encodeEvents } from '../../domain/event-text.ts'
 import type { StoredEvent } from '../../domain/upcast.ts'
 import { leafHashing, saltOctets } from './commitment.ts'
 import { lastPosition, openToRead } from './schema.ts'
-import { openSealToWrite, sealedRows } from './seal-store.ts'
+import { openSealToRead, openSealToWrite, sealedRows } from './seal-store.ts'
 import { hashesOf, streamHash } from './stream-hash.ts'
 import { digestOf } from './verify-seal.ts'
 
@@ -34,7 +43,18 @@ export type Plan = {
 	readonly byType: Readonly<Record<string, number>>
 	/** Hash over the leaf hashes of what is left, in order of position. */
 	readonly digest: string
+	/** Of a subscriber: what stays, and is told. */
+	readonly kept?: Kept
 }
+
+export type Kept = {
+	/** Addresses that lease events have, now under the pseudonym. */
+	readonly addresses: readonly string[]
+	/** Positions of commands that have a word which is also the subscriber's user name. */
+	readonly commands: readonly number[]
+}
+/** More of them are only counted. */
+const keptMax = 1000
 
 /** Looks through the whole journal and puts the plan on disk; undefined where there is nothing. */
 export function planErasure(folder: string, erased: Erased, reason: string): Plan | undefined {
@@ -42,10 +62,14 @@ export function planErasure(folder: string, erased: Erased, reason: string): Pla
 	const seal = openSealToWrite(folder, journalId)
 	try {
 		const upTo = lastPosition(journal)()
-		const changes = [...changesIn(journal, upTo, erased)]
+		const kept = { addresses: new Set<string>(), commands: [] as number[] }
+		const names = noNames()
+		const changes = [...changesIn(journal, upTo, erased, names, kept)]
 		if (changes.length === 0) return undefined
 		const { mac, pseudonym: name } = erased
-		return savePlan(seal, { name, what: { kind: 'subscriber', mac, reason }, upTo }, changes)
+		const what: What = { kind: 'subscriber', mac, reason: withoutNames(reason, erased, names) }
+		const told = { ...kept, addresses: [...kept.addresses] }
+		return savePlan(seal, { name, what, upTo, kept: told }, changes)
 	} finally {
 		seal.close()
 		journal.close()
@@ -55,21 +79,38 @@ export function planErasure(folder: string, erased: Erased, reason: string): Pla
 export type Change = { readonly position: number; readonly type: string; readonly line: string }
 
 /** Two readings: what the subscriber is called may be said after it was used. */
-function* changesIn(journal: DatabaseSync, upTo: number, erased: Erased): Generator<Change> {
+function* changesIn(
+	journal: DatabaseSync,
+	upTo: number,
+	erased: Erased,
+	names: Names,
+	kept: { readonly addresses: Set<string>; readonly commands: number[] },
+): Generator<Change> {
 	const spellings = spellingsOf(erased.mac)
-	const names = noNames()
 	for (const { stored } of eventsWith(journal, upTo, spellings)) {
 		learnNames(names, stored, erased.mac)
 	}
 	// A request of a RADIUS server may have the name alone.
-	for (const { position, stored } of eventsWith(journal, upTo, [...spellings, unnamed])) {
+	const texts = [...spellings, ...unnamed]
+	for (const { position, stored } of eventsWith(journal, upTo, texts)) {
 		const left = eraseFrom(stored, erased, names)
+		const { type, data } = left ?? stored
+		// No command takes a user name: whether a word that is one is meant so nobody can tell.
+		if (isTyped(type) && kept.commands.length < keptMax && mentions(data, names.users)) {
+			kept.commands.push(position)
+		}
 		if (left === undefined) continue
-		yield { position, type: stored.type, line: lineOf(left) }
+		const { address } = data as { readonly address?: unknown }
+		if (typeof address === 'string' && kept.addresses.size < keptMax) kept.addresses.add(address)
+		yield { position, type, line: lineOf(left) }
 	}
 }
 
-const unnamed = '"DisconnectRequested"'
+const unnamed = ['"DisconnectRequested"', '"ConfigurationChanged"', '"RelayStarted"']
+
+function isTyped(type: string): boolean {
+	return type === 'ConfigurationChanged' || type === 'RelayStarted'
+}
 
 /** The events in whose stored text one of the texts stands. */
 function* eventsWith(
@@ -109,7 +150,7 @@ export function lineOf(stored: StoredEvent): string {
 /** Puts a plan on disk: from then on it is found by `openPlans`. */
 export function savePlan(
 	seal: DatabaseSync,
-	header: Pick<Plan, 'name' | 'what' | 'upTo'>,
+	header: Pick<Plan, 'name' | 'what' | 'upTo' | 'kept'>,
 	changes: readonly Change[],
 ): Plan {
 	const leafOf = leafHashing()
@@ -152,6 +193,20 @@ export function openPlans(folder: string, journalId: string): Plan[] {
 		return rows.map(row => JSON.parse(String(row['plan'])) as Plan)
 	} finally {
 		seal.close()
+	}
+}
+
+/** Positions of the events that were rewritten because a subscriber was erased. */
+export function erasedPositions(folder: string, journalId: string): number[] {
+	const seal = openSealToRead(folder, journalId)
+	try {
+		const rows = seal?.prepare(`
+			SELECT DISTINCT position FROM rewritten JOIN erasure ON erasure = id
+			WHERE name GLOB 'F3-*' ORDER BY position
+		`)
+		return rows === undefined ? [] : rows.all().map(row => Number(row['position']))
+	} finally {
+		seal?.close()
 	}
 }
 

@@ -1,10 +1,12 @@
 /** Reading a journal: from a position on, or one stream. Serves the owner and other processes. */
+import { closeSync, existsSync, fdatasyncSync, openSync } from 'node:fs'
 import type { DatabaseSync } from 'node:sqlite'
 import type { RecordedEvent } from '../../domain/event.ts'
-import { decodeEvent, decodeEvents } from '../../domain/event-text.ts'
+import { decodeEvents, eventCutter } from '../../domain/event-text.ts'
 import type { JournalReader } from '../../domain/journal.ts'
 import type { PlacedEvent, StoredEvent } from '../../domain/upcast.ts'
-import { lastPosition, openToRead } from './schema.ts'
+import { JournalFailure, reason } from './failure.ts'
+import { journalFile, lastPosition, openToRead } from './schema.ts'
 import { hashesOf, streamHash } from './stream-hash.ts'
 import { type Candidates, openStreamIndex } from './stream-index.ts'
 
@@ -16,18 +18,27 @@ export type Reader = JournalReader & {
 	close(): void
 }
 
-/** Opens a live or a copied data folder to read. Throws JournalFailure with a sentence. */
-export function openReader(folder: string): Reader {
+/**
+ * Opens a live or a copied data folder to read. `durable`: position up to which events are on disk,
+ * beyond which nothing is read; whoever shows events outside gives it. Throws JournalFailure with a
+ * sentence.
+ */
+export function openReader(folder: string, durable = () => Number.POSITIVE_INFINITY): Reader {
 	const { db, id } = openToRead(folder)
 	const index = openStreamIndex(folder, id)
-	const readEvents = eventReading(db, decodeEvents)
-	const readPositions = positionReading(db, index.candidates)
+	const last = lastPosition(db)
+	const bounded =
+		<Given extends unknown[], Event extends { readonly position: number }>(
+			reading: (...given: Given) => Event[],
+		) =>
+		(...given: Given) =>
+			upTo(reading(...given), durable())
 	return {
 		id,
-		last: lastPosition(db),
-		read: readEvents,
-		readStored: eventReading(db, decodeStored),
-		readStream: readPositions,
+		last: () => Math.min(last(), durable()),
+		read: bounded(eventReading(db, decodeEvents)),
+		readStored: bounded(eventReading(db, decodeStored)),
+		readStream: bounded(positionReading(db, index.candidates)),
 		close() {
 			index.close()
 			db.close()
@@ -35,7 +46,46 @@ export function openReader(folder: string): Reader {
 	}
 }
 
+/**
+ * Opens a data folder for a process of its own, beside a relay perhaps: another process sees a commit
+ * a moment before it is synced. What is there now is synced here, and nothing that comes later read.
+ */
+export function openDurably(folder: string, sync: (folder: string) => void = syncLog): Reader {
+	let end = Number.POSITIVE_INFINITY
+	const reader = openReader(folder, () => end)
+	try {
+		end = reader.last()
+		sync(folder)
+		return reader
+	} catch (error) {
+		reader.close()
+		throw new JournalFailure(`The journal in ${folder} cannot be synced: ${reason(error)}.`, {
+			cause: error,
+		})
+	}
+}
+
+/** The database itself is synced by whoever takes something out of its log. */
+function syncLog(folder: string): void {
+	const log = `${journalFile(folder)}-wal`
+	if (!existsSync(log)) return
+	const descriptor = openSync(log, 'r')
+	try {
+		fdatasyncSync(descriptor)
+	} finally {
+		closeSync(descriptor)
+	}
+}
+
+/** The events up to a position. */
+function upTo<Event extends { readonly position: number }>(events: Event[], end: number): Event[] {
+	while (events.length > 0 && events.at(-1)!.position > end) events.pop()
+	return events
+}
+
 type Batch = [first: number, events: string, end: number]
+/** The same without the time that a text of a quarter of a megabyte takes to become a string. */
+type Octets = [first: number, events: Uint8Array, end: number]
 
 function decodeStored(text: string, first: number): PlacedEvent[] {
 	const events: StoredEvent[] = JSON.parse(text)
@@ -72,7 +122,8 @@ const scanRows = 512
 
 function positionReading(db: DatabaseSync, candidates: Candidates): JournalReader['readStream'] {
 	const holder = db.prepare(`
-		SELECT first, events, first + count FROM batch WHERE first <= ? ORDER BY first DESC LIMIT 1
+		SELECT first, CAST(events AS BLOB), first + count FROM batch
+		WHERE first <= ? ORDER BY first DESC LIMIT 1
 	`)
 	const streams = db.prepare(`
 		SELECT first, streams FROM batch
@@ -84,7 +135,8 @@ function positionReading(db: DatabaseSync, candidates: Candidates): JournalReade
 	return (stream, from, limit) => {
 		const hash = streamHash(stream)
 		const found: RecordedEvent[] = []
-		let batch: Batch = [0, '', 0]
+		let batch: Octets = [0, new Uint8Array(), 0]
+		let cut = eventCutter(batch[1], 0)
 		const { indexed } = candidates(hash, from, take)
 		scan(Math.max(from, indexed + 1))
 		return found
@@ -92,8 +144,11 @@ function positionReading(db: DatabaseSync, candidates: Candidates): JournalReade
 		/** Keeps the event unless its stream only shares the hash; false when there are enough. */
 		function take(position: number): boolean {
 			if (found.length >= limit) return false
-			if (position >= batch[2]) batch = holder.get(position) as unknown as Batch
-			const event = decodeEvent(batch[1], batch[0], position - batch[0])
+			if (position >= batch[2]) {
+				batch = holder.get(position) as unknown as Octets
+				cut = eventCutter(batch[1], batch[0])
+			}
+			const event = cut(position - batch[0])
 			if (event.stream === stream) found.push(event)
 			return found.length < limit
 		}

@@ -5,18 +5,12 @@
  * last (`Nats-Expected-Last-Sequence`), so that what is lost on the way holds up what comes after
  * it, and a second relay is found out. How far a stream has come, its last message tells.
  */
-import {
-	connect,
-	createInbox,
-	headers,
-	type JetStreamManager,
-	type Msg,
-	type NatsConnection,
-} from 'nats'
+import { createInbox, headers, type JetStreamManager, type Msg, type NatsConnection } from 'nats'
 import { virtualRouterOf } from '../../domain/event.ts'
 import type { MirrorState } from '../../domain/mirror.ts'
 import { subjectToken } from '../../domain/sae/protocol.ts'
 import type { PlacedEvent } from '../../domain/upcast.ts'
+import { connect } from './connect.ts'
 import { connectionOptions, type NatsSecurity } from './connection.ts'
 import type { FedStream, FeedCheckpoint } from './feed-checkpoint.ts'
 import { ensureStream, lastMessage, messageId, positionIn, streamName } from './feed-stream.ts'

@@ -5,7 +5,7 @@
  * the server changes. After its limit it fails, and whatever comes then is counted and ignored.
  */
 import { randomUUID } from 'node:crypto'
-import { connect, createInbox, type Msg, type NatsConnection } from 'nats'
+import { createInbox, type Msg, type NatsConnection } from 'nats'
 import {
 	countAnswered,
 	countSent,
@@ -32,6 +32,7 @@ import {
 	type SrcServer,
 	tryMs,
 } from '../../domain/sae/servers.ts'
+import { connect } from './connect.ts'
 import { connectionOptions, type NatsSecurity } from './connection.ts'
 
 export type SrcClientSettings = {
@@ -40,6 +41,8 @@ export type SrcClientSettings = {
 	/** `sscc retryTimer`, in milliseconds. */
 	readonly retryMs: number
 	readonly security?: NatsSecurity
+	/** The address of this machine that connections come from; undefined: as it is routed. */
+	readonly localAddress?: string
 	/** What the NATS server calls this connection. */
 	readonly name?: string
 	/** How long a question may take in all, and after how long it is repeated. */
@@ -49,6 +52,8 @@ export type SrcClientSettings = {
 	readonly maximumOpen?: number
 	/** Told whenever another server is asked, or none. */
 	readonly onChange?: (info: SrcInfo) => void
+	/** Told why a server cannot be used, once until that changes. */
+	readonly onTrouble?: (server: string, sentence: string) => void
 }
 
 const usual = { limitMs: 2000, repeatMs: 500, maximumOpen: 1000 } as const
@@ -80,10 +85,13 @@ type OpenQuestion = {
 export function createSrcClient(settings: SrcClientSettings): SrcClient {
 	const { limitMs = usual.limitMs, repeatMs = usual.repeatMs } = settings
 	const { maximumOpen = usual.maximumOpen, security = {}, name = 'radledger' } = settings
+	const { localAddress } = settings
 	const statistics = noStatistics()
 	/** In the order of their numbers, and so of their limits. */
 	const open = new Map<number, OpenQuestion>()
 	const links = new Map<number, Link>()
+	/** What each server failed of last. */
+	const troubles = new Map<number, string>()
 	const idPrefix = randomUUID().slice(0, 13)
 	let rotation = newRotation(settings.servers, settings.retryMs)
 	let nextNumber = 0
@@ -122,6 +130,7 @@ export function createSrcClient(settings: SrcClientSettings): SrcClient {
 				timeout: tryMs,
 				// What comes next is the rotation's decision.
 				reconnect: false,
+				...(localAddress === undefined ? {} : { localAddress }),
 			})
 		} catch (error) {
 			if (!link.closed) connectionFailed(link, error)
@@ -133,6 +142,7 @@ export function createSrcClient(settings: SrcClientSettings): SrcClient {
 			return
 		}
 		statistics.openCompleted++
+		troubles.delete(server)
 		link.connection = connection
 		connection.subscribe(`${link.inbox}.*`, {
 			callback: (error, message) => {
@@ -149,7 +159,15 @@ export function createSrcClient(settings: SrcClientSettings): SrcClient {
 		const code = (error as { code?: string } | undefined)?.code
 		if (code !== 'CONNECTION_REFUSED' && code !== 'TIMEOUT') statistics.openRequests++
 		statistics.communicationErrors++
+		tellTrouble(link.server, error as Error)
 		step({ kind: 'failed', server: link.server })
+	}
+
+	function tellTrouble(server: number, { message }: Error): void {
+		if (troubles.get(server) === message) return
+		troubles.set(server, message)
+		const name = addressOf(settings.servers[server]!)
+		settings.onTrouble?.(name, `The SRC server ${name} cannot be used: ${message}.`)
 	}
 
 	function lost(link: Link): void {

@@ -3,7 +3,7 @@
  * members of the queue group, checked, answered, and while the service stops, answered to the end.
  */
 import { setTimeout as sleep } from 'node:timers/promises'
-import { connect, type Msg, type NatsConnection } from 'nats'
+import type { Msg, NatsConnection } from 'nats'
 import {
 	type Answers,
 	decodeQuestion,
@@ -16,6 +16,7 @@ import {
 	subjectOf,
 	subjectToken,
 } from '../../domain/sae/protocol.ts'
+import { connect } from './connect.ts'
 import { connectionOptions, type NatsSecurity } from './connection.ts'
 
 export type SrcAnswerer = { readonly [K in QuestionKind]: (question: Questions[K]) => Answers[K] }

@@ -359,11 +359,17 @@ function hexadecimal(bytes: Uint8Array, offset: number, length: number): string 
 
 /**
  * The subscriber's MAC address in normal form (`02-00-00-00-00-01`), as RADIUS has it in
- * Calling-Station-Id; undefined for hardware that is not Ethernet's.
+ * Calling-Station-Id; undefined for hardware that is not Ethernet's, and for what no station has as
+ * its address (IEEE 802.3): all zeros, or that of a group.
  */
 export function clientMac({ bytes, htype, hlen }: DhcpPacket): string | undefined {
 	if (htype !== 1 || hlen !== 6) return undefined
-	let text = upperHexPairs[bytes[layout.chaddr]!]!
+	const first = bytes[layout.chaddr]!
+	if ((first & 1) !== 0) return undefined
+	if (first === 0 && readUint32(bytes, layout.chaddr + 1) === 0 && bytes[layout.chaddr + 5] === 0) {
+		return undefined
+	}
+	let text = upperHexPairs[first]!
 	for (let at = layout.chaddr + 1; at < layout.chaddr + 6; at++)
 		text += `-${upperHexPairs[bytes[at]!]}`
 	return text

@@ -22,8 +22,9 @@ import {
 	type Step,
 } from './command.ts'
 import { commands, hostnameCommand, parseIn, virtualRouterCommand } from './commands.ts'
-import { listenerConflict } from './listeners.ts'
+import { configurationConflict } from './conflicts.ts'
 import { isConfiguring, type Mode } from './mode.ts'
+import { transportCommand } from './sscc-commands.ts'
 
 export type ConfigurationError = {
 	readonly file: string
@@ -49,7 +50,7 @@ type Reading = {
 	/** A command that enters a mode failed: what follows may belong below it. */
 	readonly lost: boolean
 	readonly errors: readonly Omit<ConfigurationError, 'file'>[]
-	/** The line where each conflict between relay servers arose. */
+	/** The line where each conflict arose. */
 	readonly conflicts: ReadonlyMap<string, number>
 }
 
@@ -75,7 +76,7 @@ export function parseConfiguration(
 		if (reading.errors.length >= maximumErrors) break
 	}
 	const { configuration } = reading.context
-	const conflict = listenerConflict(configuration)
+	const conflict = configurationConflict(configuration)
 	if (conflict === undefined && reading.errors.length === 0) return { configuration }
 	const at = conflict === undefined ? undefined : (reading.conflicts.get(conflict) ?? lines.length)
 	const found = at === undefined ? [] : [{ line: at, column: 1, message: conflict! }]
@@ -134,7 +135,7 @@ function applyOutcome(
 				return { ...reading, lost: false, context: { ...reading.context, mode, virtualRouter } }
 			}
 			const { configuration } = outcome
-			const conflict = listenerConflict(configuration)
+			const conflict = configurationConflict(configuration)
 			const known = conflict === undefined || reading.conflicts.has(conflict)
 			const conflicts = known
 				? reading.conflicts
@@ -246,13 +247,42 @@ export function configurationLines(
 	configuration: Configuration,
 	secrets: Secrets,
 ): readonly string[] {
+	const head = hostnameLines(configuration)
+	const late = lateTransports(configuration)
+	const routers = configuration.virtualRouters.flatMap(({ name }) => {
+		const lines = virtualRouterLines(configuration, name, secrets)
+		return ['!', ...lines.filter(line => !late.get(name)?.includes(line))]
+	})
+	const rest = [...late].flatMap(([name, lines]) => ['!', routerHeading(name), ...lines])
+	return [...head, ...routers, ...rest]
+}
+
+/**
+ * Lines that name a virtual router further down, by virtual router: they can be typed when it is there,
+ * so they stand at the end.
+ */
+function lateTransports(configuration: Configuration): ReadonlyMap<string, readonly string[]> {
+	const names = configuration.virtualRouters.map(({ name }) => name)
+	const late = new Map<string, readonly string[]>()
+	for (const { name, src } of configuration.virtualRouters) {
+		const { transportRouter } = src
+		if (transportRouter === undefined) continue
+		if (names.indexOf(transportRouter) <= names.indexOf(name)) continue
+		const context = { configuration, virtualRouter: name, mode: configurationMode }
+		late.set(name, writtenCommands(transportCommand, context, 'clear', ''))
+	}
+	return late
+}
+
+function routerHeading(name: string): string {
+	const bindings = { name }
+	return commandText(pathFor(virtualRouterCommand, bindings), bindings, false)
+}
+
+/** The command that names the relay; none where it has the name that it has by itself. */
+export function hostnameLines(configuration: Configuration): readonly string[] {
 	const context = { configuration, virtualRouter: 'default', mode: configurationMode }
-	const head = writtenCommands(hostnameCommand, context, secrets, '')
-	const routers = configuration.virtualRouters.flatMap(({ name }) => [
-		'!',
-		...virtualRouterLines(configuration, name, secrets),
-	])
-	return [...head, ...routers]
+	return writtenCommands(hostnameCommand, context, 'hidden', '')
 }
 
 /** The commands that make one virtual router, as a start of the relay records them. */
@@ -262,9 +292,7 @@ export function virtualRouterLines(
 	secrets: Secrets,
 ): readonly string[] {
 	const context = { configuration, virtualRouter: name, mode: configurationMode }
-	const bindings = { name }
-	const heading = commandText(pathFor(virtualRouterCommand, bindings), bindings, false)
-	return [heading, ...modeLines(context, secrets, '')]
+	return [routerHeading(name), ...modeLines(context, secrets, '')]
 }
 
 /** The text of the configuration file. */

@@ -16,8 +16,8 @@ import {
 } from './command.ts'
 import { parseIn, scopesOf } from './commands.ts'
 import { configurationLines, maximumLineLength } from './configuration-text.ts'
+import { configurationConflict } from './conflicts.ts'
 import { applyFilter } from './filter.ts'
-import { listenerConflict } from './listeners.ts'
 import { isConfiguring, type Mode, modePath, promptText } from './mode.ts'
 import type { Operator } from './operator.ts'
 
@@ -173,7 +173,7 @@ async function configure(
 	const next = { ...session, mode, virtualRouter }
 	// Said once more, a command changes nothing, and nothing is recorded.
 	if (JSON.stringify(configuration) === JSON.stringify(context.configuration)) return done(next, [])
-	const conflict = listenerConflict(configuration)
+	const conflict = configurationConflict(configuration)
 	if (conflict !== undefined) return refuse(session, conflict)
 	const why = await operator.configure(configuration, {
 		virtualRouter: context.virtualRouter,

@@ -174,7 +174,10 @@ const retryCommand = setting<number>({
 		changeSrc(context, { ...virtualRouterOf(context).src, retrySeconds }),
 })
 
-const sourceWords = [sscc, keyword('sourceAddress', 'Address that connections come from')] as const
+const sourceWords = [
+	sscc,
+	keyword('sourceAddress', 'Address that the connections to the servers come from'),
+] as const
 
 const sourceCommand = command({
 	modes: global,
@@ -183,11 +186,7 @@ const sourceCommand = command({
 		parameter('address', unicastAddress, 'IP address of one of the interfaces'),
 	],
 	run: (context, { address }) =>
-		changeSrc(
-			context,
-			{ ...virtualRouterOf(context).src, sourceAddress: address },
-			`It is noted and shown; the system's routes decide, so give the route to the servers "src ${address}" as well.`,
-		),
+		changeSrc(context, { ...virtualRouterOf(context).src, sourceAddress: address }),
 	no: sourceWords,
 	undo: context => {
 		const { sourceAddress: _, ...src } = virtualRouterOf(context).src
@@ -201,10 +200,11 @@ const sourceCommand = command({
 
 const transportWords = [
 	sscc,
-	keyword('transportRouter', 'Virtual router that connections go through'),
+	keyword('transportRouter', 'Virtual router whose address the connections come from'),
 ] as const
 
-const transportCommand = command({
+/** It names another virtual router, which may stand further down in a configuration. */
+export const transportCommand = command({
 	modes: global,
 	syntax: [
 		...transportWords,
@@ -213,11 +213,7 @@ const transportCommand = command({
 		),
 	],
 	run: (context, { router }) =>
-		changeSrc(
-			context,
-			{ ...virtualRouterOf(context).src, transportRouter: router },
-			"It is noted and shown; all virtual routers share this system's routes.",
-		),
+		changeSrc(context, { ...virtualRouterOf(context).src, transportRouter: router }),
 	no: transportWords,
 	undo: context => {
 		const { transportRouter: _, ...src } = virtualRouterOf(context).src

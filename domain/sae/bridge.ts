@@ -9,7 +9,7 @@ import { shadowPool } from '../lease-state.ts'
 import type { PoolChoice } from '../pool.ts'
 import type { Session } from '../session-table.ts'
 import type { SrcAnswer, SrcFailure, SrcInfo, SrcOutcome } from './client.ts'
-import { type DhcpOptions, reportable } from './dhcp-options.ts'
+import { type DhcpOptions, relayAgent, relayAgentText, reportable } from './dhcp-options.ts'
 import type { SrcDebt, SrcDecision, SrcLogin, SrcTable } from './logins.ts'
 import type {
 	AddressAnswer,
@@ -47,32 +47,50 @@ export function poolRequested(
 	dhcpOptions: DhcpOptions,
 	at: number,
 ): Extract<NewEvent, { type: 'PoolRequested' }> {
-	const { user, class: radiusClass, serviceBundle, wap, ssid } = session
+	const { user, class: radiusClass, serviceBundle, wap, ssid, port } = session
 	const data = {
 		mac,
 		client,
 		interface: on,
 		dhcpOptions,
 		...known({ user, class: radiusClass, serviceBundle, wap: wap || undefined, ssid }),
+		...known({ nasPortId: portIdentifier(port, dhcpOptions) }),
 		...(giaddr === 0 ? {} : { giaddr: formatIpv4(giaddr) }),
 	}
 	return { stream: subscriberStream(router, mac), type: 'PoolRequested', v: 1, at, data }
 }
 
-/** The question that the event says was asked; `alias` is the operator's word for the interface. */
+/**
+ * Where a subscriber is attached, as text: what the access point calls its port, else the circuit that
+ * the DHCP relay agent names (RFC 3046 §3.1).
+ */
+function portIdentifier(port: Session['port'], dhcpOptions: DhcpOptions): string | undefined {
+	const text = port === undefined ? relayAgentText(dhcpOptions, relayAgent.circuitId) : `${port}`
+	return text || undefined
+}
+
+/** What an interface is called: by the operator (RFC 2863 ifAlias), and by the system (ifDescr). */
+export type InterfaceWords = { readonly alias?: string; readonly description?: string }
+
+function interfaceWords({ alias, description }: InterfaceWords) {
+	return known({ ifAlias: alias, ifDesc: description })
+}
+
+/** The question that the event says was asked. */
 export function discoverQuestion(
 	router: string,
 	data: EventData<'PoolRequested'>,
-	alias: string | undefined,
+	words: InterfaceWords,
 ): DiscoverRequest {
 	const { mac, interface: on, dhcpOptions, user, class: radiusClass, serviceBundle } = data
-	const { wap, ssid, giaddr } = data
+	const { wap, ssid, giaddr, nasPortId } = data
 	return {
 		macAddress: mac,
 		virtualRouterName: router,
 		interfaceName: on,
 		dhcpOptions,
-		...known({ userName: user, radiusClass, serviceBundle, wap, ssid, giaddr, ifAlias: alias }),
+		...known({ userName: user, radiusClass, serviceBundle, wap, ssid, giaddr, nasPortId }),
+		...interfaceWords(words),
 	}
 }
 
@@ -152,18 +170,25 @@ function shared({ mac, address, interface: on, wap, ssid }: SrcLogin, router: st
 	}
 }
 
-/** The same every time that it is told: SRC names the session by it. */
-export function addressReport(router: string, login: SrcLogin): AddressReport {
+/** Told again it names the same session: MAC, address and time are the login's own. */
+export function addressReport(
+	router: string,
+	login: SrcLogin,
+	words: InterfaceWords = {},
+): AddressReport {
 	const { user, class: radiusClass, serviceBundle, giaddr, pool, leaseSeconds } = login
+	const { dhcpOptions = {} } = login
 	return {
 		...shared(login, router),
 		interfaceName: login.interface ?? 'unknown',
-		dhcpOptions: login.dhcpOptions === undefined ? {} : reportable(login.dhcpOptions),
+		dhcpOptions: reportable(dhcpOptions),
 		event: login.authenticated ? 'AUTHADDR' : 'ADDR',
 		at: login.since,
 		leaseTime: leaseSeconds,
 		...known({ poolName: pool === shadowPool ? undefined : pool }),
 		...known({ userName: user, radiusClass, serviceBundle, giaddr }),
+		...known({ nasPortId: portIdentifier(login.port, dhcpOptions) }),
+		...interfaceWords(words),
 	}
 }
 

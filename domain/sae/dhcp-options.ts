@@ -2,6 +2,7 @@
  * DHCP options inside a message: an object from option number to the option's octets in base64,
  * `{ "12": "bGFwdG9w" }`. An option that a client split (RFC 3396) is joined before it gets here.
  */
+import { readTextOrHex } from '../radius/packet.ts'
 
 export type DhcpOptions = Readonly<Record<string, string>>
 
@@ -55,4 +56,10 @@ export function relayAgentSubOption(options: DhcpOptions, wanted: number): Uint8
 		at = end
 	}
 	return undefined
+}
+
+/** The same as text: where the octets are not printable, `0x` and hexadecimal digits. */
+export function relayAgentText(options: DhcpOptions, wanted: number): string | undefined {
+	const octets = relayAgentSubOption(options, wanted)
+	return octets === undefined ? undefined : readTextOrHex(octets, 0, octets.length)
 }

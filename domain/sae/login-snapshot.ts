@@ -60,6 +60,7 @@ function restoredLogin(login: SrcLogin): SrcLogin {
 		serviceBundle: login.serviceBundle,
 		wap: login.wap,
 		ssid: login.ssid,
+		port: login.port,
 		interface: login.interface,
 		giaddr: login.giaddr,
 		pool: login.pool,

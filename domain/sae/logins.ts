@@ -23,6 +23,7 @@ export type SrcLogin = {
 	readonly serviceBundle: string | undefined
 	readonly wap: string | undefined
 	readonly ssid: string | undefined
+	readonly port: Session['port']
 	readonly interface: string | undefined
 	readonly giaddr: string | undefined
 	/** `shadowPool` where an external server gave the address. */
@@ -186,6 +187,7 @@ function addressTaken(
 		serviceBundle: sharedText(decision?.serviceBundle) ?? session?.serviceBundle,
 		wap: session?.wap,
 		ssid: session?.ssid,
+		port: session?.port,
 		interface: sharedText(data.interface),
 		giaddr: data.giaddr,
 		pool: sharedText(data.pool),

@@ -3,8 +3,7 @@
  * criteria all hold decides; `default`, the last one, has none. `rules-text.ts` reads them.
  */
 import { parseIpv4 } from '../address.ts'
-import { readTextOrHex } from '../radius/packet.ts'
-import { type DhcpOptions, relayAgent, relayAgentSubOption } from './dhcp-options.ts'
+import { relayAgent, relayAgentText } from './dhcp-options.ts'
 import { hash32 } from './hash.ts'
 import type { Pattern } from './pattern.ts'
 import type { Decision, DiscoverRequest } from './protocol.ts'
@@ -18,6 +17,9 @@ export const textFields = [
 	'wap',
 	'ssid',
 	'interface',
+	'if-alias',
+	'if-desc',
+	'nas-port-id',
 	'circuit-id',
 	'remote-id',
 	'virtual-router',
@@ -130,10 +132,16 @@ function textOf(field: TextField, request: DiscoverRequest): string | undefined 
 			return request.ssid
 		case 'interface':
 			return request.interfaceName
+		case 'if-alias':
+			return request.ifAlias
+		case 'if-desc':
+			return request.ifDesc
+		case 'nas-port-id':
+			return request.nasPortId
 		case 'circuit-id':
-			return agentText(request.dhcpOptions, relayAgent.circuitId)
+			return relayAgentText(request.dhcpOptions, relayAgent.circuitId)
 		case 'remote-id':
-			return agentText(request.dhcpOptions, relayAgent.remoteId)
+			return relayAgentText(request.dhcpOptions, relayAgent.remoteId)
 		case 'virtual-router':
 			return request.virtualRouterName
 		default:
@@ -148,12 +156,6 @@ export function realmOf(userName: string | undefined): string | undefined {
 	if (at >= 0) return userName.slice(at + 1)
 	const backslash = userName.indexOf('\\')
 	return backslash > 0 ? userName.slice(0, backslash) : undefined
-}
-
-/** Text where the octets are printable, else `0x` and hexadecimal digits. */
-function agentText(options: DhcpOptions, subOption: number): string | undefined {
-	const octets = relayAgentSubOption(options, subOption)
-	return octets === undefined ? undefined : readTextOrHex(octets, 0, octets.length)
 }
 
 /**

@@ -13,9 +13,9 @@ import {
 	readTextOrHex,
 	readUint32,
 } from '../../domain/radius/packet.ts'
-import type { AttributeIndex } from '../../domain/request.ts'
 import { watchdogHeard } from '../../domain/upstream.ts'
 import { reserve } from './answer-cache.ts'
+import { warnOfOptions } from './dhcp-log.ts'
 import { settle, stateText, triesOf } from './dispatch.ts'
 import { type Engine, nextAuthenticator, queueAnswer, record } from './engine.ts'
 import { type Exchange, writeAuthenticator } from './exchange.ts'
@@ -151,7 +151,7 @@ function decideAnswer(
 	bytes: Uint8Array,
 	length: number,
 ): Decision {
-	const { index, state, at } = engine
+	const { state, at } = engine
 	const answered = {
 		at,
 		exchange: exchange.position,
@@ -172,10 +172,10 @@ function decideAnswer(
 				router: exchange.peer.listener.router,
 				mac: exchange.mac,
 				wap: exchange.wap,
-				facts: acceptFacts(exchange, bytes, length, index),
+				facts: acceptFacts(engine, exchange, bytes, length),
 			})
 		case codes.accessReject: {
-			const messageAt = index.first[attribute.replyMessage]!
+			const messageAt = engine.index.first[attribute.replyMessage]!
 			const replyMessage =
 				messageAt === 0 ? undefined : readText(bytes, messageAt + 2, bytes[messageAt + 1]! - 2)
 			return decide(state, { kind: 'reject', ...answered, replyMessage })
@@ -203,14 +203,16 @@ type AcceptFacts = Extract<Parameters<typeof decide>[1], { kind: 'accept' }>['fa
 
 /** What an Access-Accept says about the session that may follow. */
 function acceptFacts(
+	engine: Engine,
 	exchange: Exchange,
 	bytes: Uint8Array,
 	length: number,
-	index: AttributeIndex,
 ): AcceptFacts {
 	const facts: { -readonly [K in keyof AcceptFacts]: AcceptFacts[K] } = {}
-	const { first } = index
+	const { first } = engine.index
 	if (exchange.ssid !== undefined) facts.ssid = exchange.ssid
+	if (exchange.nasPortId !== undefined) facts.nasPortId = exchange.nasPortId
+	else if (exchange.nasPort !== undefined) facts.nasPort = exchange.nasPort
 	let at = first[attribute.userName]!
 	const user = at === 0 ? exchange.user : readText(bytes, at + 2, bytes[at + 1]! - 2)
 	if (user !== undefined) facts.user = user
@@ -236,8 +238,11 @@ function acceptFacts(
 	if (dns.length > 0) facts.dns = dns
 	const wins = vendorAddresses(bytes, length, vendorFrom, erx.primaryWins, erx.secondaryWins)
 	if (wins.length > 0) facts.wins = wins
-	const dhcpOptions = dhcpOptionsOf(bytes, length, vendorFrom)
-	if (dhcpOptions !== undefined) facts.dhcpOptions = dhcpOptions
+	const raw = dhcpOptionsIn(bytes, length, vendorFrom)
+	if (raw.length === 0) return facts
+	const checked = checkOptions(raw)
+	if (checked === true) facts.dhcpOptions = Buffer.from(raw).toString('hex')
+	else warnOfOptions(engine, exchange.peer.listener.router, exchange.upstream!.name, checked)
 	return facts
 }
 
@@ -253,17 +258,15 @@ function vendorAddresses(
 		.map(at => formatIpv4(readUint32(bytes, at + 2)))
 }
 
-/** All of DHCP-Options [26-55] as hexadecimal digits; undefined where they are no options. */
-function dhcpOptionsOf(bytes: Uint8Array, length: number, from: number): string | undefined {
+/** All of DHCP-Options [26-55] in a row. */
+function dhcpOptionsIn(bytes: Uint8Array, length: number, from: number): Uint8Array {
 	const octets: number[] = []
 	const find = (after: number) =>
 		findVendorAttribute(bytes, length, vendor.juniperErx, erx.dhcpOptions, after)
 	for (let at = find(from); at >= 0; at = find(at + 1)) {
 		octets.push(...bytes.subarray(at + 2, at + bytes[at + 1]!))
 	}
-	const raw = Uint8Array.from(octets)
-	if (raw.length === 0 || checkOptions(raw) !== true) return undefined
-	return Array.from(raw, octet => octet.toString(16).padStart(2, '0')).join('')
+	return Uint8Array.from(octets)
 }
 
 /** The next request of this conversation carries the State that the server gives here. */

@@ -2,7 +2,7 @@
 import type { DatagramSocket } from '../../adapters/radius/transport.ts'
 import { parseIpv4 } from '../../domain/address.ts'
 import type { Configuration, VirtualRouter } from '../../domain/configuration.ts'
-import { dynamicRequestPorts } from '../../domain/junose/listeners.ts'
+import { dynamicRequestPorts } from '../../domain/junose/conflicts.ts'
 import { createMd5Key, type Md5Key } from '../../domain/radius/md5.ts'
 import { bindFailure, closeSocket } from './configure.ts'
 import {

@@ -1,5 +1,6 @@
 /** Brings the configuration of the SRC clients into force. */
 import type { Configuration, SrcSettings } from '../../domain/configuration.ts'
+import { srcSource } from '../../domain/sae/source.ts'
 import { type Engine, record } from './engine.ts'
 import { newBridge, noteServer, type SrcBridge, takeIgnored } from './src-bridge.ts'
 
@@ -11,17 +12,19 @@ export async function planSrc(
 	opened: SrcBridge[],
 ): Promise<string | undefined> {
 	const kept = new Map<string, SrcBridge>()
-	for (const { name, src } of next.virtualRouters) {
+	for (const router of next.virtualRouters) {
+		const { name, src } = router
 		if (!src.enabled) continue
 		const there = engine.src.get(name)
-		if (there !== undefined && sameClient(there.settings, src)) {
+		const source = srcSource(next, router)
+		if (there !== undefined && there.source === source && sameClient(there.settings, src)) {
 			kept.set(name, there)
 			plan.push(() => {
 				there.settings = src
 			})
 			continue
 		}
-		const bridge = await newBridge(engine, name, src)
+		const bridge = await newBridge(engine, name, src, source)
 		if ('refused' in bridge) return bridge.refused
 		opened.push(bridge)
 		kept.set(name, bridge)
@@ -30,7 +33,7 @@ export async function planSrc(
 	return undefined
 }
 
-/** Whatever else is configured is shown and changes nothing in the client. */
+/** Beside where its connections come from. */
 function sameClient(a: SrcSettings, b: SrcSettings): boolean {
 	const facts = ({ servers, retrySeconds, localRules }: SrcSettings) =>
 		JSON.stringify([servers, retrySeconds, localRules])

@@ -145,20 +145,35 @@ function times(leaseSeconds: number): DhcpOption[] {
 type Configured = Exclude<LeaseReply, { kind: 'nak' }>
 
 /** What the client asked for of the pool's options; where RADIUS or SRC says something else, that. */
-function configured(packet: DhcpPacket, { pool, session, decision }: Configured): DhcpOption[] {
+function configured(packet: DhcpPacket, reply: Configured): DhcpOption[] {
+	const { pool, session, decision } = reply
 	const requested = readOctets(packet, options.parameterRequestList)
 	const addressing = session?.addressing
-	const all = addressing === undefined ? poolOptions(pool) : overridden(pool, addressing)
+	const address = reply.kind === 'inform' ? packet.ciaddr : reply.address
+	const all = addressing === undefined ? poolOptions(pool) : overridden(pool, addressing, address)
 	// The mask goes to everybody: without it an address is of no use.
 	const wanted = all.filter(
 		({ code }) =>
 			requested === undefined || requested.includes(code) || code === options.subnetMask.code,
 	)
+	const raw = addressing?.dhcpOptions
 	const given =
-		addressing?.dhcpOptions === undefined
-			? wanted
-			: mergeOptions(wanted, readOptions(hexOctets(addressing.dhcpOptions)))
-	return decision === undefined ? given : mergeOptions(given, decidedOptions(decision))
+		raw === undefined ? wanted : mergeOptions(wanted, notOurs(readOptions(hexOctets(raw))))
+	const list = decision === undefined ? given : mergeOptions(given, decidedOptions(decision))
+	return requested === undefined ? list : inRequestedOrder(list, requested)
+}
+
+/**
+ * RFC 2132 §9.8: in the order in which the client asks, which is its preference where there is not
+ * room for all; §3.3: the mask before the routers. What it did not ask for comes last.
+ */
+function inRequestedOrder(list: readonly DhcpOption[], requested: Uint8Array): DhcpOption[] {
+	const rank = ({ code }: DhcpOption) => {
+		if (code === options.subnetMask.code) return -1
+		const at = requested.indexOf(code)
+		return at < 0 ? requested.length : at
+	}
+	return [...list].sort((a, b) => rank(a) - rank(b))
 }
 
 /** What only the server itself can say: nobody else's word for it reaches a client. */
@@ -173,6 +188,10 @@ const ownOptions: readonly number[] = [
 	options.relayAgentInformation.code,
 ]
 
+function notOurs(given: readonly DhcpOption[]): DhcpOption[] {
+	return given.filter(({ code }) => !ownOptions.includes(code))
+}
+
 /** SRC's options, and the boot server and file as options 66 and 67 beside their header fields. */
 function decidedOptions({ dhcpOptions, bootServer, bootFile }: SrcDecision): DhcpOption[] {
 	const list: DhcpOption[] = []
@@ -182,10 +201,7 @@ function decidedOptions({ dhcpOptions, bootServer, bootFile }: SrcDecision): Dhc
 		code: Number(code),
 		value: decodeOctets(text),
 	}))
-	return mergeOptions(
-		list,
-		own.filter(({ code }) => !ownOptions.includes(code)),
-	)
+	return mergeOptions(list, notOurs(own))
 }
 
 const made = new WeakMap<Pool, DhcpOption[]>()
@@ -206,13 +222,27 @@ function poolOptions(pool: Pool): DhcpOption[] {
 	return list
 }
 
-function overridden(pool: Pool, { framedNetmask, dns, wins }: Addressing): DhcpOption[] {
+function overridden(
+	pool: Pool,
+	{ framedNetmask, dns, wins }: Addressing,
+	address: number,
+): DhcpOption[] {
 	const list: DhcpOption[] = []
-	const mask = framedNetmask === undefined ? undefined : parseIpv4(framedNetmask)
-	if (mask !== undefined) list.push(encodeOption(options.subnetMask, mask))
+	const mask = framedNetmask === undefined ? 0 : (parseIpv4(framedNetmask) ?? 0)
+	if (isMask(mask)) {
+		list.push(encodeOption(options.subnetMask, mask))
+		// The pool's own is that of another network then.
+		list.push(encodeOption(options.broadcastAddress, (address | ~mask) >>> 0))
+	}
 	addAddresses(list, options.domainNameServer, dns ?? [])
 	addAddresses(list, options.netbiosNameServer, wins ?? [])
 	return list.length === 0 ? poolOptions(pool) : mergeOptions(poolOptions(pool), list)
+}
+
+/** Ones, then zeros; no ones at all are none. */
+function isMask(mask: number): boolean {
+	const zeros = ~mask >>> 0
+	return mask !== 0 && (zeros & (zeros + 1)) === 0
 }
 
 type AddressList = typeof options.router | typeof options.domainNameServer

@@ -15,6 +15,8 @@ export type DhcpInterface = {
 	readonly addresses: readonly number[]
 	/** What the operator calls it. */
 	readonly alias?: string
+	/** What the system makes of it: kind and name. */
+	readonly description?: string
 }
 
 /** What the server asks of the machine; a simulation has its own. */
@@ -104,6 +106,8 @@ export type Dhcp = {
 	interfacesAt: number
 	/** Every message is decoded into this one. */
 	readonly packet: DhcpPacket
+	/** Virtual routers and upstream servers whose DHCP-Options [26-55] were useless, and told of. */
+	readonly reproached: Set<string>
 }
 
 export function newDhcp(): Dhcp {
@@ -116,6 +120,7 @@ export function newDhcp(): Dhcp {
 		own: new Set(),
 		interfacesAt: Number.NEGATIVE_INFINITY,
 		packet: createDhcpPacket(),
+		reproached: new Set(),
 	}
 }
 

@@ -33,6 +33,7 @@ import type { Session } from '../../domain/session-table.ts'
 import { routerState } from '../../domain/state.ts'
 import { mayDecline } from './decline-limit.ts'
 import { receiveFromClient, receiveFromServer, tickExternal } from './dhcp-external.ts'
+import { logPoolWarnings } from './dhcp-log.ts'
 import { sendReply } from './dhcp-reply.ts'
 import {
 	type Asked,
@@ -45,6 +46,7 @@ import {
 	takeDhcpDiscards,
 } from './dhcp-service.ts'
 import {
+	type CommitSharing,
 	type Engine,
 	endTurnSoon,
 	presentTime,
@@ -58,7 +60,7 @@ import { askSrc, wasJustAsked } from './src-bridge.ts'
  * Commits for DHCP alone keep this distance: to make one message durable costs several times what
  * all else about it does, and a client that gets its address waits for two of them at most.
  */
-const commitSpacingMs = 2
+const commitSharing: CommitSharing = { spacingMs: 2, enough: 16 }
 /** How long an address is listened for, and how many are at once. */
 const pingMs = 500
 const pingLimit = 256
@@ -248,7 +250,7 @@ function answer(engine: Engine, listener: DhcpListener, service: DhcpService, as
 	if (reply === undefined) return
 	sendReply(engine, listener, service, asked, reply)
 	if (events.length > 0) {
-		queueAnswer(engine, listener, commitSpacingMs)
+		queueAnswer(engine, listener, commitSharing)
 		return
 	}
 	// It rests on nothing new, or on what leaves with this turn.
@@ -379,7 +381,9 @@ export function tickDhcp(engine: Engine): void {
 		for (const address of due.lapsed) {
 			followLease(service.pools, address, leaseAt(leases, address), context.steadyAt)
 		}
-		record(engine, poolWarnings(contextOf(engine, service)))
+		const warnings = poolWarnings(contextOf(engine, service))
+		record(engine, warnings)
+		logPoolWarnings(engine, service, warnings)
 		record(engine, takeDhcpDiscards(service, engine.at))
 	}
 }

@@ -123,8 +123,8 @@ export type Engine = {
 	/** Answers that rest on the batch and leave when it is on disk, and when that is at the latest. */
 	answersQueued: number
 	answersDue: number
-	/** The distance to the last commit that they keep: the shortest that one of them asks for. */
-	answersSpacingMs: number
+	/** How they share a commit: as the one of them that waits least. */
+	sharing: CommitSharing
 	/** Monotonic milliseconds of the last commit. */
 	committedAt: number
 	readonly touchedListeners: Flushable[]
@@ -164,9 +164,15 @@ const slowReportEveryMs = 10_000
  * many. As soon as nothing comes, or at these limits, they leave.
  */
 const answersPerCommit = 256
-/** Where datagrams come one by one, commits keep this distance; the first after a pause does not wait. */
-const commitSpacingMs = 0.4
 const answerDelayMs = 2
+/**
+ * Where datagrams come one by one, commits keep a distance, and the first after a pause does not
+ * wait. Fewer answers than `enough` wait for that, unless nothing comes any more: then everybody who
+ * would send something is waiting for these answers.
+ */
+export type CommitSharing = { readonly spacingMs: number; readonly enough: number }
+const radiusSharing: CommitSharing = { spacingMs: 0.4, enough: answersPerCommit }
+const quietMs = 0.4
 /** Datagrams taken from one socket in one turn, in batches: the others get their turn, too. */
 const batchesPerSocket = 4
 
@@ -194,7 +200,7 @@ export function createEngine(
 		batchDue: 0,
 		answersQueued: 0,
 		answersDue: 0,
-		answersSpacingMs: 0,
+		sharing: radiusSharing,
 		committedAt: Number.NEGATIVE_INFINITY,
 		touchedListeners: [],
 		touchedUpstreams: [],
@@ -260,9 +266,11 @@ function commitWaitUs(engine: Engine, busy: boolean): number | undefined {
 	if (answersQueued === 0 || answersQueued >= answersPerCommit || now >= engine.answersDue) {
 		return undefined
 	}
-	const pause = engine.committedAt + engine.answersSpacingMs - now
-	if (pause > 0) return pause * 1000
-	return busy ? 0 : undefined
+	const { spacingMs, enough } = engine.sharing
+	const pauseMs = engine.committedAt + spacingMs - now
+	if (pauseMs <= 0 || answersQueued >= enough) return busy ? 0 : undefined
+	if (pauseMs <= quietMs) return pauseMs * 1000
+	return busy ? quietMs * 1000 : undefined
 }
 
 /** Takes what a socket has, and tells how many datagrams that was. */
@@ -410,15 +418,11 @@ export function nextAuthenticator(engine: Engine): Uint8Array {
 }
 
 /** An answer was queued that rests on the events of this turn. */
-export function queueAnswer(
-	engine: Engine,
-	listener: Flushable,
-	spacingMs = commitSpacingMs,
-): void {
+export function queueAnswer(engine: Engine, listener: Flushable, sharing = radiusSharing): void {
 	if (engine.answersQueued === 0) {
 		engine.answersDue = engine.now + answerDelayMs
-		engine.answersSpacingMs = spacingMs
-	} else if (spacingMs < engine.answersSpacingMs) engine.answersSpacingMs = spacingMs
+		engine.sharing = sharing
+	} else if (sharing.spacingMs < engine.sharing.spacingMs) engine.sharing = sharing
 	engine.answersQueued++
 	touchListener(engine, listener)
 }

@@ -28,6 +28,8 @@ export type Exchange = {
 	mac: string
 	wap: string
 	ssid: string | undefined
+	nasPort: number | undefined
+	nasPortId: string | undefined
 	/** User-Name of the request. */
 	user: string | undefined
 	/** Undefined for an Access-Request. */
@@ -89,6 +91,8 @@ export function newExchange(peer: Peer, identifier: number, client: Client): Exc
 		mac: '',
 		wap: '',
 		ssid: undefined,
+		nasPort: undefined,
+		nasPortId: undefined,
 		user: undefined,
 		status: undefined,
 		upstream: undefined,

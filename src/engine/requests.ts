@@ -230,6 +230,8 @@ function takeAccessRequest(
 	exchange.mac = station.mac
 	exchange.wap = station.wap
 	exchange.ssid = station.ssid
+	exchange.nasPort = station.nasPort
+	exchange.nasPortId = station.nasPortId
 	exchange.user = station.user
 	exchange.stream = decision.events[firstMessageAuthenticator ? 1 : 0]!.stream
 	record(engine, decision.events)

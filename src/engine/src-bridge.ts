@@ -13,6 +13,7 @@ import {
 	debtLimit,
 	discoverQuestion,
 	givenUp,
+	type InterfaceWords,
 	poolRequested,
 	type SrcReply,
 	serverChanged,
@@ -32,6 +33,8 @@ import { type Engine, presentTime, record } from './engine.ts'
 export type OpenSrc = (
 	router: string,
 	settings: SrcSettings,
+	/** The address that connections come from; undefined: as routed. */
+	source: string | undefined,
 	/** Told whenever another server is asked, or none. */
 	onChange: (info: SrcInfo) => void,
 ) => Promise<SrcClient | { readonly refused: string }>
@@ -39,6 +42,8 @@ export type OpenSrc = (
 export type SrcBridge = {
 	readonly router: string
 	settings: SrcSettings
+	/** The address that its connections come from; undefined: as routed. */
+	readonly source: string | undefined
 	readonly client: SrcClient
 	/** Whom the last `SrcServerChanged` named; empty: nobody. */
 	server: string
@@ -73,12 +78,13 @@ export async function newBridge(
 	engine: Engine,
 	router: string,
 	settings: SrcSettings,
+	source: string | undefined,
 ): Promise<SrcBridge | { readonly refused: string }> {
 	const { openSrc } = engine.parts
 	if (openSrc === undefined) return { refused: 'This relay has no SRC client.' }
 	// The client may speak before it is handed over.
 	let bridge: SrcBridge | undefined
-	const client = await openSrc(router, settings, info => {
+	const client = await openSrc(router, settings, source, info => {
 		if (bridge === undefined || engine.src.get(router) !== bridge) return
 		presentTime(engine)
 		noteServer(engine, bridge, info)
@@ -87,6 +93,7 @@ export async function newBridge(
 	bridge = {
 		router,
 		settings,
+		source,
 		client,
 		server: '',
 		askedAt: new Map(),
@@ -136,14 +143,13 @@ export async function askSrc(
 	const event = poolRequested(router, request, session, questionOptions(packet), engine.at)
 	record(engine, [event])
 	const position = engine.state.position
-	const alias = interfaceAlias(engine, request.interface)
-	const question = discoverQuestion(router, event.data, alias)
+	const question = discoverQuestion(router, event.data, wordsFor(engine, request.interface))
 	return srcReply(position, await client.discover(question).catch(failed))
 }
 
-function interfaceAlias(engine: Engine, name: string): string | undefined {
-	for (const each of engine.dhcp.interfaces.values()) if (each.name === name) return each.alias
-	return undefined
+function wordsFor(engine: Engine, name: string | undefined): InterfaceWords {
+	for (const each of engine.dhcp.interfaces.values()) if (each.name === name) return each
+	return {}
 }
 
 function questionOptions(packet: DhcpPacket): DhcpOptions {
@@ -190,7 +196,8 @@ async function tellLogin(
 ): Promise<void> {
 	const { router, client } = bridge
 	bridge.telling.add(key)
-	const outcome = await client.address(addressReport(router, login)).catch(failed)
+	const report = addressReport(router, login, wordsFor(engine, login.interface))
+	const outcome = await client.address(report).catch(failed)
 	bridge.telling.delete(key)
 	if (engine.stopped) return
 	presentTime(engine)

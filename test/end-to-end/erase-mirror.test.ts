@@ -8,11 +8,15 @@ import { spellingsOf } from '../../domain/erasure.ts'
 import { type EventStoreNode, startEventStoreNode } from '../eventstoredb/server.ts'
 import { startHomeServer } from './home-server.ts'
 import { startLoad } from './load.ts'
-import { aloud, endAll, run, temporaryFolder, until } from './processes.ts'
+import { aloud, canRun, endAll, freePorts, run, temporaryFolder, until } from './processes.ts'
 import { type RelayProcess, startRelay, upstreamSecret, wapSecret } from './relay-process.ts'
+import { calledStation, openWap, radclient } from './wap.ts'
+import { accountingRequest, attribute, type } from './wire.ts'
 
 const main = resolve(import.meta.dirname, '../../src/main.ts')
 const radledger = (...args: string[]) => run(process.execPath, [main, ...args])
+const dynamicSecret = 'secret-of-the-dynamic-server'
+let dynamicPort: number
 let node: EventStoreNode
 let relay: RelayProcess
 const url = () => `esdb://127.0.0.1:${node.port}?tls=false`
@@ -22,10 +26,23 @@ test.before(
 		const home = await startHomeServer(upstreamSecret)
 		node = await startEventStoreNode()
 		const server = { address: '127.0.0.1', authentication: home.port, accounting: home.port }
-		relay = await startRelay({ servers: [server], flags: ['--eventstore', url()] })
+		const [dynamic] = (await freePorts(1)) as [number]
+		dynamicPort = dynamic
+		relay = await startRelay({
+			servers: [server],
+			global: [
+				'radius dynamic-request server 127.0.0.1',
+				` key ${dynamicSecret}`,
+				` udp-port ${dynamic}`,
+				' subscriber disconnect',
+				'exit',
+			],
+			flags: ['--eventstore', url()],
+		})
 		const load = await startLoad(relay, wapSecret, 4)
 		await load.answers(100)
 		load.stop()
+		await visitOfErika()
 	}),
 )
 test.after(async () => {
@@ -47,11 +64,40 @@ async function untilMirrored(): Promise<void> {
 	)
 }
 
-test('erase says what it could not reach, erase-mirror does that, and restore finds nothing', async () => {
-	const { data } = relay.events('AccessAccepted').at(-1)!
-	const mac = String(data['mac'])
-	const traces = spellingsOf(mac)
+const mac = '02-AB-CD-EF-01-23'
+const user = 'erika.mustermann'
+const address = '10.77.3.9'
+/** Whatever may tell of her: no other text of the test has any of it. */
+const traces = [...spellingsOf(mac), user, address, '0a4d0309', '0A4D0309', '10-77-3-9']
+
+/** Accounting, a command that names her, and a Disconnect-Request after she is gone. */
+async function visitOfErika(): Promise<void> {
+	const wap = await openWap(relay.accounting)
+	for (const [identifier, status] of [1, 3].entries()) {
+		const request = accountingRequest(wapSecret, identifier, [
+			attribute(type.acctStatusType, status),
+			attribute(type.acctSessionId, `${user}-1`),
+			attribute(type.userName, user),
+			attribute(type.callingStationId, mac),
+			attribute(type.calledStationId, calledStation),
+			attribute(8, Buffer.from([10, 77, 3, 9])),
+		])
+		assert.ok(await wap.ask(request.bytes), 'the accounting is answered')
+	}
+	wap.close()
+	const commands = ['ip dhcp-local pool a', 'network 10.1.0.0 255.255.0.0']
+	const typed = [...commands, `reserve 10.1.0.9 ${mac}`, 'no reserve 10.1.0.9', 'end', 'exit']
+	const input = ['enable', 'configure terminal', ...typed, ''].join('\n')
+	await run(process.execPath, [main, 'shell', '--data', relay.data], { input })
+	assert.is(relay.events('ConfigurationChanged').length, 4)
 	await relay.exec(`clear subscriber ${mac}`)
+	if (!canRun('a Disconnect-Request', 'radclient')) return
+	const named = `User-Name = "${user}"\nAcct-Session-Id = "gone"`
+	await radclient(dynamicPort, 'disconnect', dynamicSecret, named)
+	assert.is(relay.events('DisconnectRequested').length, 1)
+}
+
+test('erase says what it could not reach, erase-mirror does that, and restore finds nothing', async () => {
 	await untilMirrored()
 	const done = await radledger(
 		'erase',
@@ -77,8 +123,10 @@ test('erase says what it could not reach, erase-mirror does that, and restore fi
 		...['erase-mirror', '--subscriber', mac, '--from', url(), '--data', relay.data],
 	)
 	assert.is(mirror.code, 0, mirror.output)
-	assert.match(mirror.output, /^\d+ events of subscriber-default\.[-0-9A-F]+ in EventStoreDB/)
-	assert.not.match(mirror.output, /events of subscriber-default\.\S+ stay/)
+	assert.match(mirror.output, /^Replaced by the erased form in EventStoreDB at /)
+	assert.match(mirror.output, / - \d+ events of subscriber-default\.[-0-9A-F]+\n/)
+	assert.match(mirror.output, / - [12] events? outside the streams of subscribers\n/)
+	assert.not.match(mirror.output, /Left in|has events that no relay wrote|run this once more/)
 	await untilMirrored()
 
 	const after = join(temporaryFolder('restored'), 'data')
@@ -92,11 +140,19 @@ test('erase says what it could not reach, erase-mirror does that, and restore fi
 		assert.is(verified.code, 0, verified.output)
 	}
 	node.store.scavenge()
-	// The newest event stays, so that the stream goes on counting; so do the streams' names, in their
-	// metadata and in the mirror's newest checkpoints.
-	const left = node.store.all().filter(event => JSON.stringify(plain(event)).includes(mac))
-	const events = left.filter(({ stream }) => !/^(\$\$|mirror-)/.test(stream))
-	assert.ok(events.length <= 1, events.map(({ stream, type }) => `${stream} ${type}`).join('\n'))
+	const left = node.store.all().map(event => ({ ...event, text: plain(event) }))
+	// The names of streams stay, as the command says.
+	const has = ({ text }: { readonly text: string }) => traces.some(trace => text.includes(trace))
+	assert.equal(
+		left.filter(has).map(({ stream, type }) => `${stream} ${type}`),
+		[],
+	)
+	const names = new Set(left.map(({ stream }) => stream).filter(name => name.includes(mac)))
+	assert.equal(names, new Set([`subscriber-default.${mac}`, `$$subscriber-default.${mac}`]))
+	const scavenged = join(temporaryFolder('restored'), 'data')
+	assert.is((await radledger('restore', '--from', url(), '--data', scavenged)).code, 0)
+	assert.equal(found(scavenged, traces), [])
+	assert.equal(eventsOf(scavenged), eventsOf(relay.data).slice(0, eventsOf(scavenged).length))
 })
 
 function eventsOf(folder: string) {
@@ -106,8 +162,8 @@ function eventsOf(folder: string) {
 	return events
 }
 
-function plain({ stream, data }: { readonly stream: string; readonly data: Uint8Array }) {
-	return { stream, data: String(Buffer.from(data)) }
+function plain({ data, metadata }: { readonly data: Uint8Array; readonly metadata: Uint8Array }) {
+	return `${Buffer.from(data)} ${Buffer.from(metadata)}`
 }
 
 test.run()

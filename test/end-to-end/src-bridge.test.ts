@@ -1,7 +1,9 @@
 /** Pool questions over a real NATS server: copies, crashes, late answers, reloads, accounting. */
 import { createSocket, type Socket } from 'node:dgram'
-import { writeFileSync } from 'node:fs'
+import { readFileSync, writeFileSync } from 'node:fs'
+import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
+import { createServer as createTlsServer } from 'node:tls'
 import { connect, nkeys } from 'nats'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
@@ -14,7 +16,12 @@ import type { SrcClient, SrcInfo, SrcOutcome } from '../../domain/sae/client.ts'
 import type { Decision } from '../../domain/sae/protocol.ts'
 import { type SrcServer, serverRoles } from '../../domain/sae/servers.ts'
 import { type Adapter, type NatsServer, onlyPool, startAdapter, startNats } from './nats.ts'
-import { aloud, canRun, run, temporaryFolder, until } from './processes.ts'
+import { aloud, canRun, freePorts, run, start, temporaryFolder, until } from './processes.ts'
+import { type RelayProcess, startRelay } from './relay-process.ts'
+
+const main = join(import.meta.dirname, '../../src/main.ts')
+
+const document = readFileSync(join(import.meta.dirname, '../../infra/src-protocol.md'), 'utf8')
 
 let nats: NatsServer
 let first: Adapter
@@ -74,6 +81,32 @@ function keepAsking(client: SrcClient, width: number) {
 			return outcomes
 		},
 	}
+}
+
+/** Where each connection comes from, by the connection's name, as the server itself sees it. */
+async function connectionsAt(monitor: number): Promise<[name: string, address: string][]> {
+	const answer = await fetch(`http://127.0.0.1:${monitor}/connz`)
+	const { connections } = (await answer.json()) as { connections: { name: string; ip: string }[] }
+	return connections.map(({ name, ip }) => [name, ip])
+}
+
+/** Types lines into the shell's Global Configuration mode, and gives what the screen shows. */
+async function typed(relay: RelayProcess, ...lines: readonly string[]): Promise<string> {
+	const shell = [main, 'shell', '--data', relay.data]
+	const text = ['enable', 'configure terminal', ...lines, ''].join('\n')
+	const program = start(process.execPath, shell, text)
+	await program.exited
+	return program.output()
+}
+
+async function selfSigned(): Promise<{ certificate: string; keyFile: string }> {
+	const folder = temporaryFolder('tls')
+	const [certificate, keyFile] = [join(folder, 'c.pem'), join(folder, 'k.pem')]
+	const openssl = ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256']
+	const name = ['-subj', '/CN=localhost', '-addext', 'subjectAltName=IP:127.0.0.1']
+	const files = ['-nodes', '-days', '2', '-keyout', keyFile, '-out', certificate]
+	assert.is((await run('openssl', [...openssl, ...name, ...files])).code, 0)
+	return { certificate, keyFile }
 }
 
 if (canRun('the SRC bridge', 'nats-server')) {
@@ -351,24 +384,20 @@ if (canRun('the SRC bridge', 'nats-server')) {
 
 	test('TLS and an NKEY', async () => {
 		if (!canRun('TLS to NATS', 'openssl')) return
-		const folder = temporaryFolder('tls')
-		const [certificate, keyFile, seedFile] = ['c.pem', 'k.pem', 'seed'].map(f => join(folder, f))
-		const openssl = ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256']
-		const name = ['-subj', '/CN=localhost', '-addext', 'subjectAltName=IP:127.0.0.1']
-		const files = ['-nodes', '-days', '2', '-keyout', keyFile!, '-out', certificate!]
-		assert.is((await run('openssl', [...openssl, ...name, ...files])).code, 0)
+		const { certificate, keyFile } = await selfSigned()
+		const seedFile = join(temporaryFolder('nkey'), 'seed')
 		const user = nkeys.createUser()
-		writeFileSync(seedFile!, Buffer.from(user.getSeed()))
+		writeFileSync(seedFile, Buffer.from(user.getSeed()))
 		const secured = await startNats(
 			`tls { cert_file: "${certificate}", key_file: "${keyFile}" }\nauthorization { users: [ { nkey: ${user.getPublicKey()} } ] }\n`,
 		)
 		const url = ['--nats', `tls://127.0.0.1:${secured.port}`]
-		const flags = [...url, '--nats-ca', certificate!, '--nats-nkey', seedFile!]
+		const flags = [...url, '--nats-ca', certificate, '--nats-nkey', seedFile]
 		const adapter = await startAdapter(secured.port, onlyPool('secured'), { flags })
-		const security = { nkeySeedFile: seedFile!, tls: { caFile: certificate! } }
+		const security = { nkeySeedFile: seedFile, tls: { caFile: certificate } }
 		assert.is(poolOf(await ask(openClient([secured.port], { security }))), 'secured')
 		const nobody = await startAdapter(secured.port, onlyPool('x'), {
-			flags: [...url, '--nats-ca', certificate!],
+			flags: [...url, '--nats-ca', certificate],
 			wait: false,
 		})
 		const { code } = await nobody.program.exited
@@ -376,6 +405,114 @@ if (canRun('the SRC bridge', 'nats-server')) {
 		assert.match(nobody.program.output(), 'NATS cannot be used at 127.0.0.1')
 		await adapter.program.end()
 		await secured.program().end()
+	})
+
+	test('connections come from the source address, with TLS as well', async () => {
+		if (!canRun('TLS to NATS', 'openssl')) return
+		const [monitor, securedMonitor] = (await freePorts(2)) as [number, number]
+		const { certificate, keyFile } = await selfSigned()
+		const plain = await startNats(`http: "127.0.0.1:${monitor}"`)
+		const secured = await startNats(
+			`http: "127.0.0.1:${securedMonitor}"
+			tls { cert_file: "${certificate}", key_file: "${keyFile}" }`,
+		)
+		const tls = { caFile: certificate }
+		const localAddress = '127.0.0.2'
+		openClient([plain.port], { name: 'from-2', localAddress })
+		// What the other one does with its connections changes nothing here.
+		openClient([plain.port], { name: 'as-routed' })
+		openClient([secured.port], { name: 'secured', localAddress, security: { tls } })
+		await Promise.all(clients.map(client => connected(client)))
+		const seen = [...(await connectionsAt(monitor)), ...(await connectionsAt(securedMonitor))]
+		assert.equal(Object.fromEntries(seen), {
+			'from-2': '127.0.0.2',
+			'as-routed': '127.0.0.1',
+			secured: '127.0.0.2',
+		})
+		await Promise.all([plain.program().end(), secured.program().end()])
+		// Not every nats-server has `handshake_first`: whoever takes the connection sees its address.
+		const [key, cert] = [readFileSync(keyFile), readFileSync(certificate)]
+		const seenFrom = Promise.withResolvers<string | undefined>()
+		const first = createTlsServer({ key, cert }, socket => {
+			seenFrom.resolve(socket.remoteAddress)
+			socket.destroy()
+		}).listen(0, '127.0.0.1')
+		await new Promise(resolve => first.once('listening', resolve))
+		const { port } = first.address() as AddressInfo
+		const handshakeFirst = { tls: { ...tls, handshakeFirst: true } }
+		openClient([port], { localAddress, security: handshakeFirst })
+		assert.is(await seenFrom.promise, localAddress)
+		first.close()
+	})
+
+	test('sscc sourceAddress: the server sees it, the shell shows it, and a foreign one is refused', async () => {
+		const [monitor] = (await freePorts(1)) as [number]
+		const server = await startNats(`http: "127.0.0.1:${monitor}"`)
+		const sscc = [`sscc primary address 127.0.0.1 port ${server.port}`, 'sscc enable']
+		const global = ['sscc sourceAddress 127.0.0.2', ...sscc]
+		const relay = await startRelay({ servers: [], global })
+		const from = async (address: string) => {
+			await until(`the server sees ${address}`, 5000, async () => {
+				const [only, ...others] = await connectionsAt(monitor)
+				return others.length === 0 && only?.[1] === address
+			})
+		}
+		await from('127.0.0.2')
+		const shown = 'Local Source: lo, Local Source Address: 127.0.0.2'
+		assert.match(await relay.exec('show sscc info'), shown)
+		await typed(relay, 'sscc sourceAddress 127.0.0.3')
+		await from('127.0.0.3')
+		const refusal = await typed(relay, 'sscc sourceAddress 192.0.2.1')
+		assert.match(
+			refusal,
+			'SRC cannot be asked from 192.0.2.1: this machine does not have that address.',
+		)
+		await typed(relay, 'no sscc sourceAddress')
+		await from('127.0.0.1')
+		await typed(relay, 'virtual-router mgmt', 'radius update-source-addr 127.0.0.4', 'exit')
+		assert.match(await typed(relay, 'sscc transportRouter nowhere'), 'which does not exist')
+		await typed(relay, 'sscc transportRouter mgmt')
+		await from('127.0.0.4')
+		const info = await relay.exec('show sscc info')
+		assert.match(info, 'Local Source Address: 127.0.0.4')
+		assert.match(info, 'The configured transport router is: mgmt')
+		// The configuration file that the relay wrote names a virtual router further down.
+		await relay.stop()
+		await relay.restart()
+		await from('127.0.0.4')
+		await relay.stop()
+		await server.program().end()
+	})
+
+	test('a user with a password: from a file, of the relay and of the adapter', async () => {
+		const password = 'sesame-7f3a'
+		const server = await startNats(
+			// As infra/src-protocol.md has it.
+			document.match(/```nats\n(.*?)```/s)![1]!.replaceAll('...', password),
+		)
+		const folder = temporaryFolder('password')
+		const [passwordFile, wrongFile] = [join(folder, 'right'), join(folder, 'wrong')]
+		writeFileSync(passwordFile, `${password}\n`)
+		writeFileSync(wrongFile, 'open-up\n')
+		const login = (user: string, file: string) => {
+			return ['--nats-user', user, '--nats-password-file', file]
+		}
+		const flags = login('adapter', passwordFile)
+		const adapter = await startAdapter(server.port, onlyPool('known'), { flags })
+		const security = { user: 'relay', passwordFile }
+		assert.is(poolOf(await ask(openClient([server.port], { security }))), 'known')
+
+		const global = [`sscc primary address 127.0.0.1 port ${server.port}`, 'sscc enable']
+		const relay = await startRelay({ servers: [], global, flags: login('relay', wrongFile) })
+		const sentence = `The SRC server 127.0.0.1:${server.port} cannot be used: 'Authorization Violation'.`
+		await until('the relay says why it is refused', 5000, () => relay.log().includes(sentence))
+		assert.match(await relay.exec('show sscc info'), 'connection state is: NoConnection')
+		// The file is read anew with every connection.
+		writeFileSync(wrongFile, `${password}\n`)
+		await until('the relay is connected', 10_000, () => relay.events('SrcServerChanged').length > 0)
+		const told = relay.log() + JSON.stringify(relay.events()) + readFileSync(relay.config, 'utf8')
+		assert.not.match(told + (await relay.exec('show configuration')), /sesame|open-up/)
+		await Promise.all([relay.stop(), adapter.program.end(), server.program().end()])
 	})
 
 	test('an adapter waits for its NATS server, and can be stopped while it does', async () => {
@@ -399,7 +536,6 @@ if (canRun('the SRC bridge', 'nats-server')) {
 		const bad = await startAdapter(nats.port, 'default\n  pol x\n', { wait: false })
 		assert.is((await bad.program.exited).code, 1)
 		assert.match(bad.program.output(), /src\.rules:2:3: A rule has no "pol"; write match, pool/)
-		const main = join(import.meta.dirname, '../../src/main.ts')
 		const refused: readonly (readonly [readonly string[], RegExp])[] = [
 			[['--rules', '/nonexistent', '--nats', 'nats://127.0.0.1'], /There is no rules file/],
 			[['--nats', 'nats://127.0.0.1'], /--rules \(or RADLEDGER_RULES\) is missing/],

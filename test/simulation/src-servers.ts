@@ -24,7 +24,7 @@ export function changeSrc(world: World): void {
 
 /** The client of a process: what becomes of its questions, a dead process never hears. */
 export function openSrcFor(world: World, running: Running): OpenSrc {
-	return async (router, _settings, onChange) => {
+	return async (router, _settings, _source, onChange) => {
 		const statistics = noStatistics()
 		let open = true
 		let role: 'primary' | 'secondary' = 'primary'

@@ -14,7 +14,10 @@ const states = {
 	signed: { mood: 'good', says: 'A signed checkpoint covers every event.' },
 	sealed: { mood: 'good', says: 'Every event is in the tree; the next checkpoint covers it.' },
 	behind: { mood: 'calm', says: 'The newest events are not in the tree yet.' },
-	off: { mood: 'calm', says: 'Nothing is sealed.' },
+	off: {
+		mood: 'calm',
+		says: 'Nothing is sealed here: a relay seals its own journal, unless it runs with --no-seal; a copy of its history is not sealed.',
+	},
 } as const
 
 const commands = [

@@ -60,21 +60,26 @@ function navigate(isFirst: boolean): void {
 }
 
 let said = ''
+const moods = { running: 'good', stopped: 'bad', 'history only': '' } as const
+
+/** A server that only follows a history cannot tell whether the relay runs. */
+function stateOf({ follows, failure }: Relay): keyof typeof moods {
+	if (follows !== null) return 'history only'
+	return failure === null ? 'running' : 'stopped'
+}
 
 /** How the relay is doing, in a few words: told aloud only when it changes. */
 async function stand(): Promise<void> {
 	let text: string
 	try {
 		const relay = await get<Relay>('relay')
-		text = relay.failure === null ? `${relay.hostname}: running` : `${relay.hostname}: stopped`
+		text = `${relay.hostname}: ${stateOf(relay)}`
 		standing.title = `radledger ${relay.release}, journal at ${count(relay.position)}`
-		standing.className = `standing ${relay.failure === null ? 'good' : 'bad'}`
+		standing.className = `standing ${moods[stateOf(relay)]}`
 	} catch (error) {
-		// A server that only follows a history has no relay to ask.
-		const isReplica = error instanceof ApiError && error.kind === 'not-available'
-		text = isReplica ? 'History only' : 'Relay not reached'
+		text = 'Relay not reached'
 		standing.title = error instanceof ApiError ? error.message : ''
-		standing.className = `standing ${isReplica ? '' : 'bad'}`
+		standing.className = 'standing bad'
 	}
 	if (text === said) return
 	said = text

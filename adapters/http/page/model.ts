@@ -5,6 +5,8 @@ export type Page<T> = { readonly items: readonly T[]; readonly next: string | nu
 export type Relay = {
 	readonly release: string
 	readonly hostname: string
+	/** What this is a copy of; null: the relay itself. */
+	readonly follows: string | null
 	readonly startedAt: string
 	readonly position: number
 	readonly failure: string | null
@@ -118,14 +120,16 @@ export type Upstream = {
 	readonly server: string
 	readonly udpPort: number
 	readonly state: string
-	readonly pending: number
+	readonly pending: number | null
 }
 
 export type Peer = {
 	readonly kind: 'src' | 'eventstore' | 'nats'
+	readonly virtualRouter: string | null
 	readonly name: string
 	readonly state: string
 	readonly position: number | null
+	readonly behind: number | null
 	readonly trouble: string | null
 }
 
@@ -134,8 +138,8 @@ export type Pool = {
 	readonly pool: string
 	readonly size: number
 	readonly bound: number
-	readonly highWater: number
-	readonly usedPercent: number
+	readonly highWater: number | null
+	readonly usedPercent: number | null
 	readonly warningAt: number
 }
 

@@ -1,5 +1,5 @@
 /** The first view: how much is going on, what it comes to, and how everything around stands. */
-import { ApiError, get, getAll } from './api.ts'
+import { get, getAll } from './api.ts'
 import { badge, type Child, element, section, table } from './element.ts'
 import { age, count } from './format.ts'
 import type { Minute, Peer, Pool, Relay, Statistic, Upstream } from './model.ts'
@@ -119,7 +119,7 @@ async function lookLive(
 		figure('Accepted', count(total(['authentication', 'accepts']))),
 		figure('Rejected', count(total(['authentication', 'rejects']))),
 		figure('Events recorded', count(relay.position)),
-		figure('Running for', age(relay.startedAt)),
+		figure(relay.follows === null ? 'Running for' : 'Following for', age(relay.startedAt)),
 	)
 }
 
@@ -129,30 +129,21 @@ function figure(label: string, value: string): HTMLElement {
 
 async function lookAround(around: Element, signal: AbortSignal): Promise<void> {
 	const [upstreams, peers, pools] = await Promise.all([
-		part<Upstream>('upstreams', upstreamTable, signal),
-		part<Peer>('peers', peerTable, signal),
-		part<Pool>('pools', poolTable, signal),
+		getAll<Upstream>('upstreams', {}, signal),
+		getAll<Peer>('peers', {}, signal),
+		getAll<Pool>('pools', {}, signal),
 	])
 	update(
 		around,
-		section('RADIUS servers', upstreams),
-		section('SRC and mirrors', peers),
-		section('Address pools', pools),
+		section('RADIUS servers', upstreamTable(upstreams)),
+		section('SRC and mirrors', peerTable(peers)),
+		section('Address pools', poolTable(pools)),
 	)
 }
 
-/** A server that only follows a history has some of it, and says what it has not. */
-async function part<T>(
-	path: string,
-	show: (rows: readonly T[]) => HTMLElement,
-	signal: AbortSignal,
-): Promise<HTMLElement> {
-	try {
-		return show(await getAll<T>(path, {}, signal))
-	} catch (error) {
-		if (error instanceof ApiError && error.kind === 'not-available') return nothing(error.message)
-		throw error
-	}
+/** Most have the virtual router `default` alone: only another one is named. */
+function ofRouter(virtualRouter: string | null): string {
+	return virtualRouter === null || virtualRouter === 'default' ? '' : ` · ${virtualRouter}`
 }
 
 const upstreamMoods = { okay: 'good', suspect: 'warn', down: 'bad' } as const
@@ -162,8 +153,8 @@ function upstreamTable(upstreams: readonly Upstream[]): HTMLElement {
 	return table(
 		'RADIUS servers',
 		['Server', 'Service', 'State', 'In flight'],
-		upstreams.map(({ server, udpPort, service, state, pending }) => [
-			`${server}:${udpPort}`,
+		upstreams.map(({ virtualRouter, server, udpPort, service, state, pending }) => [
+			`${server}:${udpPort}${ofRouter(virtualRouter)}`,
 			service,
 			badge(state, upstreamMoods[state as keyof typeof upstreamMoods] ?? 'calm'),
 			count(pending),
@@ -179,14 +170,20 @@ function peerTable(peers: readonly Peer[]): HTMLElement {
 	if (peers.length === 0) return nothing('Neither SRC nor a mirror is configured.')
 	return table(
 		'SRC and mirrors',
-		['Kind', 'Name', 'State', 'Position'],
-		peers.map(({ kind, name, state, position, trouble }): Child[] => [
-			peerKinds[kind],
+		['Kind', 'Name', 'State', 'Position', 'Behind'],
+		peers.map(({ kind, virtualRouter, name, state, position, behind, trouble }): Child[] => [
+			peerKinds[kind] + ofRouter(virtualRouter),
 			name === '' ? 'none' : name,
-			element('span', { title: trouble ?? undefined }, badge(state, peerMood(state))),
+			element(
+				'div',
+				{},
+				badge(state, peerMood(state)),
+				trouble === null ? null : element('p', { class: 'note' }, trouble),
+			),
 			position === null ? '' : count(position),
+			behind === null ? '' : count(behind),
 		]),
-		[3],
+		[3, 4],
 	)
 }
 
@@ -200,21 +197,23 @@ function poolTable(pools: readonly Pool[]): HTMLElement {
 	return table(
 		'Address pools',
 		['Pool', 'Fill', 'Leased', 'Size', 'Most ever'],
-		pools.map(({ pool, usedPercent, warningAt, bound, size, highWater }): Child[] => [
-			pool,
-			element('meter', {
-				min: 0,
-				max: 100,
-				high: warningAt,
-				optimum: 0,
-				value: usedPercent,
-				title: `${usedPercent} %`,
-				'aria-label': `${pool}: ${usedPercent} % leased`,
-			}),
-			count(bound),
-			count(size),
-			count(highWater),
-		]),
+		pools.map(
+			({ virtualRouter, pool, usedPercent, warningAt, bound, size, highWater }): Child[] => [
+				pool + ofRouter(virtualRouter),
+				usedPercent === null ? '–' : meter(pool, usedPercent, warningAt),
+				count(bound),
+				count(size),
+				count(highWater),
+			],
+		),
 		[2, 3, 4],
 	)
+}
+
+function meter(pool: string, percent: number, high: number): HTMLElement {
+	return element('meter', {
+		...{ min: 0, max: 100, high, optimum: 0, value: percent },
+		title: `${percent} %`,
+		'aria-label': `${pool}: ${percent} % leased`,
+	})
 }

@@ -2,16 +2,24 @@
  * Two relay servers cannot listen on the same address and port, nor two DHCP servers on the same
  * interface. A server without a key answers nobody and does not listen, so that its address can be
  * set before its first key. Dynamic-request servers with the same port share a socket, where their
- * addresses tell them apart.
+ * addresses tell them apart. And what a virtual router takes from another one must be there.
  */
 import { type Configuration, type Service, services } from '../configuration.ts'
+import { srcSourceConflict } from '../sae/source.ts'
 
 type Listener = { readonly name: string; readonly address: string; readonly port: number }
 
-/** A sentence about the first two servers that exclude each other; undefined: none do. */
-export function listenerConflict(configuration: Configuration): string | undefined {
-	const rivals = dynamicRequestConflict(configuration) ?? dhcpConflict(configuration)
-	if (rivals !== undefined) return rivals
+/** A sentence about what in a configuration excludes each other; undefined: nothing does. */
+export function configurationConflict(configuration: Configuration): string | undefined {
+	return (
+		dynamicRequestConflict(configuration) ??
+		dhcpConflict(configuration) ??
+		listenerConflict(configuration) ??
+		srcSourceConflict(configuration)
+	)
+}
+
+function listenerConflict(configuration: Configuration): string | undefined {
 	const byPort = new Map<number, Listener[]>()
 	for (const listener of listeners(configuration)) {
 		const others = byPort.get(listener.port) ?? []

@@ -1,0 +1,142 @@
+/** How a relay stands as its history tells: what a server shows that has nothing but the history. */
+import { test } from 'uvu'
+import * as assert from 'uvu/assert'
+import { openMemoryJournal } from '../adapters/journal/memory.ts'
+import type { EventData, EventType, NewEvent } from '../domain/event.ts'
+import { relayStream } from '../domain/event.ts'
+import { follow } from '../projections/follow.ts'
+import { configurationOf, type Standing, standing } from '../projections/standing.ts'
+import { relayAsTold } from '../src/relay-as-told.ts'
+
+const nobody = { sessions: new Map(), bound: new Map() }
+const started = [
+	'hostname campus',
+	'virtual-router default',
+	'radius authentication server 192.0.2.20',
+	' key <secret>',
+	'radius authentication server 192.0.2.21',
+	'service dhcp-local equal-access',
+	'ip dhcp-local pool staff',
+	' network 10.1.0.0 255.255.255.0',
+	' default-router 10.1.0.1',
+	'sscc primary address 192.0.2.30',
+	'sscc enable',
+]
+
+function of<T extends EventType>(
+	type: T,
+	data: EventData<T>,
+	at = 1,
+	router = 'default',
+): NewEvent {
+	return { stream: relayStream(router), type, v: 1, at, data } as unknown as NewEvent
+}
+
+function fold(...events: NewEvent[]): Standing {
+	const journal = openMemoryJournal()
+	journal.append(events)
+	const snapshots = { load: () => [], save: () => {} }
+	const following = follow({
+		reader: journal,
+		snapshots: snapshots as unknown as Parameters<typeof follow>[0]['snapshots'],
+		projection: standing,
+	})
+	following.catchUp()
+	return following.state()
+}
+
+const start = (at = 1) => of('RelayStarted', { release: '0', configuration: started }, at)
+const changed = (context: string, command: string, router = 'default') =>
+	of('ConfigurationChanged', { context, command }, 2, router)
+const told = (...events: NewEvent[]) => relayAsTold(fold(...events), nobody)
+
+test('servers, SRC and pools are those of the configuration that was in force last', () => {
+	const { hostname, upstreams, peers, pools } = told(start())
+	assert.is(hostname, 'campus')
+	assert.equal(
+		upstreams.map(({ server, state, pending }) => [server, state, pending]),
+		[
+			['192.0.2.20', 'okay', null],
+			['192.0.2.21', 'unused', null],
+		],
+		'without a key a server is not used',
+	)
+	assert.is(peers[0]!.state, 'waiting')
+	assert.equal(
+		pools.map(({ pool, size, bound, highWater }) => [pool, size, bound, highWater]),
+		[['staff', 253, 0, null]],
+	)
+})
+
+test('a change of the configuration counts, in its mode and its virtual router', () => {
+	const { hostname, virtualRouters, upstreams, pools } = told(
+		start(),
+		changed('', 'hostname library'),
+		changed('ip dhcp-local pool staff', 'network 10.1.0.0 255.255.0.0'),
+		changed('', 'no radius authentication server 192.0.2.21'),
+		changed('', 'virtual-router guests'),
+		changed('', 'radius accounting server 192.0.2.40', 'guests'),
+		changed('radius accounting server 192.0.2.40', 'key <secret>', 'guests'),
+	)
+	assert.is(hostname, 'library')
+	assert.is(pools[0]!.size, 65_533)
+	assert.equal(
+		virtualRouters.map(({ name }) => name),
+		['default', 'guests'],
+	)
+	assert.equal(
+		upstreams.map(({ virtualRouter, service, server }) => `${virtualRouter} ${service} ${server}`),
+		['default authentication 192.0.2.20', 'guests accounting 192.0.2.40'],
+	)
+})
+
+test('what is typed a thousand times does not make the text longer', () => {
+	const changes = Array.from({ length: 1000 }, (_, i) => changed('', `hostname h${i}`))
+	const { lines } = fold(start(), ...changes)
+	assert.ok(lines.length < 1000, `${lines.length} lines`)
+	assert.is(configurationOf(lines).hostname, 'h999')
+})
+
+test('the state of a server is the newest one that was recorded, until the next start', () => {
+	const down = of('UpstreamChanged', {
+		...{ service: 'authentication', server: '192.0.2.20', reason: 'Silent.' },
+		...({ from: 'okay', to: 'down' } as const),
+	})
+	assert.is(told(start(), down).upstreams[0]!.state, 'down')
+	assert.is(told(start(), down, start(5)).upstreams[0]!.state, 'okay')
+})
+
+test('SRC is the server that is asked; rules inside the relay are always there', () => {
+	const connected = of('SrcServerChanged', { from: '', to: '192.0.2.30:4222', role: 'primary' })
+	const lost = of('SrcServerChanged', { from: '192.0.2.30:4222', to: '' })
+	const src = (...events: NewEvent[]) => told(start(), ...events).peers.map(p => [p.name, p.state])
+	assert.equal(src(connected), [['192.0.2.30:4222', 'connected']])
+	assert.equal(src(connected, lost), [['', 'waiting']])
+	assert.equal(src(changed('', 'sscc local rules src.rules')), [['local', 'connected']])
+	assert.equal(src(changed('', 'no sscc enable')), [])
+})
+
+test('starts of several virtual routers are one, and a later start begins anew', () => {
+	const guests = { release: '0', configuration: ['virtual-router guests'] }
+	const names = (...events: NewEvent[]) => told(...events).virtualRouters.map(({ name }) => name)
+	const both = [start(7), of('RelayStarted', guests, 7, 'guests')]
+	assert.equal(names(...both), ['default', 'guests'])
+	assert.equal(names(...both, start(8)), ['default'])
+})
+
+test('commands that this release does not know are left out, and nothing else', () => {
+	const configuration = configurationOf([...started, 'teleport subscribers', 'hostname after'])
+	assert.is(configuration.hostname, 'after')
+	assert.is(configuration.virtualRouters[0]!.upstream.authentication.length, 2)
+})
+
+test('who is on the network and who has addresses is as the read models count', () => {
+	const { virtualRouters, pools } = relayAsTold(fold(start()), {
+		sessions: new Map([['["default",""]', 12]]),
+		bound: new Map([['["default","staff"]', 11]]),
+	})
+	assert.is(virtualRouters[0]!.sessions, 12)
+	assert.is(pools[0]!.bound, 11)
+})
+
+test.run()
