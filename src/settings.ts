@@ -9,9 +9,10 @@ import { watchdogSeconds, watchdogSecondsMinimum } from '../domain/upstream.ts'
 import { type LogLevel, logLevels } from './log.ts'
 import {
 	type NatsServers,
-	natsFileFlags,
-	natsFiles,
-	natsFilesUsage,
+	natsFlags,
+	natsFlagsFault,
+	natsFlagsSecurity,
+	natsFlagsUsage,
 	natsServers,
 	natsUrlNeeded,
 } from './nats-settings.ts'
@@ -106,7 +107,7 @@ export const serveUsage = `radledger serve --config FILE --data DIR
   --log-level LEVEL        ${logLevels.join(', ')}           RADLEDGER_LOG_LEVEL
   and, for --nats and the SRC servers of "sscc" commands:
   --nats-tls               TLS, with the system's certificate authorities   RADLEDGER_NATS_TLS
-  ${natsFilesUsage}`
+  ${natsFlagsUsage}`
 
 export function serveSettings(
 	args: readonly string[],
@@ -128,7 +129,7 @@ export function serveSettings(
 		eventstore: { type: 'string' },
 		nats: { type: 'string', multiple: true },
 		'nats-tls': { type: 'boolean' },
-		...Object.fromEntries(natsFileFlags.map(name => [name, { type: 'string' as const }])),
+		...Object.fromEntries(natsFlags.map(name => [name, { type: 'string' as const }])),
 	})
 	const one = <A>(name: string, codec: t.Type<A, unknown, unknown>, other: string | undefined) => {
 		const variable = `RADLEDGER_${name.toUpperCase().replaceAll('-', '_')}`
@@ -140,10 +141,14 @@ export function serveSettings(
 	}
 	const dictionary = environment['RADLEDGER_DICTIONARY']
 	const dictionaries = flags['dictionary'] ?? (dictionary === undefined ? [] : [dictionary])
-	const natsFile = (name: (typeof natsFileFlags)[number]) => {
+	const natsFlag = (name: (typeof natsFlags)[number]) => {
 		const variable = `RADLEDGER_${name.toUpperCase().replaceAll('-', '_')}`
 		const given = flags[name] ?? environment[variable]
 		return given === undefined ? undefined : one(name, text, undefined)
+	}
+	const fault = natsFlagsFault(natsFlag)
+	if (fault !== undefined) {
+		throw new UsageError(`--${fault.flag} ${fault.fault}.\n${serveUsage}`)
 	}
 	const natsTls = (flags['nats-tls'] ?? environment['RADLEDGER_NATS_TLS']) !== undefined
 	const natsUrls = (flags['nats'] as string[] | undefined) ?? listOf(environment['RADLEDGER_NATS'])
@@ -163,8 +168,8 @@ export function serveSettings(
 		logLevel: one('log-level', logLevel, 'info'),
 		seal: (flags['no-seal'] ?? environment['RADLEDGER_NO_SEAL']) === undefined,
 		sealKey: one('seal-key', t.union([text, t.undefined]), undefined),
-		natsSecurity: natsFiles(natsFile, natsTls),
-		...feedSettings(natsUrls, natsFile, natsTls),
+		natsSecurity: natsFlagsSecurity(natsFlag, natsTls),
+		...feedSettings(natsUrls, natsFlag, natsTls),
 		// The HTTP API answers from the read models.
 		views: views || http !== undefined,
 		http,
@@ -178,11 +183,11 @@ function listOf(variable: string | undefined): string[] {
 
 function feedSettings(
 	urls: readonly string[],
-	natsFile: Parameters<typeof natsServers>[1],
+	natsFlag: Parameters<typeof natsServers>[1],
 	tls: boolean,
 ): { feed?: NatsServers } {
 	if (urls.length === 0) return {}
-	const feed = natsServers(urls, natsFile)
+	const feed = natsServers(urls, natsFlag)
 	// The text may hold a password: it is not repeated.
 	if (feed === undefined) throw new UsageError(`--nats (or RADLEDGER_NATS) ${natsUrlNeeded}.`)
 	return { feed: tls ? { ...feed, security: { tls: {}, ...feed.security } } : feed }

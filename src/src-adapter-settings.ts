@@ -2,8 +2,9 @@
 import { type LogLevel, logLevels } from './log.ts'
 import {
 	type NatsServers,
-	natsFileFlags,
-	natsFilesUsage,
+	natsFlags,
+	natsFlagsFault,
+	natsFlagsUsage,
 	natsServers,
 	natsUrlNeeded,
 	usualNatsPort,
@@ -29,7 +30,7 @@ const usualAccountingPort = 1813
 export const srcAdapterUsage = `radledger src-adapter --rules FILE --nats URL
   --rules FILE                   classification rules                         RADLEDGER_RULES
   --nats URL                     nats://HOST[:${usualNatsPort}] or tls://...; may be repeated   RADLEDGER_NATS
-  ${natsFilesUsage}
+  ${natsFlagsUsage}
   --virtual-router NAME          only this one's questions; may be repeated   RADLEDGER_VIRTUAL_ROUTER
   --radius-accounting HOST:PORT  write sessions as RADIUS accounting          RADLEDGER_RADIUS_ACCOUNTING
   --radius-secret-file FILE      the secret of that server                    RADLEDGER_RADIUS_SECRET_FILE
@@ -40,7 +41,7 @@ type Environment = Readonly<Record<string, string | undefined>>
 
 const single = [
 	'rules',
-	...natsFileFlags,
+	...natsFlags,
 	'radius-accounting',
 	'radius-secret-file',
 	'nas-identifier',
@@ -95,6 +96,8 @@ type One = (name: (typeof single)[number]) => string | undefined
 
 function natsOf(urls: readonly string[], one: One): SrcAdapterSettings['nats'] {
 	if (urls.length === 0) missing('nats')
+	const fault = natsFlagsFault(one)
+	if (fault !== undefined) wrong(fault.flag, fault.fault)
 	const servers = natsServers(urls, one)
 	// The text may hold a password: it is not repeated.
 	return servers ?? wrong('nats', natsUrlNeeded)

@@ -36,6 +36,7 @@ export function srcOpener(
 			...(source === undefined ? {} : { localAddress: source }),
 			name: `radledger ${router}`,
 			onChange,
+			onTrouble: (server, sentence) => log.warn('src-connection', { router, server }, sentence),
 		})
 	}
 }

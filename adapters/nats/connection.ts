@@ -16,6 +16,8 @@ export type NatsSecurity = {
 	readonly nkeySeedFile?: string
 	readonly user?: string
 	readonly password?: string
+	/** A file with the password in its first line, in place of `password`. */
+	readonly passwordFile?: string
 	readonly token?: string
 	/** Its being there demands TLS. */
 	readonly tls?: {
@@ -31,7 +33,7 @@ export type NatsSecurity = {
 const pingSeconds = 10
 
 export function connectionOptions(name: string, security: NatsSecurity): ConnectionOptions {
-	const { user, password, token, tls } = security
+	const { user, password, passwordFile, token, tls } = security
 	const authenticator = authenticatorOf(security)
 	return {
 		name,
@@ -41,7 +43,7 @@ export function connectionOptions(name: string, security: NatsSecurity): Connect
 		ignoreClusterUpdates: true,
 		noRandomize: true,
 		...(authenticator === undefined ? {} : { authenticator }),
-		...(user === undefined ? {} : { user }),
+		...(user === undefined || passwordFile !== undefined ? {} : { user }),
 		...(password === undefined ? {} : { pass: password }),
 		...(token === undefined ? {} : { token }),
 		...(tls === undefined ? {} : { tls: tlsOptions(tls) }),
@@ -49,7 +51,10 @@ export function connectionOptions(name: string, security: NatsSecurity): Connect
 }
 
 function authenticatorOf(security: NatsSecurity): Authenticator | undefined {
-	const { credentialsFile, nkeySeedFile } = security
+	const { credentialsFile, nkeySeedFile, user, passwordFile } = security
+	if (user !== undefined && passwordFile !== undefined) {
+		return () => ({ user, pass: readFileSync(passwordFile, 'utf8').split(/\r?\n/, 1)[0]! })
+	}
 	if (credentialsFile !== undefined) {
 		return nonce => credsAuthenticator(readFileSync(credentialsFile))(nonce)
 	}

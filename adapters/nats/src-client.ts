@@ -52,6 +52,8 @@ export type SrcClientSettings = {
 	readonly maximumOpen?: number
 	/** Told whenever another server is asked, or none. */
 	readonly onChange?: (info: SrcInfo) => void
+	/** Told why a server cannot be used, once until that changes. */
+	readonly onTrouble?: (server: string, sentence: string) => void
 }
 
 const usual = { limitMs: 2000, repeatMs: 500, maximumOpen: 1000 } as const
@@ -88,6 +90,8 @@ export function createSrcClient(settings: SrcClientSettings): SrcClient {
 	/** In the order of their numbers, and so of their limits. */
 	const open = new Map<number, OpenQuestion>()
 	const links = new Map<number, Link>()
+	/** What each server failed of last. */
+	const troubles = new Map<number, string>()
 	const idPrefix = randomUUID().slice(0, 13)
 	let rotation = newRotation(settings.servers, settings.retryMs)
 	let nextNumber = 0
@@ -138,6 +142,7 @@ export function createSrcClient(settings: SrcClientSettings): SrcClient {
 			return
 		}
 		statistics.openCompleted++
+		troubles.delete(server)
 		link.connection = connection
 		connection.subscribe(`${link.inbox}.*`, {
 			callback: (error, message) => {
@@ -154,7 +159,15 @@ export function createSrcClient(settings: SrcClientSettings): SrcClient {
 		const code = (error as { code?: string } | undefined)?.code
 		if (code !== 'CONNECTION_REFUSED' && code !== 'TIMEOUT') statistics.openRequests++
 		statistics.communicationErrors++
+		tellTrouble(link.server, error as Error)
 		step({ kind: 'failed', server: link.server })
+	}
+
+	function tellTrouble(server: number, { message }: Error): void {
+		if (troubles.get(server) === message) return
+		troubles.set(server, message)
+		const name = addressOf(settings.servers[server]!)
+		settings.onTrouble?.(name, `The SRC server ${name} cannot be used: ${message}.`)
 	}
 
 	function lost(link: Link): void {

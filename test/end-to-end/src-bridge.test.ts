@@ -21,6 +21,8 @@ import { type RelayProcess, startRelay } from './relay-process.ts'
 
 const main = join(import.meta.dirname, '../../src/main.ts')
 
+const document = readFileSync(join(import.meta.dirname, '../../infra/src-protocol.md'), 'utf8')
+
 let nats: NatsServer
 let first: Adapter
 let second: Adapter
@@ -480,6 +482,37 @@ if (canRun('the SRC bridge', 'nats-server')) {
 		await from('127.0.0.4')
 		await relay.stop()
 		await server.program().end()
+	})
+
+	test('a user with a password: from a file, of the relay and of the adapter', async () => {
+		const password = 'sesame-7f3a'
+		const server = await startNats(
+			// As infra/src-protocol.md has it.
+			document.match(/```nats\n(.*?)```/s)![1]!.replaceAll('...', password),
+		)
+		const folder = temporaryFolder('password')
+		const [passwordFile, wrongFile] = [join(folder, 'right'), join(folder, 'wrong')]
+		writeFileSync(passwordFile, `${password}\n`)
+		writeFileSync(wrongFile, 'open-up\n')
+		const login = (user: string, file: string) => {
+			return ['--nats-user', user, '--nats-password-file', file]
+		}
+		const flags = login('adapter', passwordFile)
+		const adapter = await startAdapter(server.port, onlyPool('known'), { flags })
+		const security = { user: 'relay', passwordFile }
+		assert.is(poolOf(await ask(openClient([server.port], { security }))), 'known')
+
+		const global = [`sscc primary address 127.0.0.1 port ${server.port}`, 'sscc enable']
+		const relay = await startRelay({ servers: [], global, flags: login('relay', wrongFile) })
+		const sentence = `The SRC server 127.0.0.1:${server.port} cannot be used: 'Authorization Violation'.`
+		await until('the relay says why it is refused', 5000, () => relay.log().includes(sentence))
+		assert.match(await relay.exec('show sscc info'), 'connection state is: NoConnection')
+		// The file is read anew with every connection.
+		writeFileSync(wrongFile, `${password}\n`)
+		await until('the relay is connected', 10_000, () => relay.events('SrcServerChanged').length > 0)
+		const told = relay.log() + JSON.stringify(relay.events()) + readFileSync(relay.config, 'utf8')
+		assert.not.match(told + (await relay.exec('show configuration')), /sesame|open-up/)
+		await Promise.all([relay.stop(), adapter.program.end(), server.program().end()])
 	})
 
 	test('an adapter waits for its NATS server, and can be stopped while it does', async () => {
