@@ -72,6 +72,8 @@ export async function startRelay(world: World): Promise<void> {
 	const { disk, clock, chance } = world
 	const transport = openSimulatedTransport(datagram => leaves(world, running, datagram))
 	const running = { transport, alive: true, wakeAt: Number.POSITIVE_INFINITY } as Running
+	// Snapshots are a cache: somebody may delete them.
+	if (chance.happens(0.05)) disk.journal.forgetSnapshots()
 	const journal = disk.journal.restart({ appendFault: () => writeFault(world, running) })
 	disk.journal = journal
 	running.beganAt = journal.last()

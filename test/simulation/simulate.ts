@@ -12,6 +12,7 @@ import { openMischief } from './mischief.ts'
 import type { Datagram } from './network.ts'
 import { arrives, bury, settle, startRelay, wake } from './relay.ts'
 import { judgeLongRest, judgeRest } from './rest.ts'
+import { openSqliteDisk } from './sqlite-disk.ts'
 import { openSubscribers } from './subscribers.ts'
 import { breaks, createWorld, ip, type World } from './world.ts'
 
@@ -61,6 +62,16 @@ export async function simulate(
 		hash: world.trace.hash(),
 		counts: world.counts,
 		simulatedMs: world.clock.truth(),
+	}
+}
+
+/** The same with the real journal, on the real disk. */
+export async function simulateOnSqlite(settings: SimulationSettings): Promise<Outcome> {
+	const { journal, remove } = openSqliteDisk(settings.seed)
+	try {
+		return await simulate(settings, createWorld(settings.seed, settings.print, journal))
+	} finally {
+		remove()
 	}
 }
 

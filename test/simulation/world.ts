@@ -1,4 +1,5 @@
 /** Everything that a simulation consists of. What changes while it runs is here and nowhere else. */
+import type { MemoryJournal } from '../../adapters/journal/memory.ts'
 import { parseIpv4 } from '../../domain/address.ts'
 import { type AccessPoint, createAccessPoints } from './access-points.ts'
 import { type Agenda, createAgenda } from './agenda.ts'
@@ -49,7 +50,12 @@ export type World = {
 	readonly counts: Record<string, number>
 }
 
-export function createWorld(seed: number, print?: (line: string) => void): World {
+/** `journal`: one in memory unless told. */
+export function createWorld(
+	seed: number,
+	print?: (line: string) => void,
+	journal?: MemoryJournal,
+): World {
 	const chance = createChance(seed)
 	const subscribers = createSubscribers(chance.happens(0.35) ? 'cable' : 'campus')
 	const world: World = {
@@ -59,7 +65,7 @@ export function createWorld(seed: number, print?: (line: string) => void): World
 		agenda: createAgenda(),
 		trace: createTrace(print),
 		network: createNetwork(),
-		disk: createDisk(),
+		disk: createDisk(journal),
 		running: undefined,
 		history: createHistory(),
 		told: createTold(),
