@@ -21,6 +21,7 @@ import { idleTimeoutSeconds } from './configuration.ts'
 import { givenElsewhere } from './external-servers.ts'
 import { leaseEnded, leaseGranted } from './holders.ts'
 import type { Running } from './relay.ts'
+import { judgeDue, judgeSession, judgeUnchanged, sessionOf } from './sessions.ts'
 import { breaks, count, type World } from './world.ts'
 
 export type History = {
@@ -29,13 +30,19 @@ export type History = {
 	aheadText: string
 	/** Positions of the events that opened an exchange, by what identifies the request. */
 	readonly opened: Map<string, number[]>
-	/** Types of the events that ended an exchange, by the position of the one that opened it. */
-	readonly outcomes: Map<number, RecordedEvent['type']>
+	/** Exchanges of the present process, the oldest first: position and monotonic time. */
+	pending: { readonly position: number; readonly at: number }[]
+	/** What ended an exchange, by the position of the event that opened it: a type, or an answer. */
+	readonly outcomes: Map<number, string>
 	/** Refusals and answers that were recorded, for those whose datagrams say nothing more. */
 	readonly refusals: Map<string, number>
 	/** Steady time of the latest event, and the truth when it was read. */
 	steadyAt: number
 	truthAt: number
+	/** How long nothing had happened by then, and when the one before it was read. */
+	standstillAt: readonly [before: number, latest: number]
+	/** A process has started and has not said so yet. */
+	starting: boolean
 	/** Position of the latest offer and grant of an address to a MAC. */
 	readonly leased: Map<string, number>
 	/** Position of the first event of the latest commit. */
@@ -52,11 +59,14 @@ export function createHistory(): History {
 		ahead: initialState(),
 		aheadText: '',
 		opened: new Map(),
+		pending: [],
 		outcomes: new Map(),
 		refusals: new Map(),
 		leased: new Map(),
 		steadyAt: 0,
 		truthAt: 0,
+		standstillAt: [0, 0],
+		starting: true,
 		batchFrom: 0,
 		servedSince: new WeakMap(),
 		heardAt: new Map(),
@@ -75,10 +85,13 @@ export function readJournal(world: World): void {
 			judge(world, event)
 			// Where nothing has a deadline, time that the relay did not see is not recorded.
 			const timeless = stoppedMeanwhile(history.durable, Number.MAX_SAFE_INTEGER) === undefined
+			const before = sessionOf(world, event)
 			evolve(history.durable, event)
+			judgeUnchanged(world, event, before)
 			judgeSteadyTime(world, event, timeless)
 		}
 	}
+	judgeDue(world)
 }
 
 /** Clocks may differ by a second without that being recorded; a turn may come late by a few. */
@@ -90,12 +103,22 @@ function judgeSteadyTime(world: World, event: RecordedEvent, timeless: boolean):
 	const steadyAt = event.at - history.durable.clockShiftMs
 	const truthAt = clock.truth()
 	const passedMs = steadyAt - history.steadyAt
-	const longest = truthAt - history.truthAt + steadyToleranceMs
-	if (!timeless && (passedMs < -1100 || passedMs > longest)) {
-		breaks(world, `Steady time went on by ${passedMs} ms with ${event.type} at ${event.position}.`)
+	const truthMs = truthAt - history.truthAt
+	// An event may be from before a stall, and the commit that tells of it from behind that.
+	const stoodMs = clock.standstill() - history.standstillAt[0]
+	const longest = truthMs + stoodMs + steadyToleranceMs
+	// What lies between two processes does not count.
+	const shortest = history.starting ? -1100 : truthMs - stoodMs - steadyToleranceMs
+	if (!timeless && (passedMs < Math.max(shortest, -1100) || passedMs > longest)) {
+		breaks(
+			world,
+			`Steady time went on by ${passedMs} ms in ${truthMs} with ${event.type} at ${event.position}.`,
+		)
 	}
+	if (event.type === 'RelayStarted') history.starting = false
 	history.steadyAt = steadyAt
 	history.truthAt = truthAt
+	history.standstillAt = [history.standstillAt[1], clock.standstill()]
 }
 
 /** A state was recovered at a start: it must be what the journal says. */
@@ -110,6 +133,9 @@ export function recovered(world: World, state: State): void {
 	// What had been decided and was not written is forgotten.
 	history.ahead = structuredClone(history.durable)
 	history.aheadText = ''
+	history.starting = true
+	// What was in flight is lost.
+	history.pending = []
 }
 
 /** The relay's state must be what its events make of it. */
@@ -200,21 +226,22 @@ function judge(world: World, event: RecordedEvent): void {
 	const { history } = world
 	const router = routerState(history.durable, virtualRouterOf(event.stream))
 	count(world, event.type)
+	judgeSession(world, router, event)
 	switch (event.type) {
 		case 'AccessRequested':
-			opens(history, stationKey(event.data), event.position)
+			opens(world, stationKey(event.data), event.position)
 			return
 		case 'AccountingStarted':
 		case 'AccountingUpdated':
 		case 'AccountingStopped':
-			opens(history, stationKey(event.data), event.position)
+			opens(world, stationKey(event.data), event.position)
 			// The Stop of an access point that was left behind is no sign of life.
 			if (event.type === 'AccountingStopped') return
 			history.heardAt.set(`${router.name} ${event.data.mac}`, world.clock.truth())
 			return
 		case 'AccountingTurnedOn':
 		case 'AccountingTurnedOff':
-			opens(history, `session ${event.data.session}`, event.position)
+			opens(world, `session ${event.data.session}`, event.position)
 			return
 		case 'AccessAccepted':
 			if (!router.sessions.has(event.data.mac)) {
@@ -231,7 +258,7 @@ function judge(world: World, event: RecordedEvent): void {
 			ends(world, event)
 			return
 		case 'DisconnectRequested':
-			opens(history, `dynamic ${event.data.session}`, event.position)
+			opens(world, `dynamic ${event.data.session}`, event.position)
 			return
 		case 'DisconnectAnswered':
 			ends(world, event)
@@ -265,7 +292,8 @@ function judge(world: World, event: RecordedEvent): void {
 	}
 }
 
-function opens(history: History, key: string, position: number): void {
+function opens({ history, clock }: World, key: string, position: number): void {
+	history.pending.push({ position, at: clock.monotonic() })
 	const positions = history.opened.get(key)
 	if (positions === undefined) history.opened.set(key, [position])
 	else positions.push(position)
@@ -273,6 +301,23 @@ function opens(history: History, key: string, position: number): void {
 
 function tally({ refusals }: History, key: string): void {
 	refusals.set(key, (refusals.get(key) ?? 0) + 1)
+}
+
+function outcomeOf({ type, data }: RecordedEvent): string {
+	return 'accepted' in data ? `${type} ${data.accepted}` : type
+}
+
+/** Longer than all servers, with all retransmissions, and the access point that is asked first. */
+const exchangeMs = 60_000
+
+/** Every exchange ends in time, also one that another request takes the place of. */
+export function judgePending(world: World): void {
+	const { history, clock } = world
+	const { pending, outcomes } = history
+	while (pending.length > 0 && outcomes.has(pending[0]!.position)) pending.shift()
+	const oldest = pending[0]
+	if (oldest === undefined || clock.monotonic() - oldest.at < exchangeMs) return
+	breaks(world, `What was asked at ${oldest.position} has had no outcome for a minute.`)
 }
 
 /** An exchange ends once, and only one that was opened. */
@@ -286,7 +331,7 @@ function ends(world: World, event: RecordedEvent & { data: { exchange: number } 
 	if (exchange >= event.position || exchange < 1) {
 		breaks(world, `${event.type} at ${event.position} ends exchange ${exchange}.`)
 	}
-	outcomes.set(exchange, event.type)
+	outcomes.set(exchange, outcomeOf(event))
 }
 
 type Terminated = Extract<RecordedEvent, { type: 'SubscriberTerminated' }>
@@ -373,6 +418,8 @@ export function judgeOverdue(world: World, { relay }: Running): void {
 	const { engine } = relay
 	const steadyAt = engine.at - engine.state.clockShiftMs
 	const longest = world.idle ? overdueMs.idle : overdueMs.busy
+	// A stall has ended with something else than a turn: the deadlines are looked at in the next one.
+	if (engine.now >= engine.nextSecondAt) return
 	for (const service of [...engine.dhcp.services.values(), ...engine.dhcp.external.values()]) {
 		const { servedSince } = world.history
 		const since = servedSince.get(service) ?? engine.now

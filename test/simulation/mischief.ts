@@ -19,7 +19,7 @@ const day = 24 * 3600 * 1000
 const kinds: Readonly<Record<string, Kind>> = {
 	'clock jumps': { everyMs: 60_000, work: jump },
 	suspension: { everyMs: 240_000, work: suspend },
-	stall: { everyMs: 90_000, work: ({ clock, chance }) => clock.advance(chance.within(1, 5000)) },
+	stall: { everyMs: 90_000, work: stall },
 	'home server': { everyMs: 60_000, work: w => changeMode(w, w.chance.pick(w.homeServers)) },
 	src: { everyMs: 60_000, work: changeSrc },
 	'dhcp server': { everyMs: 20_000, work: changeServer },
@@ -56,6 +56,11 @@ function jump(world: World): void {
 	// Before the relay has had a turn to notice.
 	if (chance.happens(0.3)) operate(world)
 	else if (chance.happens(0.1)) settle(world, restartRelay(world))
+}
+
+/** The process does not run, and time goes on: mostly a little, now and then for long. */
+function stall({ clock, chance }: World): void {
+	clock.advance(chance.within(1, chance.happens(0.15) ? 60_000 : 5000))
 }
 
 function suspend({ clock, chance, trace }: World): void {

@@ -314,6 +314,7 @@ export async function restartRelay(world: World): Promise<void> {
 	for (const view of running.views) view.save()
 	saveState(disk.journal, running.relay.state)
 	count(world, 'orderly stops')
+	readJournal(world)
 	running.alive = false
 	end(world)
 	after(world, chance.within(100, 30_000), 'start', () => settle(world, startRelay(world)))

@@ -13,6 +13,7 @@ import { createHomeServers, type HomeServer } from './home-servers.ts'
 import { createHosts, type Host } from './hosts.ts'
 import { createNetwork, type Network } from './network.ts'
 import type { Running } from './relay.ts'
+import { createSessionHistory, type SessionHistory } from './sessions.ts'
 import type { SrcMode } from './src-servers.ts'
 import { createSubscribers, type Subscriber } from './subscribers.ts'
 import { createTold, type Told } from './told.ts'
@@ -29,6 +30,7 @@ export type World = {
 	/** The relay's process; undefined while there is none. */
 	running: Running | undefined
 	readonly history: History
+	readonly sessionHistory: SessionHistory
 	readonly told: Told
 	readonly holders: Holders
 	readonly homeServers: readonly HomeServer[]
@@ -68,6 +70,7 @@ export function createWorld(
 		disk: createDisk(journal),
 		running: undefined,
 		history: createHistory(),
+		sessionHistory: createSessionHistory(),
 		told: createTold(),
 		holders: createHolders(),
 		homeServers: createHomeServers(),
