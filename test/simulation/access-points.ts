@@ -73,12 +73,12 @@ const timeoutMs = 3000
 const transmissionLimit = 3
 
 /** It has few of them, and now and then takes one that it waits for an answer under. */
-const identifiers = 8
+const identifiers = 4
 
 function nextIdentifier({ chance }: World, wap: AccessPoint, port: number): number {
 	let identifier = wap.nextIdentifier
 	const isFree = () => !wap.waiting.has(`${port} ${identifier}`)
-	for (let n = 0; n < identifiers && !isFree() && chance.happens(0.8); n++) {
+	for (let n = 0; n < identifiers && !isFree() && chance.happens(0.7); n++) {
 		identifier = (identifier + 1) % identifiers
 	}
 	wap.nextIdentifier = (identifier + 1) % identifiers

@@ -30,8 +30,12 @@ export type History = {
 	aheadText: string
 	/** Positions of the events that opened an exchange, by what identifies the request. */
 	readonly opened: Map<string, number[]>
-	/** Exchanges of the present process, the oldest first: position and monotonic time. */
-	pending: { readonly position: number; readonly at: number }[]
+	/** Exchanges of the present process, the oldest first: position, and truth without what nobody was awake in. */
+	pending: {
+		readonly position: number
+		readonly at: number
+		readonly type: RecordedEvent['type']
+	}[]
 	/** What ended an exchange, by the position of the event that opened it: a type, or an answer. */
 	readonly outcomes: Map<number, string>
 	/** Refusals and answers that were recorded, for those whose datagrams say nothing more. */
@@ -41,6 +45,8 @@ export type History = {
 	truthAt: number
 	/** How long nothing had happened by then, and when the one before it was read. */
 	standstillAt: readonly [before: number, latest: number]
+	/** By how much the clock had been set when the relay was stopped; undefined after a crash. */
+	stoppedSkew: number | undefined
 	/** A process has started and has not said so yet. */
 	starting: boolean
 	/** Position of the latest offer and grant of an address to a MAC. */
@@ -66,6 +72,7 @@ export function createHistory(): History {
 		steadyAt: 0,
 		truthAt: 0,
 		standstillAt: [0, 0],
+		stoppedSkew: undefined,
 		starting: true,
 		batchFrom: 0,
 		servedSince: new WeakMap(),
@@ -94,6 +101,20 @@ export function readJournal(world: World): void {
 	judgeDue(world)
 }
 
+/** A stop that was orderly has taken note of every step of the clock before it. */
+function judgeStopped(world: World, byMs: number, truthMs: number): void {
+	const { history, clock } = world
+	const { stoppedSkew } = history
+	history.stoppedSkew = undefined
+	if (stoppedSkew === undefined) return
+	const setMs = clock.skew() - stoppedSkew
+	if (Math.abs(byMs - truthMs - setMs) <= steadyToleranceMs) return
+	breaks(
+		world,
+		`A stop of ${truthMs} ms, with the clock set by ${setMs}, was recorded as ${byMs} ms.`,
+	)
+}
+
 /** Clocks may differ by a second without that being recorded; a turn may come late by a few. */
 const steadyToleranceMs = 8000
 
@@ -116,6 +137,9 @@ function judgeSteadyTime(world: World, event: RecordedEvent, timeless: boolean):
 		)
 	}
 	if (event.type === 'RelayStarted') history.starting = false
+	if (event.type === 'ClockStepped' && event.data.reason === 'stopped') {
+		judgeStopped(world, event.data.byMs, truthMs)
+	}
 	history.steadyAt = steadyAt
 	history.truthAt = truthAt
 	history.standstillAt = [history.standstillAt[1], clock.standstill()]
@@ -229,19 +253,19 @@ function judge(world: World, event: RecordedEvent): void {
 	judgeSession(world, router, event)
 	switch (event.type) {
 		case 'AccessRequested':
-			opens(world, stationKey(event.data), event.position)
+			opens(world, stationKey(event.data), event)
 			return
 		case 'AccountingStarted':
 		case 'AccountingUpdated':
 		case 'AccountingStopped':
-			opens(world, stationKey(event.data), event.position)
+			opens(world, stationKey(event.data), event)
 			// The Stop of an access point that was left behind is no sign of life.
 			if (event.type === 'AccountingStopped') return
 			history.heardAt.set(`${router.name} ${event.data.mac}`, world.clock.truth())
 			return
 		case 'AccountingTurnedOn':
 		case 'AccountingTurnedOff':
-			opens(world, `session ${event.data.session}`, event.position)
+			opens(world, `session ${event.data.session}`, event)
 			return
 		case 'AccessAccepted':
 			if (!router.sessions.has(event.data.mac)) {
@@ -258,11 +282,14 @@ function judge(world: World, event: RecordedEvent): void {
 			ends(world, event)
 			return
 		case 'DisconnectRequested':
-			opens(world, `dynamic ${event.data.session}`, event.position)
+			opens(world, `dynamic ${event.data.session}`, event)
 			return
 		case 'DisconnectAnswered':
 			ends(world, event)
 			tally(history, `dynamic ${event.data.request} ${event.data.accepted}`)
+			return
+		case 'RelayStopped':
+			judgeStop(world)
 			return
 		case 'LeaseRefused':
 			if (event.data.silent === undefined) tally(history, `nak ${event.data.mac}`)
@@ -292,8 +319,8 @@ function judge(world: World, event: RecordedEvent): void {
 	}
 }
 
-function opens({ history, clock }: World, key: string, position: number): void {
-	history.pending.push({ position, at: clock.monotonic() })
+function opens({ history, clock }: World, key: string, { position, type }: RecordedEvent): void {
+	history.pending.push({ position, at: clock.truth() - clock.standstill(), type })
 	const positions = history.opened.get(key)
 	if (positions === undefined) history.opened.set(key, [position])
 	else positions.push(position)
@@ -308,22 +335,34 @@ function outcomeOf({ type, data }: RecordedEvent): string {
 }
 
 /** Longer than all servers, with all retransmissions, and the access point that is asked first. */
-const exchangeMs = 60_000
+const exchangeMs = 15_000
 
 /** Every exchange ends in time, also one that another request takes the place of. */
-export function judgePending(world: World): void {
+export function judgePending(world: World, { relay: { engine } }: Running): void {
 	const { history, clock } = world
+	// After a stall the deadlines are looked at in the next turn.
+	if (engine.now >= engine.nextTickAt) return
 	const { pending, outcomes } = history
 	while (pending.length > 0 && outcomes.has(pending[0]!.position)) pending.shift()
 	const oldest = pending[0]
-	if (oldest === undefined || clock.monotonic() - oldest.at < exchangeMs) return
-	breaks(world, `What was asked at ${oldest.position} has had no outcome for a minute.`)
+	if (oldest === undefined || clock.truth() - clock.standstill() - oldest.at < exchangeMs) return
+	breaks(world, `What was asked at ${oldest.position} has had no outcome for too long.`)
+}
+
+/** What is in flight at an orderly stop is given up, but for what access points were asked. */
+function judgeStop(world: World): void {
+	const { history } = world
+	for (const { position, type } of history.pending) {
+		if (type === 'DisconnectRequested' || history.outcomes.has(position)) continue
+		breaks(world, `What was asked at ${position} had no outcome when the relay stopped.`)
+	}
 }
 
 /** An exchange ends once, and only one that was opened. */
 function ends(world: World, event: RecordedEvent & { data: { exchange: number } }): void {
 	const { outcomes } = world.history
 	const { exchange } = event.data
+	if ('reason' in event.data) count(world, `unanswered: ${event.data.reason}`)
 	const before = outcomes.get(exchange)
 	if (before !== undefined) {
 		breaks(world, `Exchange ${exchange} ended twice: ${before}, then ${event.type}.`)
@@ -372,7 +411,7 @@ function observedKey({ type, data }: Observed): string {
 
 /** What lies between an event and its commit. */
 const shadowToleranceMs = 1000
-/** A server takes so long to answer at most, with a stall of the relay. */
+/** A server takes so long to answer at most. */
 const longestAnswerMs = 40_000
 
 /** A shadow is as long as the server said, and nobody else's is in its way. */
@@ -386,11 +425,12 @@ function judgeObserved(world: World, router: RouterState, { at, data }: Observed
 	if (!said?.seconds.has(leaseSeconds)) {
 		breaks(world, `${mac} is said to have ${address} for ${leaseSeconds} s; no server said so.`)
 	}
-	const sinceMs = world.clock.truth() - world.clock.standstill() - (said?.at ?? 0)
+	const stoodMs = world.clock.standstill() - (said?.standstill ?? 0)
+	const sinceMs = world.clock.truth() - (said?.at ?? 0) - stoodMs
 	const longerMs = sinceMs + (expiresAt - at) - leaseSeconds * 1000
 	const isRight = leaseSeconds === 0 ? expiresAt === 0 : longerMs < shadowToleranceMs
 	if (!isRight) breaks(world, `The shadow of ${address} outlives its lease by ${longerMs} ms.`)
-	if (leaseSeconds > 0 && expiresAt - at < leaseSeconds * 1000 - longestAnswerMs) {
+	if (leaseSeconds > 0 && expiresAt - at < leaseSeconds * 1000 - longestAnswerMs - stoodMs) {
 		breaks(world, `The shadow lease of ${address} ends ${expiresAt - at} ms from now.`)
 	}
 	const there = leaseAt(router.leases, parseIpv4(address)!)

@@ -287,6 +287,7 @@ export function bury(world: World): void {
 	const { running, chance } = world
 	if (running === undefined || (running.alive && running.relay.failures.length === 0)) return
 	running.alive = false
+	world.history.stoppedSkew = undefined
 	// What a failed write has left on the disk was recorded now, and not when it is found.
 	readJournal(world)
 	end(world)
@@ -315,6 +316,7 @@ export async function restartRelay(world: World): Promise<void> {
 	saveState(disk.journal, running.relay.state)
 	count(world, 'orderly stops')
 	readJournal(world)
+	world.history.stoppedSkew = world.clock.skew()
 	running.alive = false
 	end(world)
 	after(world, chance.within(100, 30_000), 'start', () => settle(world, startRelay(world)))

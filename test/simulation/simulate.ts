@@ -139,5 +139,5 @@ function check(world: World): void {
 	judgeEnded(world, relay.state)
 	judgeOverdue(world, running)
 	judgeIdle(world, running)
-	judgePending(world)
+	judgePending(world, running)
 }
