@@ -7,6 +7,7 @@ import { parseIpv4 } from '../../domain/address.ts'
 import { type NewEvent, type RecordedEvent, virtualRouterOf } from '../../domain/event.ts'
 import { decodeEvents, encodeEvents } from '../../domain/event-text.ts'
 import { addressesEndingIn } from '../../domain/lease-deadlines.ts'
+import { reclaimAfterMs } from '../../domain/lease-offer.ts'
 import { everyLease, type LeaseTable, leaseAt, leasesOfMac } from '../../domain/lease-state.ts'
 import { isTaken } from '../../domain/pool.ts'
 import {
@@ -398,6 +399,9 @@ function judgeHolder(world: World, router: RouterState, event: Leased): void {
 	const lease = leaseAt(router.leases, parseIpv4(address)!)
 	const steadyAt = event.at - world.history.durable.clockShiftMs
 	if (lease === undefined || !isTaken(lease, steadyAt)) return
+	// An offer that nobody has taken goes to somebody else where no address is left.
+	const abandoned = event.type === 'LeaseOffered' && steadyAt - lease.changedAt >= reclaimAfterMs
+	if (lease.status === 'offered' && abandoned) return
 	if (lease.status === 'declined') breaks(world, `${event.type}: ${address} was declined.`)
 	else if (lease.mac !== mac)
 		breaks(world, `${event.type}: ${lease.mac} has ${address}, not ${mac}.`)
