@@ -121,7 +121,7 @@ function statesAt(
 	}
 	const shown = streams.slice(0, statesMax)
 	source.prepare(new Set(shown))
-	const store = foldStreams(source, shown, at)
+	const store = foldStreams(source, shown, source.positionAt(at))
 	const states = shown.map(stream => {
 		const router = virtualRouterOf(stream)
 		return subscriberState(store.query, router, stream.slice(subscriberStream(router, '').length))

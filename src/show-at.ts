@@ -5,7 +5,7 @@
  */
 import { setPriority } from 'node:os'
 import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads'
-import { openReader } from '../adapters/journal/reader.ts'
+import { openDurably, openReader, type Reader } from '../adapters/journal/reader.ts'
 import { openViewReader, type ViewReader } from '../adapters/views/reader.ts'
 import { subscriberStream } from '../domain/event.ts'
 import type { JournalReader } from '../domain/journal.ts'
@@ -18,12 +18,13 @@ import {
 	subscriberLimit,
 	subscribersAtText,
 } from '../projections/sessions-text.ts'
-import { type RelayStatistics, relayStatistics } from '../projections/statistics.ts'
 import { relayStatisticsText } from '../projections/statistics-text.ts'
 import { viewSchema } from '../projections/views/schema.ts'
 import { foldStreams } from './history.ts'
 import { openFolderSource } from './history-source.ts'
+import { durableUpTo, type Horizon } from './horizon.ts'
 import { positionAt } from './position-at.ts'
+import { savedStatisticsAt, statisticsAt } from './statistics-at.ts'
 import { viewsRemedy } from './views.ts'
 
 export type ShowAt = Extract<Show, { kind: 'relay-statistics' | 'subscribers' }> & {
@@ -32,6 +33,8 @@ export type ShowAt = Extract<Show, { kind: 'relay-statistics' | 'subscribers' }>
 
 type Asked = {
 	readonly showAtOf: string
+	/** Undefined where no relay tells what is on disk. */
+	readonly horizon: Horizon | undefined
 	readonly virtualRouter: string
 	readonly what: ShowAt
 	readonly now: number
@@ -42,13 +45,13 @@ const threadsMax = 2
 const limitMs = 60_000
 /** Events that are folded at most beyond a snapshot: where there are more, there is no snapshot yet. */
 const foldedMax = 3_000_000
-const eventsPerReading = 4_096
 
 let threads = 0
 
 /** The lines that the command prints; a sentence with `%` where it cannot say. */
 export async function showAt(
 	folder: string,
+	horizon: Horizon | undefined,
 	virtualRouter: string,
 	what: ShowAt,
 	now: number,
@@ -57,7 +60,7 @@ export async function showAt(
 		return [`% ${threadsMax} questions about the past are being answered already: ask again later.`]
 	}
 	threads++
-	const asked: Asked = { showAtOf: folder, virtualRouter, what, now }
+	const asked: Asked = { showAtOf: folder, horizon, virtualRouter, what, now }
 	const worker = new Worker(new URL(import.meta.url), { workerData: asked, execArgv: [] })
 	const { promise, resolve } = Promise.withResolvers<readonly string[]>()
 	const timer = setTimeout(
@@ -77,17 +80,19 @@ export async function showAt(
 }
 
 /** Answers in this thread. */
-export function linesAt({ showAtOf: folder, virtualRouter, what, now }: Asked): readonly string[] {
+export function linesAt(asked: Asked): readonly string[] {
+	const { showAtOf: folder, horizon, virtualRouter, what, now } = asked
 	const at = parsePointInTime(what.at, now)
 	if (at === undefined) return [`% ${what.at} is no time.`]
 	if (at > now) return [`% ${pointInTimeText(at)} has not come yet.`]
-	const reader = openReader(folder)
+	const reader =
+		horizon === undefined ? openDurably(folder) : openReader(folder, durableUpTo(horizon))
 	const found = openViewReader(folder, viewSchema.version)
 	const views = found?.journal === reader.id ? found : undefined
 	try {
 		return what.kind === 'subscribers'
 			? subscribersAt(folder, reader, views, virtualRouter, what.mac, at)
-			: statisticsAt(folder, reader, views, virtualRouter, what, at)
+			: statisticsTextAt(folder, reader, views, virtualRouter, what, at)
 	} finally {
 		found?.close()
 		reader.close()
@@ -103,7 +108,7 @@ function notThere(folder: string, views: ViewReader | undefined): readonly strin
 	return [`% ${why} ${viewsRemedy(folder)}`]
 }
 
-function statisticsAt(
+function statisticsTextAt(
 	folder: string,
 	reader: JournalReader,
 	views: ViewReader | undefined,
@@ -111,24 +116,11 @@ function statisticsAt(
 	{ service, client, delta }: Extract<ShowAt, { kind: 'relay-statistics' }>,
 	at: number,
 ): readonly string[] {
-	const end = positionAt(reader, at)
-	const [snapshot] =
-		views?.query(
-			'SELECT id, state FROM statistics_snapshot WHERE id <= ? AND version = ? ORDER BY id DESC LIMIT 1',
-			end,
-			relayStatistics.version,
-		) ?? []
-	const begin = Number(snapshot?.['id'] ?? 0)
-	if (end - begin > foldedMax) return notThere(folder, views)
-	let state: RelayStatistics =
-		snapshot === undefined ? relayStatistics.initial() : JSON.parse(String(snapshot['state']))
-	for (let next = begin + 1; next <= end; ) {
-		for (const event of reader.read(next, Math.min(eventsPerReading, end - next + 1))) {
-			if (event.position <= end) state = relayStatistics.fold(state, event)
-			next = event.position + 1
-		}
-	}
-	const lines = relayStatisticsText(state, { virtualRouter, service, client, delta })
+	const end = positionAt(reader, views, at)
+	const ask = views?.query ?? (() => [])
+	if (end - savedStatisticsAt(ask, end) > foldedMax) return notThere(folder, views)
+	const { relay } = statisticsAt(ask, reader, end)
+	const lines = relayStatisticsText(relay, { virtualRouter, service, client, delta })
 	return [...lines, '', `As of ${pointInTimeText(at)}, position ${end}.`]
 }
 
@@ -148,14 +140,14 @@ const pastCount = `
 
 function subscribersAt(
 	folder: string,
-	reader: JournalReader,
+	reader: Reader,
 	views: ViewReader | undefined,
 	virtualRouter: string,
 	mac: string | undefined,
 	at: number,
 ): readonly string[] {
-	if (mac !== undefined) return subscriberAt(folder, virtualRouter, mac, at)
-	const position = positionAt(reader, at)
+	if (mac !== undefined) return subscriberAt(folder, reader, virtualRouter, mac, at)
+	const position = positionAt(reader, views, at)
 	if (views === undefined || views.checkpoint().position < position) return notThere(folder, views)
 	return views.snapshot(() => {
 		const rows = views.query(pastSessions, virtualRouter, position, subscriberLimit)
@@ -177,9 +169,16 @@ function pastSession(row: Row): PastSession {
 	}
 }
 
-function subscriberAt(folder: string, router: string, mac: string, at: number): readonly string[] {
-	const source = openFolderSource(folder)
-	const store = foldStreams(source, [subscriberStream(router, mac)], at)
+function subscriberAt(
+	folder: string,
+	reader: Reader,
+	router: string,
+	mac: string,
+	at: number,
+): readonly string[] {
+	// Whoever opened the reader closes it.
+	const source = openFolderSource(folder, { ...reader, close: () => {} })
+	const store = foldStreams(source, [subscriberStream(router, mac)], source.positionAt(at))
 	const lines = stateText(subscriberState(store.query, router, mac))
 	store.close()
 	source.close()

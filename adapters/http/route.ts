@@ -5,7 +5,13 @@
 import type { JournalReader } from '../../domain/journal.ts'
 import type { Key } from './cursor.ts'
 import type { Cell, Row } from './format.ts'
-import type { IntegrityStatus, Live, Statistic, StatisticsSelection } from './live.ts'
+import type {
+	IntegrityStatus,
+	Live,
+	Statistic,
+	StatisticsSelection,
+	StatisticsSubject,
+} from './live.ts'
 import type { JsonSchema, Value } from './value.ts'
 
 export type Parameter<A> = {
@@ -108,14 +114,20 @@ export type Sources = {
 	views(): Views
 	/** Position of the newest event that is on disk. */
 	last(): number
+	/** Positions at which the clock may have been set. */
+	clockEpochs(): readonly number[]
 	/** Wall-clock milliseconds. */
 	now(): number
 	/** Throws when the query has had its time. */
 	checkTime(): void
 	/** How far the journal is sealed; undefined where nothing is. */
 	integrity(): IntegrityStatus | undefined
-	/** The relay's statistics as the event at that position left them. */
-	statisticsAt(position: number, selection: StatisticsSelection): readonly Statistic[]
+	/** Statistics as the event at that position left them. */
+	statisticsAt(
+		position: number,
+		of: StatisticsSubject,
+		selection: StatisticsSelection,
+	): readonly Statistic[]
 }
 
 type Common = {
