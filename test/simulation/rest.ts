@@ -48,7 +48,7 @@ function leftOver(engine: Engine): Record<string, number> {
 			dynamic.discards.size +
 			sum(services.map(({ discards }) => discards.size)) +
 			routers.filter(({ discards }) => discards.any).length,
-		'questions to SRC': sum([...engine.src.values()].map(({ telling }) => telling.size)),
+		'questions to SRC': sum([...engine.src.values()].map(({ telling }) => telling.underWay.size)),
 		'questions to SRC remembered': sum([...engine.src.values()].map(({ askedAt }) => askedAt.size)),
 		'commands waiting': engine.waiting.length,
 		'answers queued': engine.answersQueued,
