@@ -3,6 +3,7 @@
  * means, whether it may have its way, and what is recorded of it. Where the session's access point
  * takes Disconnect-Requests itself, it is asked first and its answer decides.
  */
+import { parseIpv4 } from './address.ts'
 import {
 	type DynamicRequest,
 	type EventData,
@@ -10,6 +11,7 @@ import {
 	relayStream,
 	subscriberStream,
 } from './event.ts'
+import { leasesOfMac } from './lease-state.ts'
 import { terminate } from './session.ts'
 import { macsUnder, type Session } from './session-table.ts'
 import { type RouterState, routerState, type State } from './state.ts'
@@ -20,6 +22,7 @@ export const errorCause = {
 	missingAttribute: 402,
 	nasIdentificationMismatch: 403,
 	invalidRequest: 404,
+	unsupportedService: 405,
 	administrativelyProhibited: 501,
 	sessionContextNotFound: 503,
 	sessionContextNotRemovable: 504,
@@ -34,6 +37,8 @@ export type Identification = {
 	readonly user?: string
 	readonly mac?: string
 	readonly wap?: string
+	/** Framed-IP-Address [8], dotted. */
+	readonly address?: string
 	readonly nasAddress?: string
 	readonly nasIdentifier?: string
 }
@@ -48,6 +53,8 @@ export type DynamicRequestInput = Asker & {
 	readonly fault: number | undefined
 	/** `subscriber disconnect` or `authorization change` is configured for the server. */
 	readonly allowed: boolean
+	/** Addresses that the relay itself may be known by, dotted. */
+	readonly own: readonly string[]
 	/** Addresses of the access points that take Disconnect-Requests. */
 	readonly disconnectClients: { has(address: string): boolean }
 }
@@ -81,7 +88,7 @@ export function decideDynamicRequest(state: State, input: DynamicRequestInput): 
 	const { at, request, asked } = input
 	const router = routerState(state, input.router)
 	const found = input.allowed
-		? (input.fault ?? findSession(router, asked))
+		? (input.fault ?? findSession(router, asked, input.own))
 		: errorCause.administrativelyProhibited
 	const session = typeof found === 'number' ? undefined : found
 	const requested = disconnectRequested(input, session?.mac ?? asked.mac)
@@ -111,7 +118,11 @@ function targetOf(session: Session, client: string): DisconnectTarget {
 }
 
 /** The session that all of the identification agrees on, or an Error-Cause. */
-export function findSession(router: RouterState, asked: Identification): Session | number {
+function findSession(
+	router: RouterState,
+	asked: Identification,
+	own: readonly string[],
+): Session | number {
 	const matching: Session[] = []
 	let elsewhere = false
 	let seen = 0
@@ -119,7 +130,8 @@ export function findSession(router: RouterState, asked: Identification): Session
 		if (++seen > candidateLimit) return errorCause.multipleSessions
 		const session = router.sessions.get(mac)
 		if (session === undefined || !matches(session, asked)) continue
-		if (isElsewhere(router, session, asked)) elsewhere = true
+		if (asked.address !== undefined && !hasAddress(router, mac, asked.address)) continue
+		if (isElsewhere(router, session, asked, own)) elsewhere = true
 		else matching.push(session)
 		if (matching.length > 1) return errorCause.multipleSessions
 	}
@@ -148,15 +160,29 @@ function agree(asked: string | undefined, known: string | undefined): boolean {
 	return asked === undefined || asked === known
 }
 
-/** RFC 5176 §3: a NAS that is named must be the session's; one that never said who it is may be. */
-function isElsewhere(router: RouterState, { wap }: Session, asked: Identification): boolean {
+/** The subscriber has that very address by DHCP. */
+function hasAddress(router: RouterState, mac: string, text: string): boolean {
+	const address = parseIpv4(text)
+	const leases = leasesOfMac(router.leases, mac)
+	return leases.some(lease => lease.status === 'bound' && lease.address === address)
+}
+
+/**
+ * RFC 5176 §3: a NAS that is named must be the session's. An access point that never said who it is
+ * goes by the address that its packets come from; its RADIUS server may also take the relay for it.
+ */
+function isElsewhere(
+	router: RouterState,
+	{ wap }: Session,
+	{ nasAddress, nasIdentifier }: Identification,
+	own: readonly string[],
+): boolean {
 	const accessPoint = router.accessPoints.get(wap)
-	const differ = (a: string | undefined, b: string | undefined) =>
-		a !== undefined && b !== undefined && a !== b
-	return (
-		differ(asked.nasAddress, accessPoint?.nasAddress) ||
-		differ(asked.nasIdentifier, accessPoint?.nasIdentifier)
-	)
+	const said = accessPoint?.nasAddress
+	const addresses = said === undefined ? [accessPoint?.client, ...own] : [said]
+	if (nasAddress !== undefined && !addresses.includes(nasAddress)) return true
+	const named = accessPoint?.nasIdentifier
+	return nasIdentifier !== undefined && named !== undefined && nasIdentifier !== named
 }
 
 export type AccessPointAnswer =

@@ -83,6 +83,7 @@ export function requestOf(code: number): DynamicRequest | 'other' {
 const once: ReadonlySet<number> = new Set([
 	attribute.userName,
 	attribute.nasIpAddress,
+	attribute.framedIpAddress,
 	attribute.calledStationId,
 	attribute.callingStationId,
 	attribute.nasIdentifier,
@@ -104,15 +105,21 @@ function readIdentification(
 	const seen = new Set<number>()
 	let invalid = false
 	let unsupported = false
+	let service = false
 	for (let at = headerLength; at < length; at += bytes[at + 1]!) {
 		const type = bytes[at]!
 		if (type === attribute.proxyState) continue
+		if (type === attribute.serviceType) service = true
 		if (!once.has(type)) unsupported = true
 		else if (seen.has(type) || !lengthFits(type, bytes[at + 1]!)) invalid = true
 		else if (!readInto(asked, bytes, at)) invalid = true
 		seen.add(type)
 	}
 	if (invalid) return { asked, fault: errorCause.invalidRequest }
+	// RFC 5176 §3.2, and §3.5: this one answers no Disconnect-Request.
+	if (service && bytes[0] === codes.coaRequest) {
+		return { asked, fault: errorCause.unsupportedService }
+	}
 	if (unsupported) return { asked, fault: errorCause.unsupportedAttribute }
 	// JunosE: one of the two must be there, whatever else identifies the session.
 	const named = asked.session !== undefined || asked.multiSession !== undefined
@@ -133,6 +140,9 @@ function readInto(
 			return size > 0
 		case attribute.nasIpAddress:
 			asked.nasAddress = formatIpv4(readUint32(bytes, begin))
+			return true
+		case attribute.framedIpAddress:
+			asked.address = formatIpv4(readUint32(bytes, begin))
 			return true
 		case attribute.nasIdentifier:
 			asked.nasIdentifier = readText(bytes, begin, size)

@@ -79,8 +79,11 @@ export type LeaseReply =
 			readonly session: Session | undefined
 			readonly decision: SrcDecision | undefined
 	  }
-	/** `message`: for Message [56]. */
-	| { readonly kind: 'nak'; readonly message: string }
+	/**
+	 * `message`: for Message [56]. `here`: the client is on the interface that its message came by,
+	 * whatever network its address is of.
+	 */
+	| { readonly kind: 'nak'; readonly message: string; readonly here: boolean }
 
 export type LeaseDecision = {
 	readonly events: readonly NewEvent[]
@@ -250,7 +253,9 @@ export function refuse(
 	const stream = subscriberStream(context.name, mac)
 	const event: NewEvent = { stream, type: 'LeaseRefused', v: 1, at: context.at, data }
 	if (answer === 'silent') return { events: [event] }
-	return { events: [event], reply: { kind: 'nak', message: refusals[reason] } }
+	// What was broadcast without a relay agent comes from this very link.
+	const here = reason === 'other-interface' || request.kind !== 'renewing'
+	return { events: [event], reply: { kind: 'nak', message: refusals[reason], here } }
 }
 
 /** The end of a lease by other means than time; the address is free at once. */

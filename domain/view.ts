@@ -18,7 +18,11 @@ export type Column<T extends Cell = Cell> = {
 
 export type Columns = { readonly [name: string]: Column }
 
-export type Index = { readonly columns: readonly string[]; readonly where?: string }
+export type Index = {
+	/** Names of columns, each possibly followed by how it is compared. */
+	readonly columns: readonly string[]
+	readonly where?: string
+}
 
 /** A table. The columns of `key` are fixed; a key of one INTEGER column is SQLite's row id. */
 export type Table<C extends Columns = Columns> = {
@@ -77,6 +81,11 @@ export function maybe<T extends Cell>(column: Column<T>): Column<T | null> {
 
 export function fixed<T extends Cell>(column: Column<T>): Column<T> {
 	return { ...column, fixed: true }
+}
+
+/** A column of an index in which small and capital letters are the same. */
+export function anyCase(column: string): string {
+	return `${column} COLLATE NOCASE`
 }
 
 /** A table, checked by the type checker to have the columns of its key. */

@@ -3,7 +3,7 @@ import { checkpointPosition } from '../adapters/eventstoredb/checkpoint.ts'
 import { eraseShared, eraseStream } from '../adapters/eventstoredb/erasure.ts'
 import { openTarget } from '../adapters/eventstoredb/target.ts'
 import { erasedPositions } from '../adapters/journal/erasure.ts'
-import { openReader } from '../adapters/journal/reader.ts'
+import { openDurably } from '../adapters/journal/reader.ts'
 import { counted } from '../domain/count-text.ts'
 import { subscriberStream, wapStream } from '../domain/event.ts'
 import { macAddress } from '../domain/junose/parameter.ts'
@@ -41,7 +41,7 @@ export async function eraseMirrorCommand(args: readonly string[]): Promise<numbe
 	// An access point may have been a subscriber itself.
 	const streams = [subscriberStream(router, mac.value), wapStream(router, mac.value)]
 	const folder = dataFolder(flags['data'], process.env)
-	const reader = openReader(folder)
+	const reader = openDurably(folder)
 	const target = openTarget(url, deadlineMs)
 	try {
 		const own = { journal: reader.id, durable: reader.last, read: reader.readStored }

@@ -2,7 +2,7 @@
 
 import { parquetRows } from '../adapters/export/parquet.ts'
 import { openPartFile, type PartFile } from '../adapters/export/part-file.ts'
-import { openReader, type Reader } from '../adapters/journal/reader.ts'
+import { openDurably, type Reader } from '../adapters/journal/reader.ts'
 import { harmlessText } from '../domain/csv-text.ts'
 import type { RecordedEvent } from '../domain/event.ts'
 import { exportColumns } from '../projections/export-columns.ts'
@@ -43,7 +43,7 @@ export async function exportJournal(args: readonly string[]): Promise<number> {
 		return 0
 	}
 	const settings = exportSettings(args, process.env)
-	const reader = openReader(settings.data)
+	const reader = openDurably(settings.data)
 	try {
 		const count = writeExport(reader, settings, sentence => console.error(sentence))
 		console.error(`${settings.out} is whole: ${count.toLocaleString('en-US')} events.`)

@@ -1,10 +1,11 @@
 /** Where a history is read from: a data folder (live, or a copy), or an export of one. */
 import { closeSync, openSync, readSync } from 'node:fs'
-import { openReader } from '../adapters/journal/reader.ts'
+import { openDurably, type Reader } from '../adapters/journal/reader.ts'
 import { openViewReader, type ViewReader } from '../adapters/views/reader.ts'
 import type { RecordedEvent } from '../domain/event.ts'
 import { type StoredEvent, upcast } from '../domain/upcast.ts'
 import { viewSchema } from '../projections/views/schema.ts'
+import { positionAt } from './position-at.ts'
 import { UsageError } from './settings.ts'
 
 export type HistorySource = {
@@ -20,14 +21,18 @@ export type HistorySource = {
 	readonly isExport: boolean
 	/** Position of the newest event; Infinity where only reading it would tell. */
 	last(): number
+	/** Position of the last event up to a time (domain/clock-epochs.ts); 0: there is none. */
+	positionAt(ms: number): number
 	close(): void
 }
 
 const eventsPerReading = 4096
 
-/** Opens a data folder. Throws JournalFailure with a sentence. */
-export function openFolderSource(folder: string): HistorySource {
-	const reader = openReader(folder)
+/** Opens a data folder, whose journal `reader` reads. Throws JournalFailure with a sentence. */
+export function openFolderSource(
+	folder: string,
+	reader: Reader = openDurably(folder),
+): HistorySource {
 	const found = openViewReader(folder, viewSchema.version)
 	const views = found?.journal === reader.id ? found : undefined
 	if (views === undefined) found?.close()
@@ -45,6 +50,7 @@ export function openFolderSource(folder: string): HistorySource {
 		views,
 		isExport: false,
 		last: reader.last,
+		positionAt: ms => positionAt(reader, views, ms),
 		close() {
 			views?.close()
 			reader.close()
@@ -79,6 +85,14 @@ export function openExportSource(file: string): HistorySource {
 		views: undefined,
 		isExport: true,
 		last: () => Number.POSITIVE_INFINITY,
+		positionAt(ms) {
+			let found = 0
+			scan(1, ({ position, at }) => {
+				if (at <= ms) found = position
+				return true
+			})
+			return found
+		},
 		close: () => {},
 	}
 }

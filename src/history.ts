@@ -165,7 +165,7 @@ function spansByScan(source: HistorySource, question: Question, from: number): S
 }
 
 /**
- * The read models of some subscribers alone, in memory, up to a time. The caller closes them.
+ * The read models of some subscribers alone, in memory, up to a position. The caller closes them.
  */
 export function foldStreams(
 	source: HistorySource,
@@ -175,7 +175,7 @@ export function foldStreams(
 	const events: RecordedEvent[] = []
 	for (const stream of streams) {
 		for (const event of streamEvents(source, stream)) {
-			if (event.at > until) break
+			if (event.position > until) break
 			events.push(event)
 		}
 	}

@@ -18,6 +18,13 @@ export function moveHorizon(horizon: Horizon, position: number): void {
 	Atomics.store(horizon, 0, BigInt(position))
 }
 
+/** For readers of the journal: nothing beyond it is on disk yet. Without a relay all is. */
+export function durableUpTo(horizon: Horizon | undefined): () => number {
+	return horizon === undefined
+		? () => Number.POSITIVE_INFINITY
+		: () => Number(Atomics.load(horizon, 0))
+}
+
 /** Position of the newest event on disk; where no relay tells, of the newest one to be read. */
 export function newestOnDisk(journal: JournalReader, horizon: Horizon | undefined): () => number {
 	return horizon === undefined ? journal.last : () => Number(Atomics.load(horizon, 0))

@@ -7,8 +7,9 @@ import { openReader } from '../adapters/journal/reader.ts'
 import type { ViewReader } from '../adapters/views/reader.ts'
 import { type RelayStatistics, relayStatistics } from '../projections/statistics.ts'
 import { relayStatisticsRows } from '../projections/statistics-rows.ts'
-import { type Horizon, newestOnDisk } from './horizon.ts'
+import { durableUpTo, type Horizon, newestOnDisk } from './horizon.ts'
 import { integrityOf } from './integrity-status.ts'
+import { clockEpochs } from './position-at.ts'
 import { tooSlowDetail } from './query-pool.ts'
 import { openViewReading } from './views.ts'
 
@@ -31,7 +32,7 @@ export type HistorySettings = {
 }
 
 export function openHistory({ folder, horizon, limitMs, clock, now }: HistorySettings): History {
-	const journal = openReader(folder)
+	const journal = openReader(folder, durableUpTo(horizon))
 	let endAt = Number.POSITIVE_INFINITY
 	const checkTime = () => {
 		if (clock() < endAt) return
@@ -47,6 +48,7 @@ export function openHistory({ folder, horizon, limitMs, clock, now }: HistorySet
 		journal,
 		views: () => viewsOf(reading.reader()),
 		last: newestOnDisk(journal, horizon),
+		clockEpochs: () => clockEpochs(journal, reading.reader()),
 		now,
 		checkTime,
 		integrity: () => integrityOf(folder, journal.id),

@@ -17,7 +17,7 @@ import { createServer, type HttpCounts } from '../adapters/http/server.ts'
 import { openReader } from '../adapters/journal/reader.ts'
 import type { ViewReader } from '../adapters/views/reader.ts'
 import type { JournalReader } from '../domain/journal.ts'
-import { newestOnDisk } from './horizon.ts'
+import { durableUpTo, newestOnDisk } from './horizon.ts'
 import type {
 	FromThread,
 	HttpThreadData,
@@ -40,7 +40,7 @@ async function run(port: MessagePort, data: HttpThreadData): Promise<void> {
 	const { folder, release, listening, token, horizon } = data
 	const tell = (message: FromThread) => port.postMessage(message)
 	const onTrouble = (error: string) => tell({ kind: 'trouble', error })
-	const journal = openReader(folder)
+	const journal = openReader(folder, durableUpTo(horizon))
 	const last = newestOnDisk(journal, horizon)
 	const live = openRelay(port)
 	const reading = openViewReading(folder)

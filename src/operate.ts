@@ -49,6 +49,7 @@ import { configure } from './engine/configure.ts'
 import { type Engine, presentTime, recordDurably } from './engine/engine.ts'
 import type { Eraser } from './eraser.ts'
 import { retentionLines } from './erasing.ts'
+import type { Horizon } from './horizon.ts'
 import { integrityLines } from './integrity.ts'
 import { release } from './release.ts'
 import { showAt } from './show-at.ts'
@@ -74,6 +75,8 @@ export type Operated = {
 	 * none are kept.
 	 */
 	readonly viewReader: (() => ViewReader | undefined) | undefined
+	/** How far the journal in the folder is on disk. */
+	readonly horizon?: Horizon
 	/** Who erases in the folder; a simulated relay has nobody. */
 	readonly eraser?: Eraser
 	/** Wall-clock milliseconds. */
@@ -111,7 +114,8 @@ export function openOperator(operated: Operated): Operator {
 			) {
 				const { engine, folder } = operated
 				if (folder === undefined) return ['% There is no data folder to look the past up in.']
-				return showAt(folder, virtualRouter, { ...what, at: what.at }, engine.parts.clock.wall())
+				const now = engine.parts.clock.wall()
+				return showAt(folder, operated.horizon, virtualRouter, { ...what, at: what.at }, now)
 			}
 			if (isOfState(what)) {
 				// The live state is ahead of the disk by the batch that waits to be written: what is shown

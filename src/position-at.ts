@@ -1,18 +1,51 @@
-/** Where in a journal a time is. */
+/** Where in a journal a time is (domain/clock-epochs.ts). */
+import type { ViewReader } from '../adapters/views/reader.ts'
+import { epochTypes, lastUpTo, type Times } from '../domain/clock-epochs.ts'
+import { relayStream } from '../domain/event.ts'
 import type { JournalReader } from '../domain/journal.ts'
 
-/**
- * Position of the last event that is not later than `at`; 0: there is none. Events are in order of
- * time but for steps of the clock; around one of those the order of recording decides.
- */
-export function positionAt(reader: JournalReader, at: number): number {
-	let low = 0
-	let high = reader.last()
-	while (low < high) {
-		const middle = Math.ceil((low + high) / 2)
-		const event = reader.read(middle, 1).find(({ position }) => position === middle)
-		if (event !== undefined && event.at <= at) low = middle
-		else high = middle - 1
+const eventsPerReading = 4096
+
+/** Positions at which the clock may have been set; the read models know most of them by heart. */
+export function clockEpochs(
+	reader: JournalReader,
+	views: Pick<ViewReader, 'query' | 'checkpoint'> | undefined,
+): number[] {
+	const names = epochTypes.map(type => `'${type}'`).join(', ')
+	const rows = views?.query(`SELECT id FROM relay_event WHERE type IN (${names}) ORDER BY id`) ?? []
+	const epochs = rows.map(row => Number(row['id']))
+	const wanted: readonly string[] = epochTypes
+	const take = (events: readonly { readonly position: number; readonly type: string }[]) => {
+		for (const { type, position } of events) if (wanted.includes(type)) epochs.push(position)
 	}
-	return low
+	const last = reader.last()
+	// Without read models the stream of the virtual router that is always there has all of them.
+	const begin = views?.checkpoint().position ?? 0
+	const isFar = last - begin > 4 * eventsPerReading
+	for (let next = begin + 1; next <= last; ) {
+		const events = isFar
+			? reader.readStream(relayStream('default'), next, eventsPerReading)
+			: reader.read(next, Math.min(eventsPerReading, last - next + 1))
+		if (events.length === 0) break
+		take(events.filter(({ position }) => position <= last))
+		next = events.at(-1)!.position + 1
+	}
+	return epochs
+}
+
+export function timesOf(reader: JournalReader, epochs: readonly number[]): Times {
+	return {
+		last: reader.last(),
+		at: position => reader.read(position, 1)[0]!.at,
+		epochs,
+	}
+}
+
+/** Position of the last event that is not later than `at`; 0: there is none. */
+export function positionAt(
+	reader: JournalReader,
+	views: Pick<ViewReader, 'query' | 'checkpoint'> | undefined,
+	at: number,
+): number {
+	return lastUpTo(timesOf(reader, clockEpochs(reader, views)), at)
 }

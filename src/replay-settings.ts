@@ -20,7 +20,7 @@ const limitMax = 1_000_000
 
 export const replayUsage = `radledger replay WHOM [WHEN] [--data DIR | --export FILE | --eventstore URL]
   --subscriber MAC       the history of a subscriber
-  --user NAME            ... of a user, on whatever device
+  --user NAME            ... of a user, on whatever device, in any case
   --address IP           ... of an address: who held it
   --wap W                ... of an access point (its MAC address): who was there
   --from T, --to T       only what happened between these times

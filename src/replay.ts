@@ -1,6 +1,7 @@
 /** `radledger replay`: the history of a subscriber, a user, an address or an access point. */
 import { type RecordedEvent, subscriberStream, virtualRouterOf } from '../domain/event.ts'
 import { pointInTimeText } from '../domain/point-in-time.ts'
+import { isSameName } from '../domain/user-name.ts'
 import {
 	eventsAnswer,
 	type Holding,
@@ -120,7 +121,7 @@ function statesAt(
 	}
 	const shown = streams.slice(0, statesMax)
 	source.prepare(new Set(shown))
-	const store = foldStreams(source, shown, at)
+	const store = foldStreams(source, shown, source.positionAt(at))
 	const states = shown.map(stream => {
 		const router = virtualRouterOf(stream)
 		return subscriberState(store.query, router, stream.slice(subscriberStream(router, '').length))
@@ -131,7 +132,8 @@ function statesAt(
 
 /** Of a user or a WAP only those are meant who were there at that instant. */
 function isMeant({ kind, value }: Question, { session }: SubscriberState): boolean {
-	if (kind === 'user' || kind === 'wap') return session?.[kind] === value
+	if (kind === 'user') return isSameName(session?.['user'], value)
+	if (kind === 'wap') return session?.['wap'] === value
 	return true
 }
 

@@ -179,6 +179,7 @@ export async function serve(settings: ServeSettings): Promise<number> {
 		erasures: views[6],
 		mirrors: () => [mirror, feed].flatMap(each => (each === undefined ? [] : [each.state()])),
 		viewReader: viewReading?.reader,
+		horizon,
 		eraser,
 		startedAt,
 	}

@@ -5,7 +5,7 @@
  */
 import { setPriority } from 'node:os'
 import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads'
-import { openReader } from '../adapters/journal/reader.ts'
+import { openDurably, openReader, type Reader } from '../adapters/journal/reader.ts'
 import { openViewReader, type ViewReader } from '../adapters/views/reader.ts'
 import { subscriberStream } from '../domain/event.ts'
 import type { JournalReader } from '../domain/journal.ts'
@@ -23,6 +23,7 @@ import { relayStatisticsText } from '../projections/statistics-text.ts'
 import { viewSchema } from '../projections/views/schema.ts'
 import { foldStreams } from './history.ts'
 import { openFolderSource } from './history-source.ts'
+import { durableUpTo, type Horizon } from './horizon.ts'
 import { positionAt } from './position-at.ts'
 import { viewsRemedy } from './views.ts'
 
@@ -32,6 +33,8 @@ export type ShowAt = Extract<Show, { kind: 'relay-statistics' | 'subscribers' }>
 
 type Asked = {
 	readonly showAtOf: string
+	/** Undefined where no relay tells what is on disk. */
+	readonly horizon: Horizon | undefined
 	readonly virtualRouter: string
 	readonly what: ShowAt
 	readonly now: number
@@ -49,6 +52,7 @@ let threads = 0
 /** The lines that the command prints; a sentence with `%` where it cannot say. */
 export async function showAt(
 	folder: string,
+	horizon: Horizon | undefined,
 	virtualRouter: string,
 	what: ShowAt,
 	now: number,
@@ -57,7 +61,7 @@ export async function showAt(
 		return [`% ${threadsMax} questions about the past are being answered already: ask again later.`]
 	}
 	threads++
-	const asked: Asked = { showAtOf: folder, virtualRouter, what, now }
+	const asked: Asked = { showAtOf: folder, horizon, virtualRouter, what, now }
 	const worker = new Worker(new URL(import.meta.url), { workerData: asked, execArgv: [] })
 	const { promise, resolve } = Promise.withResolvers<readonly string[]>()
 	const timer = setTimeout(
@@ -77,11 +81,13 @@ export async function showAt(
 }
 
 /** Answers in this thread. */
-export function linesAt({ showAtOf: folder, virtualRouter, what, now }: Asked): readonly string[] {
+export function linesAt(asked: Asked): readonly string[] {
+	const { showAtOf: folder, horizon, virtualRouter, what, now } = asked
 	const at = parsePointInTime(what.at, now)
 	if (at === undefined) return [`% ${what.at} is no time.`]
 	if (at > now) return [`% ${pointInTimeText(at)} has not come yet.`]
-	const reader = openReader(folder)
+	const reader =
+		horizon === undefined ? openDurably(folder) : openReader(folder, durableUpTo(horizon))
 	const found = openViewReader(folder, viewSchema.version)
 	const views = found?.journal === reader.id ? found : undefined
 	try {
@@ -111,7 +117,7 @@ function statisticsAt(
 	{ service, client, delta }: Extract<ShowAt, { kind: 'relay-statistics' }>,
 	at: number,
 ): readonly string[] {
-	const end = positionAt(reader, at)
+	const end = positionAt(reader, views, at)
 	const [snapshot] =
 		views?.query(
 			'SELECT id, state FROM statistics_snapshot WHERE id <= ? AND version = ? ORDER BY id DESC LIMIT 1',
@@ -148,14 +154,14 @@ const pastCount = `
 
 function subscribersAt(
 	folder: string,
-	reader: JournalReader,
+	reader: Reader,
 	views: ViewReader | undefined,
 	virtualRouter: string,
 	mac: string | undefined,
 	at: number,
 ): readonly string[] {
-	if (mac !== undefined) return subscriberAt(folder, virtualRouter, mac, at)
-	const position = positionAt(reader, at)
+	if (mac !== undefined) return subscriberAt(folder, reader, virtualRouter, mac, at)
+	const position = positionAt(reader, views, at)
 	if (views === undefined || views.checkpoint().position < position) return notThere(folder, views)
 	return views.snapshot(() => {
 		const rows = views.query(pastSessions, virtualRouter, position, subscriberLimit)
@@ -177,9 +183,16 @@ function pastSession(row: Row): PastSession {
 	}
 }
 
-function subscriberAt(folder: string, router: string, mac: string, at: number): readonly string[] {
-	const source = openFolderSource(folder)
-	const store = foldStreams(source, [subscriberStream(router, mac)], at)
+function subscriberAt(
+	folder: string,
+	reader: Reader,
+	router: string,
+	mac: string,
+	at: number,
+): readonly string[] {
+	// Whoever opened the reader closes it.
+	const source = openFolderSource(folder, { ...reader, close: () => {} })
+	const store = foldStreams(source, [subscriberStream(router, mac)], source.positionAt(at))
 	const lines = stateText(subscriberState(store.query, router, mac))
 	store.close()
 	source.close()

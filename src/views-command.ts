@@ -1,5 +1,5 @@
 /** `radledger views`: builds the read models of a data folder, or brings them up to date, and ends. */
-import { openReader, type Reader } from '../adapters/journal/reader.ts'
+import { openDurably, type Reader } from '../adapters/journal/reader.ts'
 import { viewsFile } from '../adapters/views/database.ts'
 import { dataFolder, readFlags } from './settings.ts'
 import { openViewFollower } from './view-follower.ts'
@@ -17,7 +17,7 @@ export async function views(args: readonly string[]): Promise<number> {
 	}
 	const flags = readFlags(args, { data: { type: 'string' } })
 	const folder = dataFolder(flags['data'], process.env)
-	const reader = openReader(folder)
+	const reader = openDurably(folder)
 	try {
 		const position = buildViews(folder, reader, sentence => console.error(sentence))
 		console.log(`${viewsFile(folder)} has all ${position.toLocaleString('en-US')} events.`)

@@ -153,6 +153,21 @@ test('a renewal is answered to the address itself, a refusal to everybody on the
 	assert.equal(optionsOf(refused.packet)[56], 'You do not have that address.')
 })
 
+test('who has moved to another interface is refused there, asked from everybody or from the server', async () => {
+	const relay = await dhcpRelay()
+	join(relay)
+	for (const unicast of [true, false]) {
+		const asked = { type: 'request', ciaddr: '10.0.0.2', unicast, interfaceIndex: 3 } as const
+		const refused = ask(relay, asked)!
+		assert.equal([refused.type, refused.to], ['nak', '255.255.255.255:68'])
+		assert.is(refused.interfaceIndex, 3)
+	}
+	assert.equal(
+		ofType(relay, 'LeaseRefused').map(({ data }) => data.reason),
+		['other-interface', 'other-interface'],
+	)
+})
+
 test('through a relay agent: the pool by giaddr, option 82 comes back, last of all', async () => {
 	const relay = await dhcpRelay()
 	const information = [1, 4, 1, 2, 3, 4, 2, 2, 9, 9]

@@ -7,6 +7,7 @@ import { verifyMessageAuthenticator, verifyResponse } from '../domain/radius/aut
 import { type MacIndex, macsUnder, type Session } from '../domain/session-table.ts'
 import { evolve, initialState } from '../domain/state.ts'
 import { askLimit } from '../src/engine/disconnect-client.ts'
+import { join, machine } from './dhcp-client.ts'
 import { assertInvariants, ofType } from './relay-invariants.ts'
 import {
 	answerPacket,
@@ -228,6 +229,7 @@ test('each refusal has its Error-Cause, is recorded, and leaves the session alon
 		['a vendor attribute', 401, [session, [26, [0, 0, 0, 9, 1, 3, 65]]]],
 		['no session id', 402, [[1, 'alice']]],
 		['nothing at all', 402, []],
+		['an address that it does not have', 503, [session, [8, [10, 0, 0, 9]]]],
 		['another NAS', 403, [session, [4, [10, 0, 0, 9]]]],
 		['another NAS by name', 403, [session, [32, 'wap-9']]],
 		['two session ids', 404, [session, [44, 's2']]],
@@ -266,6 +268,50 @@ test('each refusal has its Error-Cause, is recorded, and leaves the session alon
 		assert.equal([answered!.data.accepted, answered!.data.errorCause], [false, cause], what)
 		assert.is(relay.journal.last(), relay.state.position)
 	}
+})
+
+test('an access point that never said who it is goes by its address, or is taken for the relay', async () => {
+	const relay = await simulatedRelay(`${plain}radius update-source-addr 10.0.0.8\n`)
+	account(relay, 'start')
+	const nas = (last: number) =>
+		ask(relay, [
+			[44, 's1'],
+			[4, [10, 0, 0, last]],
+		])
+	assert.equal(nas(9), { code: code.disconnectNak, cause: 403 })
+	assert.equal(live(relay), [mac])
+	assert.equal(nas(8), { code: code.disconnectAck }, 'the relay')
+	account(relay, 'start')
+	assert.equal(nas(1), { code: code.disconnectAck }, `the access point, ${wapAddress}`)
+})
+
+test('Framed-IP-Address must be that of the subscriber', async () => {
+	const served = `${plain}service dhcp-local equal-access
+ip dhcp-local pool near
+ network 10.0.0.0 255.255.255.0
+exit
+`
+	const relay = await simulatedRelay(served, { dhcp: machine() })
+	account(relay, 'start')
+	const { address } = join(relay)
+	const framed = (text: string): TestAttribute => [8, text.split('.').map(Number)]
+	const session: TestAttribute = [44, 's1']
+	assert.equal(ask(relay, [session, framed('10.0.0.200')]), {
+		...{ code: code.disconnectNak, cause: 503 },
+	})
+	assert.equal(ask(relay, [session, framed(address)]), { code: code.disconnectAck })
+})
+
+test('a CoA-Request with a service that there is not', async () => {
+	const relay = await simulatedRelay(plain)
+	account(relay, 'start')
+	const authorizeOnly: TestAttribute[] = [
+		[44, 's1'],
+		[6, u32(17)],
+		[24, 'x'],
+	]
+	const told = ask(relay, authorizeOnly, { code: code.coa })
+	assert.equal(told, { code: code.coaNak, cause: 405 })
 })
 
 test('a name that two sessions have ends neither, until more is said', async () => {

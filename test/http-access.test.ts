@@ -1,6 +1,6 @@
 /** Who may ask the HTTP server, and what it says to everybody else. */
 import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { connect } from 'node:net'
+import { type AddressInfo, connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'uvu'
@@ -15,6 +15,7 @@ process.on('exit', () => rmSync(folder, { recursive: true, force: true }))
 
 const token = 'a-token-of-32-characters-0123456'
 const host = 'localhost:8080'
+const headers = { host }
 
 function tokenFile(text: string, mode: number): string {
 	const file = join(folder, `token-${Math.round(performance.now() * 1000)}`)
@@ -171,6 +172,66 @@ test('what does not exist, and what another method does, is said as a problem', 
 	assert.is(head.statusCode, 200)
 	assert.is(head.body, '')
 	await app.close()
+})
+
+test('a method that does nothing says which one does', async () => {
+	const { app } = testServer()
+	for (const [method, url, allow] of [
+		['DELETE', '/api/v1/sessions', 'GET, HEAD'],
+		['GET', '/api/v1/baselines', 'POST'],
+		['HEAD', '/api/v1/events/live', 'GET'],
+	] as const) {
+		const reply = await app.inject({ method, url, headers })
+		assert.is(reply.statusCode, 405, url)
+		assert.is(reply.headers['allow'], allow, url)
+	}
+})
+
+test('what cannot be read is refused as everything else is', async () => {
+	const { app } = testServer()
+	await app.listen({ host: '127.0.0.1', port: 0 })
+	const { port } = app.server.address() as AddressInfo
+	const get = (path: string) => `GET ${path} HTTP/1.1\r\nHost: localhost\r\n`
+	const long = 'a'.repeat(20_000)
+	for (const [request, status, kind] of [
+		[`${get('/api/v1/%zz')}\r\n`, 400, 'invalid-request'],
+		[`${get('/api/v1/subscribers/%ff')}\r\n`, 400, 'invalid-request'],
+		[`${get(`/api/v1/subscribers/${long.slice(0, 300)}`)}\r\n`, 400, 'invalid-request'],
+		[`${get(`/api/v1/sessions?user=${long}`)}\r\n`, 431, 'headers-too-large'],
+		[`${get('/')}no colon here\r\n\r\n`, 400, 'invalid-request'],
+		[`\u0016\u0003\u0001 hello`, 400, 'invalid-request'],
+	] as const) {
+		const answer = await sent(port, request)
+		const [head = '', body = ''] = answer.split('\r\n\r\n')
+		assert.match(head, new RegExp(`^HTTP/1.1 ${status} `), request.slice(0, 60))
+		assert.match(head, /content-type: application\/problem\+json/i)
+		assert.match(head, /content-security-policy: default-src 'none'/i)
+		assert.is(JSON.parse(body).type, `urn:radledger:problem:${kind}`)
+		assert.ok(JSON.parse(body).detail.length > 20)
+	}
+	await app.close()
+})
+
+/** All that comes back for some octets. */
+function sent(port: number, octets: string): Promise<string> {
+	return new Promise((resolve, reject) => {
+		let text = ''
+		const socket = connect(port, '127.0.0.1', () => socket.end(octets, 'latin1'))
+		socket.setEncoding('utf8')
+		socket.on('data', chunk => {
+			text += chunk
+		})
+		socket.on('close', () => resolve(text)).on('error', reject)
+	})
+}
+
+test('a body that is no JSON is told how to be one', async () => {
+	const { app } = testServer()
+	const form = { ...headers, 'content-type': 'application/x-www-form-urlencoded' }
+	const url = '/api/v1/baselines'
+	const reply = await app.inject({ method: 'POST', url, headers: form, payload: 'scope=radius' })
+	assert.is(reply.statusCode, 415)
+	assert.match(reply.json().detail, /Content-Type: application\/json/)
 })
 
 test('more requests at once than may be are turned away, and room comes back', async () => {

@@ -170,6 +170,17 @@ test('malformed parameters are refused with what they should be', async () => {
 
 type EventPage = { items: { position: number; type: string }[]; next: string | null }
 
+test('a time that ends before it begins is refused, and not answered with nothing', async () => {
+	const { app } = testServer({ views: { position: () => 0, select: () => [] } })
+	const status = async (url: string) => (await app.inject({ url, headers })).statusCode
+	for (const list of ['sessions', 'attempts', 'leases', 'pool-decisions', 'accounting-domains']) {
+		assert.is(await status(`/api/v1/${list}?from=2027-01-02&to=2027-01-01`), 400, list)
+		assert.is(await status(`/api/v1/${list}?from=2027-01-01&to=2027-01-01`), 200, list)
+	}
+	assert.is(await status('/api/v1/events?since=2027-01-02&until=2027-01-01'), 400)
+	assert.is(await status('/api/v1/events?from=9&until=2'), 200, 'a position is no time')
+})
+
 test('events page in both directions, by time, stream and type', async () => {
 	const { app, journal } = testServer()
 	for (let n = 0; n < 300; n++) journal.append([numberedEvent(n, macOf(n % 3))])

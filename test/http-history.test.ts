@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { openApiDocument } from '../adapters/http/openapi.ts'
@@ -190,7 +191,7 @@ test('filters give what they say and nothing else', async () => {
 		...[`mac=${mac}`, `mac=${mac!.toLowerCase().replaceAll('-', ':')}`, `user=${enc(user!)}`],
 		...[`wap=${wap}`, `address=${address}`, `vr=${virtualRouter}`, 'state=ended', 'state=all'],
 		...[`from=${begin}&to=${begin + 1}`, `at=${begin}`, `at=${over - 1}`, `from=${over - 1}`],
-		`wap=${wap}&at=${over - 1}`,
+		...[`wap=${wap}&at=${over - 1}`, `user=${enc(user!.toUpperCase())}`],
 	]) {
 		assert.ok(await has(filter), filter)
 	}
@@ -240,6 +241,31 @@ test('a subscriber is found by whatever people know', async () => {
 	assert.equal(await get(`/api/v1/subscribers?q=${begin}`), [], 'part of an address, and no MAC')
 })
 
+test('names are found as people spell them, and by an index, however many there are', async () => {
+	const [some] = (await get('/api/v1/sessions?limit=1000')).filter(row => row['user'] !== null)
+	const { user } = some as Record<string, string>
+	const odd = encodeURIComponent(`${user!.slice(0, 1)}${user!.slice(1).toUpperCase()}`)
+	for (const list of ['sessions', 'attempts', 'accounting-domains', 'subscribers']) {
+		const same = await get(`/api/v1/${list}?limit=1000&user=${encodeURIComponent(user!)}`)
+		assert.ok(same.length > 0, list)
+		assert.equal(await get(`/api/v1/${list}?limit=1000&user=${odd}`), same, list)
+	}
+	const like = odd.slice(0, -3)
+	assert.ok((await get(`/api/v1/subscribers?limit=1000&q=${like}`)).length > 0, 'a mixed beginning')
+	const db = new DatabaseSync(viewsFile(folder), { readOnly: true })
+	for (const [table, condition] of [
+		['session', 'user COLLATE NOCASE = ?'],
+		['attempt', 'user COLLATE NOCASE = ?'],
+		['session', 'user COLLATE NOCASE >= ? AND user COLLATE NOCASE < ?'],
+		['attempt', 'user COLLATE NOCASE >= ? AND user COLLATE NOCASE < ?'],
+		['session', '(framed_address = ? OR id IN (SELECT session FROM lease WHERE address = ?))'],
+	]) {
+		const plan = db.prepare(`EXPLAIN QUERY PLAN SELECT mac FROM ${table} WHERE ${condition}`).all()
+		assert.not.match(JSON.stringify(plan), /SCAN (session|attempt)/, `${table}: ${condition}`)
+	}
+	db.close()
+})
+
 test('one subscriber: everything at an instant, with what had been counted by then', async () => {
 	const counted = (await get('/api/v1/accounting-domains?domain=wap&limit=1000')).find(
 		row => Number(row['updates']) > 1,
@@ -268,6 +294,32 @@ test('one subscriber: everything at an instant, with what had been counted by th
 	const unknown = await app.inject({ url: '/api/v1/subscribers/02FFFFFFFFFF', headers })
 	assert.is(unknown.statusCode, 404)
 	assert.match(unknown.json().detail, /another virtual router is named with vr/)
+})
+
+test('at an instant nothing is known that came later', async () => {
+	const attempts = await get('/api/v1/attempts?outcome=accepted&limit=1000')
+	const some = attempts.find(row => row['endedAt'] !== row['beganAt'])!
+	const { mac, beganAt, endedAt } = some as Record<string, string>
+	const lastAt = async (at: string | number) =>
+		(await app.inject({ url: `/api/v1/subscribers/${mac}?at=${at}`, headers })).json().attempt
+	const asked = await lastAt(Date.parse(endedAt!) - 1)
+	assert.is(asked.beganAt, beganAt)
+	const later = ['outcome', 'reason', 'endedAt', 'durationMs', 'session', 'endPosition', 'serverMs']
+	for (const name of later) assert.is(asked[name], null, name)
+	assert.equal(await lastAt(endedAt!), some)
+	const sessions = await get('/api/v1/sessions?limit=1000')
+	const accounted = sessions.find(row => row['accountingSession'] !== null)!
+	const [before] = await get(`/api/v1/sessions?mac=${accounted['mac']}&at=${accounted['beganAt']}`)
+	assert.is(before!['id'], accounted['id'])
+	assert.is(before!['accountingSession'], null, 'accounting had not begun')
+})
+
+test('who chose a pool is told, and what SRC was asked', async () => {
+	const [some] = await get('/api/v1/pool-decisions?by=src&limit=1')
+	assert.is(some!['server'], 'local')
+	const asked = writer.read(Number(some!['request']), 1)[0]!
+	assert.is(asked.type, 'PoolRequested')
+	assert.is(asked.stream, `subscriber-default.${some!['mac']}`)
 })
 
 test('the series counts what the events say', async () => {

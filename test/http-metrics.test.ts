@@ -126,6 +126,14 @@ test('nobody can be found in the metrics', () => {
 	}
 })
 
+test('what a peer counts is a counter, and what goes down again is none', () => {
+	const figures = { reconnects: 3, activeAddresses: 7 }
+	const peers = [{ ...status.peers[0]!, kind: 'src' as const, figures }]
+	const { families } = read(metricsText({ ...measured, status: { ...status, peers } }))
+	assert.is(families.get('radledger_src_reconnects_total'), 'counter')
+	assert.is(families.get('radledger_src_active_addresses'), 'gauge')
+})
+
 test('names that somebody typed cannot break a line', () => {
 	const pool = 'a"b\\c\nd'
 	const exposed = metricsText({
@@ -161,6 +169,10 @@ test('ready: the relay answers, has somebody to ask, and the read models are not
 		/all are down/,
 	)
 	assert.match(reason({ views: undefined }), /not there yet/)
+	const copy = { ...status, upstreams: [], follows: { name: 'x:2113', trouble: null } }
+	assert.ok(readinessOf({ ...healthy, status: copy }).ready, 'it asks no RADIUS server')
+	const away = { ...copy, follows: { name: 'x:2113', trouble: 'x:2113 is away.' } }
+	assert.match(reason({ status: away }), /x:2113 is away/)
 	assert.match(reason({ views: { position: 1, secondsBehind: 61 } }), /61 s behind/)
 	const suspect = { ...status, upstreams: [{ ...upstream!, state: 'suspect' as const }] }
 	assert.ok(readinessOf({ ...healthy, status: suspect }).ready)

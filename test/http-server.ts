@@ -113,6 +113,7 @@ export function testServer(options: TestServerOptions = {}): TestServer {
 			throw new ProblemError({ kind: 'not-ready', detail: 'There are no read models yet.' })
 		},
 		last: journal.last,
+		clockEpochs: () => [],
 		now: () => testNow,
 		checkTime: options.checkTime ?? (() => {}),
 		integrity: () => undefined,

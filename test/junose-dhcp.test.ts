@@ -80,6 +80,7 @@ ip dhcp-local pool "second floor"
 
 const table: readonly (readonly [readonly string[], string, string, string])[] = [
 	[global, 'service dhcp-local equal-access', 'no service dhcp-local', ''],
+	[global, 'service dhcp-local standalone', 'no service dhcp-local', ''],
 	[global, 'ip dhcp-local limit 7', 'no ip dhcp-local limit', ''],
 	[global, 'ip dhcp-local ping', 'no ip dhcp-local ping', ''],
 	[global, 'ip dhcp-local interface eth0', 'no ip dhcp-local interface eth0', ''],
@@ -97,6 +98,7 @@ const table: readonly (readonly [readonly string[], string, string, string])[] =
 	[pool, 'netbios-name-server 10.0.0.1', 'no netbios-name-server', ' '],
 	[pool, 'netbios-node-type b-node', 'no netbios-node-type', ' '],
 	[pool, 'lease 2', 'no lease', ' '],
+	[pool, 'lease infinite', 'no lease', ' '],
 	[pool, 'link other', 'no link', ' '],
 	[network, 'reserve 10.1.0.9 02-00-00-00-00-01', 'no reserve 10.1.0.9', ' '],
 	[pool, 'warning 50 40', 'no warning', ' '],
@@ -112,9 +114,21 @@ test('every command shows in the configuration, and its no form takes it out', a
 		// A global command is negated from Global Configuration; it may have entered a mode.
 		const back = indent === '' && line.includes('pool') ? ['exit'] : []
 		assert.equal(await configured(...before, line, ...back, negated), without, line)
+		assert.equal(await configured(...before, line, ...back, `no ${line}`), without, 'in full')
 	}
 	const negatable = dhcpCommands.filter(({ noRows }) => noRows.length > 0)
 	assert.is(negatable.length, table.length, 'the table above misses none')
+})
+
+test('a no with other values than those that are configured takes nothing back', async () => {
+	for (const [before, line, other] of [
+		[global, 'service dhcp-local equal-access', 'no service dhcp-local standalone'],
+		[pool, 'dns-server 10.0.0.1 10.0.0.2', 'no dns-server 10.0.0.2'],
+		[pool, 'lease 2', 'no lease 3'],
+		[network, 'reserve 10.1.0.9 020000000001', 'no reserve 10.1.0.9 020000000002'],
+	] as const) {
+		assert.match((await said(...before, line, other)).join(), 'That is not configured')
+	}
 })
 
 test('the three services exclude each other', async () => {

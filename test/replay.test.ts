@@ -105,6 +105,14 @@ test("a user's history goes from the first request to the last answer", () => {
 	)
 })
 
+test('a user is found in whatever case the name is given', () => {
+	const odd = user.toUpperCase()
+	const whole = askAll('--user', user)
+	assert.equal(askAll('--user', odd).events, whole.events)
+	const at = new Date(lease.at + 60_000).toISOString()
+	assert.is(askAll('--user', odd, '--at', at).states.length, 1)
+})
+
 test("a WAP's history is that of the subscribers who were there, while they were", () => {
 	const { events: found } = askAll('--wap', wap)
 	const positions = new Set(found.map(({ position }) => position))

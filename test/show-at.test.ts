@@ -13,6 +13,7 @@ import { execute, newSession } from '../domain/junose/session.ts'
 import { evolve, initialState } from '../domain/state.ts'
 import { relayStatistics } from '../projections/statistics.ts'
 import { relayStatisticsText } from '../projections/statistics-text.ts'
+import { type Horizon, newHorizon } from '../src/horizon.ts'
 import { positionAt } from '../src/position-at.ts'
 import { linesAt, type ShowAt, showAt } from '../src/show-at.ts'
 import { fakeOperator, typeLines } from './fake-operator.ts'
@@ -33,7 +34,7 @@ reader.close()
 const now = events.at(-1)!.at + 1
 const times = [0, 1, 250, 1200, 2999].map(index => events[index]!.at)
 const lines = (what: ShowAt, of = folder) =>
-	linesAt({ showAtOf: of, virtualRouter: 'default', what, now })
+	linesAt({ showAtOf: of, horizon: undefined, virtualRouter: 'default', what, now })
 const iso = (ms: number) => new Date(ms).toISOString()
 
 test('statistics at a time are those that the events up to it make', () => {
@@ -116,25 +117,35 @@ test('what is not there yet is said', () => {
 
 test('a thread answers, and no more of them than there may be', async () => {
 	const what: ShowAt = { kind: 'subscribers', at: iso(times[3]!) }
-	const asked = [1, 2, 3].map(() => showAt(folder, 'default', what, now))
+	const asked = [1, 2, 3].map(() => showAt(folder, undefined, 'default', what, now))
 	const answers = await Promise.all(asked)
 	assert.equal(answers[0], lines(what))
 	assert.equal(answers[1], lines(what))
 	assert.match(answers[2]![0]!, /^% 2 questions about the past are being answered already/)
 	assert.match(
-		(await showAt(join(folder, 'none'), 'default', what, now))[0]!,
+		(await showAt(join(folder, 'none'), undefined, 'default', what, now))[0]!,
 		/^% There is no journal/,
 	)
-	assert.equal(await showAt(folder, 'default', what, now), answers[0])
+	assert.equal(await showAt(folder, undefined, 'default', what, now), answers[0])
 })
 
 test('the position of a time', () => {
 	const small = openMemoryJournal()
-	assert.is(positionAt(small, 5), 0)
+	assert.is(positionAt(small, undefined, 5), 0)
 	const at = [10, 10, 20, 30]
 	small.append(at.map(ms => ({ ...events[0]!, at: ms }) as NewEvent))
-	const found = [9, 10, 15, 20, 29, 30, 99].map(ms => positionAt(small, ms))
+	const found = [9, 10, 15, 20, 29, 30, 99].map(ms => positionAt(small, undefined, ms))
 	assert.equal(found, [0, 2, 2, 3, 3, 4, 4])
+})
+
+test('nothing is shown that is not on disk yet', () => {
+	const shown = (horizon: Horizon | undefined) =>
+		linesAt({
+			...{ showAtOf: folder, horizon, virtualRouter: 'default', now },
+			what: { kind: 'relay-statistics', delta: false, at: iso(now) },
+		}).at(-1)!
+	assert.match(shown(newHorizon(2990)), /position 2990\.$/)
+	assert.match(shown(undefined), /position 3000\.$/)
 })
 
 test('statistics begin from the snapshot, not from the first event', () => {

@@ -87,6 +87,9 @@ const decisionColumns: Columns = {
 	pool: textColumn('The pool'),
 	reason: textColumn('Why'),
 	address: textOrNull('Address that was asked for by name'),
+	request: countOrNull('Position of the question to SRC; null: SRC was not asked'),
+	server: textOrNull('SRC server that decided; local: the rules in the relay'),
+	failure: textOrNull('Why SRC decided nothing'),
 	session: countOrNull('The live session at that time'),
 }
 

@@ -1,4 +1,5 @@
 /** Events as the journal has them: from a position or a time on, one stream or certain types. */
+import { firstFrom, lastUpTo, type Times } from '../../domain/clock-epochs.ts'
 import { catalogue, type EventType, type RecordedEvent } from '../../domain/event.ts'
 import { refuse } from './problem.ts'
 import {
@@ -100,8 +101,8 @@ type Wanted = {
 export function listEvents(sources: Sources, wanted: Wanted, page: Page): Found {
 	const last = sources.last()
 	const { from = 1, since, until } = wanted
-	const first = Math.max(from, since === undefined ? 1 : positionAt(sources, since))
-	const end = until === undefined ? last : positionAt(sources, until) - 1
+	const first = Math.max(from, since === undefined ? 1 : firstFrom(timesOf(sources), since))
+	const end = until === undefined ? last : lastUpTo(timesOf(sources), until - 1)
 	const key = page.after?.[0]
 	if (key !== undefined && typeof key !== 'number') {
 		return refuse('invalid-cursor', 'Use a cursor as an earlier answer gave it.', 'cursor')
@@ -111,8 +112,10 @@ export function listEvents(sources: Sources, wanted: Wanted, page: Page): Found 
 		: descending(sources, wanted, first, key === undefined ? end : key - 1, page.limit)
 }
 
-function isWanted(event: RecordedEvent, { type }: Wanted): boolean {
-	return type === undefined || type.includes(event.type)
+function isWanted({ type: of, at }: RecordedEvent, { type, since, until }: Wanted): boolean {
+	// Among the positions between the times are others where the clock was set back.
+	if ((since !== undefined && at < since) || (until !== undefined && at >= until)) return false
+	return type === undefined || type.includes(of)
 }
 
 function ascending(
@@ -176,17 +179,11 @@ function descending(
 	return { kind: 'page', rows: rows as unknown as RawRow[], ...(more ? { next: [below] } : {}) }
 }
 
-/**
- * Position of the first event at `ms` or after it, found by halving. A clock that was set back makes
- * it one of several that could be meant.
- */
-export function positionAt({ journal, last }: Sources, ms: number): number {
-	let low = 1
-	let high = last() + 1
-	while (low < high) {
-		const middle = Math.floor((low + high) / 2)
-		if (journal.read(middle, 1)[0]!.at < ms) low = middle + 1
-		else high = middle
+/** The order of events and their times, for `lastUpTo` and `firstFrom`. */
+export function timesOf({ journal, last, clockEpochs }: Sources): Times {
+	return {
+		last: last(),
+		at: position => journal.read(position, 1)[0]!.at,
+		epochs: clockEpochs(),
 	}
-	return low
 }

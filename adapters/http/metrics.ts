@@ -117,10 +117,15 @@ function relayFamilies(put: Put, status: RelayStatus): void {
 		}
 		for (const [figure, value] of Object.entries(figures)) {
 			const own = `radledger_${kind}_${snakeCase(figure)}`
-			put('gauge', own, 'What the client of it counts', [labels, value])
+			const help = 'What the client of it counts'
+			if (isGauge.test(figure)) put('gauge', own, help, [labels, value])
+			else put('counter', `${own}_total`, help, [labels, value])
 		}
 	}
 }
+
+/** Figures of a peer that go down again. */
+const isGauge = /^(active|waiting)/
 
 /** `radledger_relay_access_requests_total` and so on; the time of an answer in seconds. */
 function statisticFamily(put: Put, statistic: Statistic): void {

@@ -35,6 +35,18 @@ const hashed = /\.[0-9a-f]{8,64}\.\w+$/
 export const contentSecurityPolicy =
 	"default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; font-src 'self'; manifest-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
+/** What every answer has, so that a browser does nothing more with it than it should. */
+export const securityHeaders = {
+	'content-security-policy': contentSecurityPolicy,
+	'x-content-type-options': 'nosniff',
+	'x-frame-options': 'DENY',
+	'referrer-policy': 'no-referrer',
+	'cross-origin-resource-policy': 'same-origin',
+	'cross-origin-opener-policy': 'same-origin',
+	'permissions-policy': 'camera=(), geolocation=(), microphone=()',
+	'cache-control': 'no-store',
+} as const
+
 /**
  * The files of a folder by their path in requests; `index.html` is `/`. `others`: further files by
  * the path that they get.

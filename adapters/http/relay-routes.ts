@@ -1,6 +1,7 @@
 /** What the running relay says about itself: its servers, statistics, and whom it speaks to. */
+import { lastUpTo } from '../../domain/clock-epochs.ts'
 import { type Service, services } from '../../domain/configuration.ts'
-import { positionAt } from './event-routes.ts'
+import { timesOf } from './event-routes.ts'
 import type { RelayStatus } from './live.ts'
 import { statisticsSubjects } from './live.ts'
 import { refuse } from './problem.ts'
@@ -184,7 +185,7 @@ export const relayRoutes = [
 					'at',
 				)
 			}
-			const position = at === undefined ? sources.last() : positionAt(sources, at + 1) - 1
+			const position = at === undefined ? sources.last() : lastUpTo(timesOf(sources), at)
 			return {
 				kind: 'page',
 				rows: sources.statisticsAt(position, { virtualRouter: vr, service, peer }),

@@ -20,6 +20,7 @@ export function questionOf(route: RowRoute, asked: Asked): Question {
 	const parameters = parametersOf(route)
 	const values = checkedValues(parameters, asked.path, asked.query)
 	const { format, limit, cursor, ...own } = values
+	for (const [from, to] of spans) checkSpan(own, from, to)
 	return {
 		operation: route.operation,
 		values: own,
@@ -28,6 +29,18 @@ export function questionOf(route: RowRoute, asked: Asked): Question {
 		format: formatOf(format as Format | undefined, asked.accept),
 		address: withoutCursor(asked.url),
 	}
+}
+
+/** Parameters that a time begins and ends with. */
+const spans = [
+	['from', 'to'],
+	['since', 'until'],
+] as const
+
+function checkSpan(values: RawRow, from: string, to: string): void {
+	const [begin, end] = [values[from], values[to]]
+	if (typeof begin !== 'number' || typeof end !== 'number' || begin <= end) return
+	refuse('invalid-parameter', `${from} must not be after ${to}: exchange them.`, from)
 }
 
 /** Every parameter's value; refuses what is unknown, given twice or not as its codec has it. */

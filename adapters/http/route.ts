@@ -108,6 +108,8 @@ export type Sources = {
 	views(): Views
 	/** Position of the newest event that is on disk. */
 	last(): number
+	/** Positions at which the clock may have been set. */
+	clockEpochs(): readonly number[]
 	/** Wall-clock milliseconds. */
 	now(): number
 	/** Throws when the query has had its time. */

@@ -8,7 +8,7 @@ import type { Live } from './live.ts'
 import type { LiveEvents } from './live-events.ts'
 import { type Document, openApiDocument } from './openapi.ts'
 import { baselineOf, otherRoutes, subscriptionOf } from './other-routes.ts'
-import { contentSecurityPolicy, type PageFile } from './page.ts'
+import { type PageFile, securityHeaders } from './page.ts'
 import {
 	type Problem,
 	ProblemError,
@@ -22,6 +22,12 @@ import type { Readiness } from './readiness.ts'
 import { questionOf } from './request.ts'
 import type { Found, RowRoute } from './route.ts'
 import { rowRoutes } from './routes.ts'
+import {
+	headerOctetsAtMost,
+	pathPartAtMost,
+	refuseUnreadable,
+	unreadableAddress,
+} from './unreadable.ts'
 
 export type HttpCounts = {
 	/** Requests that were answered, by route and status: `/api/v1/leases 200`. */
@@ -63,8 +69,13 @@ export function createServer(settings: HttpSettings): FastifyInstance {
 		connectionTimeout: 0,
 		forceCloseConnections: true,
 		exposeHeadRoutes: true,
-		routerOptions: { maxParamLength: 256 },
-		http: { maxHeaderSize: 16 * 1024, headersTimeout: 10_000 },
+		routerOptions: { maxParamLength: pathPartAtMost },
+		http: { maxHeaderSize: headerOctetsAtMost, headersTimeout: 10_000 },
+		frameworkErrors: (error, _request, reply) => {
+			reply.headers(securityHeaders)
+			return sendProblem(reply as unknown as FastifyReply, unreadableAddress(error.code))
+		},
+		clientErrorHandler: refuseUnreadable,
 	})
 	app.server.maxConnections = connectionsAtMost
 	// Text is what a form of another site may send without asking first: bodies are JSON only.
@@ -91,23 +102,12 @@ export function createServer(settings: HttpSettings): FastifyInstance {
 	})
 	app.addHook('onResponse', async (request, reply) => counts.ends(request, reply))
 	app.setErrorHandler((error, _request, reply) => sendProblem(reply, problemOf(error, settings)))
-	app.setNotFoundHandler((request, reply) => sendProblem(reply, notFound(app, request)))
+	app.setNotFoundHandler((request, reply) => sendProblem(reply, notFound(app, request, reply)))
 	for (const route of rowRoutes) addRowRoute(app, settings, route)
 	addOtherRoutes(app, settings, document, counts)
 	for (const [path, file] of settings.page) addFile(app, path, file)
 	return app
 }
-
-const securityHeaders = {
-	'content-security-policy': contentSecurityPolicy,
-	'x-content-type-options': 'nosniff',
-	'x-frame-options': 'DENY',
-	'referrer-policy': 'no-referrer',
-	'cross-origin-resource-policy': 'same-origin',
-	'cross-origin-opener-policy': 'same-origin',
-	'permissions-policy': 'camera=(), geolocation=(), microphone=()',
-	'cache-control': 'no-store',
-} as const
 
 type Counts = ReturnType<typeof newCounts>
 
@@ -245,20 +245,28 @@ function problemOf(error: unknown, settings: HttpSettings): Problem {
 	const { statusCode, message, stack } = error as Error & { statusCode?: number }
 	const kinds: Readonly<Record<number, ProblemKind>> = {
 		413: 'too-large',
-		415: 'unsupported-media-type',
 	}
 	if (statusCode === undefined || statusCode >= 500) {
 		return ourFault(settings, stack ?? String(error))
 	}
+	if (statusCode === 415) return { kind: 'unsupported-media-type', detail: jsonOnly }
 	return { kind: kinds[statusCode] ?? 'invalid-request', detail: `${message}.`.replace('..', '.') }
 }
 
-function notFound(app: FastifyInstance, { method, url }: FastifyRequest): Problem {
+const jsonOnly = 'Send a JSON object, and with it the header "Content-Type: application/json".'
+
+function notFound(
+	app: FastifyInstance,
+	{ method, url }: FastifyRequest,
+	reply: FastifyReply,
+): Problem {
 	const path = url.split('?', 1)[0]!
 	const there = (['GET', 'POST'] as const).find(
 		other => other !== method && app.findRoute({ method: other, url: path }) !== null,
 	)
 	if (there !== undefined) {
+		// RFC 9110 §15.5.6: it MUST say what may be done instead.
+		reply.header('allow', there === 'GET' ? 'GET, HEAD' : there)
 		return { kind: 'method-not-allowed', detail: `${path.slice(0, 200)} takes ${there} only.` }
 	}
 	return {
@@ -273,7 +281,6 @@ function addOtherRoutes(
 	document: Document,
 	counts: Counts,
 ): void {
-	const { live } = settings
 	const text = JSON.stringify(document)
 	app.get('/openapi.json', async (_request, reply) =>
 		reply.header('cache-control', 'no-cache').type('application/json').send(text),
@@ -288,17 +295,23 @@ function addOtherRoutes(
 			.type('text/plain; version=0.0.4; charset=utf-8')
 			.send(await settings.metrics(counts.read())),
 	)
-	app.get('/api/v1/events/live', { exposeHeadRoute: false }, (request, reply) =>
+	const live = '/api/v1/events/live'
+	app.get(live, { exposeHeadRoute: false }, (request, reply) =>
 		followEvents(settings, counts, request, reply),
 	)
+	// It would be the event of a position otherwise; there is no end whose length could be told.
+	app.head(live, (_request, reply) => {
+		const detail = `${live} takes GET only.`
+		return sendProblem(reply.header('allow', 'GET'), { kind: 'method-not-allowed', detail })
+	})
 	app.post('/api/v1/baselines', async (request, reply) => {
 		if (isForeign(request.headers)) {
 			settings.guard.counts['foreign-origin']++
 			refuse('foreign-origin', 'Only this server’s own page may do that, or a program.')
 		}
-		if (live === undefined) refuse('not-available', noRelay)
+		if (settings.live === undefined) refuse('not-available', noRelay)
 		const { virtualRouter, scope } = baselineOf(request.body)
-		const refused = await live.setBaseline(virtualRouter, scope)
+		const refused = await settings.live.setBaseline(virtualRouter, scope)
 		if (refused !== undefined) refuse('refused', refused)
 		return reply.code(204).send()
 	})

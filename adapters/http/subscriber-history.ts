@@ -87,7 +87,7 @@ export const subscriberHistoryRoutes = [
 				'The beginning of a MAC address (in any grouping) or of a user name (in small or capital letters), an address that was held, or an access point',
 			),
 			mac: optional(mac, 'One MAC address'),
-			user: optional(text(253), 'A user name that some session had'),
+			user: optional(text(253), 'A user name that some session had, in small or capital letters'),
 			address: optional(ipv4, 'An address that was held by lease'),
 			wap: wapParameter,
 			live: optional(choice(['true']), 'Only those on the network'),
@@ -100,7 +100,7 @@ export const subscriberHistoryRoutes = [
 				columns: subscriberColumns,
 				conditions: [
 					...where('mac = ?', values.mac),
-					...where('mac IN (SELECT mac FROM session WHERE user = ?)', values.user),
+					...where('mac IN (SELECT mac FROM session WHERE user COLLATE NOCASE = ?)', values.user),
 					...where('mac IN (SELECT mac FROM lease WHERE address = ?)', values.address),
 					...where('mac IN (SELECT mac FROM session_wap WHERE wap = ?)', values.wap),
 					...where('virtual_router = ?', values.vr),
@@ -167,7 +167,9 @@ function anyName(q: string): Condition {
 	const end = '\u{10FFFF}'
 	const users = spellings(q)
 	const byUser = (table: string) =>
-		users.map(() => `SELECT mac FROM ${table} WHERE user >= ? AND user < ?`)
+		users.map(
+			() => `SELECT mac FROM ${table} WHERE user COLLATE NOCASE >= ? AND user COLLATE NOCASE < ?`,
+		)
 	return {
 		sql: `(mac >= ? AND mac < ? OR mac IN (${[
 			...byUser('session'),
@@ -190,8 +192,9 @@ function macPrefix(q: string): string {
 	return /^[0-9A-F]{1,12}$/.test(digits) ? digits.match(/..?/g)!.join('-') : q
 }
 
-/** People do not know how a name was spelt at the login; an index of names tells letters apart. */
+/** People do not know how a name was spelt at the login; the index of names folds A to Z only. */
 function spellings(q: string): string[] {
+	if (/^[ -~]*$/.test(q)) return [q]
 	const lower = q.toLowerCase()
 	const capitalised = lower.slice(0, 1).toUpperCase() + lower.slice(1)
 	return [...new Set([q, lower, capitalised, q.toUpperCase()])]
@@ -226,7 +229,7 @@ function stateOf(sources: Sources, mac: string, router: string, at: number | und
 	const attempts = parts(
 		'attempt',
 		attemptColumns,
-		attemptExpressions,
+		attemptExpressions(at),
 		where('began_at <= ?', at),
 		1,
 	)

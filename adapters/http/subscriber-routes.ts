@@ -29,7 +29,7 @@ import {
 import { accessPoint, choice, choices, ipv4, mac, text, time } from './value.ts'
 
 export const macParameter = optional(mac, 'One subscriber’s MAC address')
-export const userParameter = optional(text(253), 'One user name, as it is')
+export const userParameter = optional(text(253), 'One user name, in small or capital letters')
 export const wapParameter = optional(accessPoint, 'One access point')
 export const addressParameter = optional(ipv4, 'One IPv4 address')
 export const fromParameter = optional(time, 'Only what lasts until after this time')
@@ -92,6 +92,10 @@ export function sessionExpressions(at: number | undefined): Expressions {
 		sql: `(SELECT l.${column} FROM lease l WHERE l.mac = session.mac AND l.virtual_router = session.virtual_router AND l.granted_at <= ? AND (l.ended_at IS NULL OR l.ended_at > ?) ORDER BY l.id DESC LIMIT 1)`,
 		values: [at, at],
 	})
+	const accounted = (column: string) => ({
+		sql: `(SELECT a.${column} FROM accounting a WHERE a.session = session.id AND a.domain = 'wap' AND a.began_at <= ? ORDER BY a.id DESC LIMIT 1)`,
+		values: [at],
+	})
 	const unknown = [
 		...['endedAt', 'cause', 'endPosition', 'waps', 'attempts', 'heardAt'],
 		...['inputOctets', 'outputOctets', 'inputPackets', 'outputPackets'],
@@ -102,6 +106,8 @@ export function sessionExpressions(at: number | undefined): Expressions {
 		client: visit('client'),
 		address: leased('address'),
 		pool: leased('pool'),
+		accountingSession: accounted('accounting_session'),
+		multiSession: accounted('multi_session'),
 		...Object.fromEntries(unknown.map(name => [name, 'NULL'])),
 	}
 }
@@ -130,7 +136,21 @@ export const attemptColumns: Columns = {
 	endPosition: countOrNull('Position of the newest answer'),
 }
 
-export const attemptExpressions: Expressions = { serverMs: 'server_us / 1000.0' }
+/** An attempt as it was at `at`: an answer that came later is not known. */
+export function attemptExpressions(at: number | undefined): Expressions {
+	const serverMs = 'server_us / 1000.0'
+	if (at === undefined) return { serverMs }
+	const known = (sql: string) => ({ sql: `CASE WHEN ended_at <= ? THEN ${sql} END`, values: [at] })
+	return {
+		serverMs: known(serverMs),
+		outcome: known('outcome'),
+		reason: known('reason'),
+		endedAt: known('ended_at'),
+		durationMs: known('duration_ms'),
+		session: known('session'),
+		endPosition: known('end_position'),
+	}
+}
 
 export const accountingColumns: Columns = {
 	id: countColumn('Position of its first event'),
@@ -213,7 +233,7 @@ export const subscriberRoutes = [
 				expressions: sessionExpressions(at),
 				conditions: [
 					...where('mac = ?', values.mac),
-					...where('user = ?', values.user),
+					...where('user COLLATE NOCASE = ?', values.user),
 					...where('virtual_router = ?', values.vr),
 					...where(
 						'(framed_address = ? OR id IN (SELECT session FROM lease WHERE address = ? AND granted_at IS NOT NULL))',
@@ -253,10 +273,10 @@ export const subscriberRoutes = [
 				from: 'attempt',
 				id: 'id',
 				columns: attemptColumns,
-				expressions: attemptExpressions,
+				expressions: attemptExpressions(undefined),
 				conditions: [
 					...where('mac = ?', values.mac),
-					...where('user = ?', values.user),
+					...where('user COLLATE NOCASE = ?', values.user),
 					...where('wap = ?', values.wap),
 					...where('client = ?', values.client),
 					...where('server = ?', values.server),
@@ -298,7 +318,7 @@ export const subscriberRoutes = [
 				conditions: [
 					...where('domain = ?', values.domain),
 					...where('mac = ?', values.mac),
-					...where('user = ?', values.user),
+					...where('user COLLATE NOCASE = ?', values.user),
 					...where('wap = ?', values.wap),
 					...where('address = ?', values.address),
 					...where('virtual_router = ?', values.vr),

@@ -1,10 +1,12 @@
 /** Reading a journal: from a position on, or one stream. Serves the owner and other processes. */
+import { closeSync, existsSync, fdatasyncSync, openSync } from 'node:fs'
 import type { DatabaseSync } from 'node:sqlite'
 import type { RecordedEvent } from '../../domain/event.ts'
 import { decodeEvents, eventCutter } from '../../domain/event-text.ts'
 import type { JournalReader } from '../../domain/journal.ts'
 import type { PlacedEvent, StoredEvent } from '../../domain/upcast.ts'
-import { lastPosition, openToRead } from './schema.ts'
+import { JournalFailure, reason } from './failure.ts'
+import { journalFile, lastPosition, openToRead } from './schema.ts'
 import { hashesOf, streamHash } from './stream-hash.ts'
 import { type Candidates, openStreamIndex } from './stream-index.ts'
 
@@ -16,23 +18,69 @@ export type Reader = JournalReader & {
 	close(): void
 }
 
-/** Opens a live or a copied data folder to read. Throws JournalFailure with a sentence. */
-export function openReader(folder: string): Reader {
+/**
+ * Opens a live or a copied data folder to read. `durable`: position up to which events are on disk,
+ * beyond which nothing is read; whoever shows events outside gives it. Throws JournalFailure with a
+ * sentence.
+ */
+export function openReader(folder: string, durable = () => Number.POSITIVE_INFINITY): Reader {
 	const { db, id } = openToRead(folder)
 	const index = openStreamIndex(folder, id)
-	const readEvents = eventReading(db, decodeEvents)
-	const readPositions = positionReading(db, index.candidates)
+	const last = lastPosition(db)
+	const bounded =
+		<Given extends unknown[], Event extends { readonly position: number }>(
+			reading: (...given: Given) => Event[],
+		) =>
+		(...given: Given) =>
+			upTo(reading(...given), durable())
 	return {
 		id,
-		last: lastPosition(db),
-		read: readEvents,
-		readStored: eventReading(db, decodeStored),
-		readStream: readPositions,
+		last: () => Math.min(last(), durable()),
+		read: bounded(eventReading(db, decodeEvents)),
+		readStored: bounded(eventReading(db, decodeStored)),
+		readStream: bounded(positionReading(db, index.candidates)),
 		close() {
 			index.close()
 			db.close()
 		},
 	}
+}
+
+/**
+ * Opens a data folder for a process of its own, beside a relay perhaps: another process sees a commit
+ * a moment before it is synced. What is there now is synced here, and nothing that comes later read.
+ */
+export function openDurably(folder: string, sync: (folder: string) => void = syncLog): Reader {
+	let end = Number.POSITIVE_INFINITY
+	const reader = openReader(folder, () => end)
+	try {
+		end = reader.last()
+		sync(folder)
+		return reader
+	} catch (error) {
+		reader.close()
+		throw new JournalFailure(`The journal in ${folder} cannot be synced: ${reason(error)}.`, {
+			cause: error,
+		})
+	}
+}
+
+/** The database itself is synced by whoever takes something out of its log. */
+function syncLog(folder: string): void {
+	const log = `${journalFile(folder)}-wal`
+	if (!existsSync(log)) return
+	const descriptor = openSync(log, 'r')
+	try {
+		fdatasyncSync(descriptor)
+	} finally {
+		closeSync(descriptor)
+	}
+}
+
+/** The events up to a position. */
+function upTo<Event extends { readonly position: number }>(events: Event[], end: number): Event[] {
+	while (events.length > 0 && events.at(-1)!.position > end) events.pop()
+	return events
 }
 
 type Batch = [first: number, events: string, end: number]

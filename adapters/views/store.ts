@@ -213,7 +213,9 @@ function openWriter(db: DatabaseSync, table: Table) {
 
 /** Those of the columns that an index is made of, or depends on. */
 function indexedOf({ indexes }: Table, columns: readonly string[]): string[] {
-	const words = indexes.flatMap(({ columns: own, where }) => [...own, ...(where?.split(' ') ?? [])])
+	const words = indexes.flatMap(({ columns: own, where = '' }) =>
+		[...own, where].join(' ').split(' '),
+	)
 	return columns.filter(column => words.includes(column))
 }
 

@@ -6,6 +6,7 @@
 import type { Configuration } from '../configuration.ts'
 import type { Matcher } from './filter.ts'
 import type { Mode, ModeKind } from './mode.ts'
+import { wholeRows } from './negation.ts'
 import type { BaselineScope, DhcpServerKind, Show } from './operator.ts'
 
 /** Where a command is typed, and what it finds there. */
@@ -184,6 +185,8 @@ export function command<
 export type Path = {
 	readonly command: Command
 	readonly negated: boolean
+	/** The `no` form has the whole command behind it. */
+	readonly whole?: true
 	readonly steps: readonly Step[]
 }
 
@@ -196,7 +199,12 @@ export function pathsOf(
 	filterRows: readonly (readonly Step[])[],
 ): readonly Path[] {
 	const plain = command.rows.map(steps => ({ command, negated: false, steps }))
-	const negative = command.noRows.map(row => ({ command, negated: true, steps: [no, ...row] }))
+	const negative: readonly Path[] = [
+		...command.noRows.map(row => ({ command, negated: true, steps: [no, ...row] })),
+		...wholeRows(command).map(row => {
+			return { command, negated: true, whole: true as const, steps: [no, ...row] }
+		}),
+	]
 	if (!command.filterable) return [...plain, ...negative]
 	const filtered = plain.flatMap(path =>
 		filterRows.map(row => ({ ...path, steps: [...path.steps, pipe, ...row] })),

@@ -24,6 +24,7 @@ import {
 import { commands, hostnameCommand, parseIn, virtualRouterCommand } from './commands.ts'
 import { configurationConflict } from './conflicts.ts'
 import { isConfiguring, type Mode } from './mode.ts'
+import { outcomeOf } from './negation.ts'
 import { transportCommand } from './sscc-commands.ts'
 
 export type ConfigurationError = {
@@ -105,12 +106,11 @@ function readLine(reading: Reading, line: string, number: number): Reading {
 		const column = parsed.column
 		return fail(column, faultSentence(parsed, line), reading.lost || mode.kind === 'configuration')
 	}
-	const { command, negated } = parsed.path
 	const lost = reading.lost && mode.kind !== 'configuration'
 	const context = { ...(lost ? scratchContext : reading.context), mode }
-	const outcome = (negated ? command.undo : command.run)(context, parsed.bindings)
+	const outcome = outcomeOf(parsed.path, parsed.bindings, context)
 	// Well-formed, but there is nothing that it could be applied to.
-	if (lost && (outcome.kind === 'configure' || negated)) return reading
+	if (lost && (outcome.kind === 'configure' || parsed.path.negated)) return reading
 	if (lost && outcome.kind === 'move') {
 		return { ...reading, lost: false, context: { ...reading.context, mode: configurationMode } }
 	}

@@ -89,6 +89,11 @@ function setService(context: Context, service: NonNullable<DhcpLocal['service']>
 	return changeLocal(context, { ...localOf(context), service })
 }
 
+function noService(context: Context): Outcome {
+	const { service: _, ...local } = localOf(context)
+	return changeLocal(context, local)
+}
+
 const serviceCommands: readonly Command[] = [
 	command({
 		modes: global,
@@ -100,10 +105,7 @@ const serviceCommands: readonly Command[] = [
 		],
 		run: (context, { how }) => setService(context, how),
 		no: serviceWords,
-		undo: context => {
-			const { service: _, ...local } = localOf(context)
-			return changeLocal(context, local)
-		},
+		undo: noService,
 		current: context => {
 			const { service } = localOf(context)
 			return service === 'equal-access' ? [{ how: service }] : []
@@ -118,6 +120,8 @@ const serviceCommands: readonly Command[] = [
 		],
 		run: (context, { authenticate }) =>
 			setService(context, authenticate === undefined ? 'standalone' : 'standalone authenticate'),
+		no: serviceWords,
+		undo: noService,
 		current: context => {
 			const { service } = localOf(context)
 			if (service === 'standalone authenticate') return [{ authenticate: 'authenticate' } as const]
@@ -444,6 +448,10 @@ function setLease(context: Context, leaseSeconds: number): Outcome {
 	return changePool(context, pool => ({ ...pool, leaseSeconds }))
 }
 
+function usualLease(context: Context): Outcome {
+	return setLease(context, newDhcpPool('').leaseSeconds)
+}
+
 type LeaseTime = {
 	readonly days: number
 	readonly hours?: number
@@ -490,7 +498,7 @@ const leaseCommands: readonly Command[] = [
 			return refused('A lease takes at least a second; "lease infinite" is one that never ends.')
 		},
 		no: [leaseWord],
-		undo: context => setLease(context, newDhcpPool('').leaseSeconds),
+		undo: usualLease,
 		current: context => {
 			const seconds = currentPool(context)?.leaseSeconds
 			const none =
@@ -502,6 +510,8 @@ const leaseCommands: readonly Command[] = [
 		modes: poolMode,
 		syntax: [leaseWord, keyword('infinite', 'For ever')],
 		run: context => setLease(context, 0),
+		no: [leaseWord],
+		undo: usualLease,
 		current: context => (currentPool(context)?.leaseSeconds === 0 ? [{}] : []),
 	}),
 ]

@@ -19,6 +19,7 @@ import { configurationLines, maximumLineLength } from './configuration-text.ts'
 import { configurationConflict } from './conflicts.ts'
 import { applyFilter } from './filter.ts'
 import { isConfiguring, type Mode, modePath, promptText } from './mode.ts'
+import { outcomeOf } from './negation.ts'
 import type { Operator } from './operator.ts'
 
 export type Session = {
@@ -86,7 +87,7 @@ export async function execute(
 	}
 	const { path, bindings } = parsed
 	const context: Context = { configuration, virtualRouter: session.virtualRouter, mode }
-	const outcome = (path.negated ? path.command.undo : path.command.run)(context, bindings)
+	const outcome = outcomeOf(path, bindings, context)
 	const written = commandText(path, bindings, true)
 	const executed = await carryOut(remembered, context, outcome, written, operator)
 	const filter = filterOf(path.command, bindings)

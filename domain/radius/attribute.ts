@@ -8,6 +8,7 @@ export const attribute = {
 	chapPassword: 3,
 	nasIpAddress: 4,
 	nasPort: 5,
+	serviceType: 6,
 	framedIpAddress: 8,
 	framedIpNetmask: 9,
 	replyMessage: 18,

@@ -1,8 +1,8 @@
 /**
  * 4-way DHCP exchanges (DISCOVER, OFFER, REQUEST, ACK) by ISC's perfdhcp, which begins them at a rate,
  * and by a generator of our own, whose clients begin another as soon as they have their address; both
- * are relay agents to the server. radledger with its journal on, and Kea with its memfile backend, by
- * turns. Each server has a network namespace of its own, joined to the load's by a virtual cable.
+ * are relay agents to the server. radledger with its journal on, sealed meanwhile or later, and Kea with
+ * its memfile backend, by turns. Each server has a network namespace of its own, joined to the load's by a virtual cable.
  */
 import { spawnSync } from 'node:child_process'
 import { mkdirSync, writeFileSync } from 'node:fs'
@@ -11,7 +11,7 @@ import { buildGenerator, rest } from './load.ts'
 import { openWorkplace, run, start, type Workplace, waitUntil } from './processes.ts'
 import { processorUsBetween, readProcessorTime } from './processor-time.ts'
 
-export const dhcpServers = ['radledger', 'kea'] as const
+export const dhcpServers = ['radledger', 'radledger-unsealed', 'kea'] as const
 export type DhcpServer = (typeof dhcpServers)[number]
 
 export type DhcpSample = {
@@ -103,7 +103,7 @@ async function startServers(workplace: Workplace, prefix: string): Promise<Runni
 	const running: Running[] = []
 	for (const [n, name] of dhcpServers.entries()) {
 		const namespace = `${prefix}-${name}`
-		// Networks of 2^20 addresses each: 10.16.0.0/12 and 10.32.0.0/12.
+		// Networks of 2^20 addresses each: 10.16.0.0/12, 10.32.0.0/12, 10.48.0.0/12.
 		const network = `10.${16 * (n + 1)}`
 		addNamespace(namespace)
 		const peer = ['peer', 'name', `c${n}`, 'netns', `${prefix}-load`]
@@ -114,7 +114,7 @@ async function startServers(workplace: Workplace, prefix: string): Promise<Runni
 		mustIp('-n', `${prefix}-load`, 'link', 'set', `c${n}`, 'up')
 		const folder = join(workplace.folder, name)
 		mkdirSync(folder)
-		const begin = name === 'kea' ? startKea : startRadledger
+		const begin = starts[name]
 		const pid = begin(workplace, namespace, folder, network)
 		await untilBound(name, namespace, pid)
 		running.push({ name, pid, address: `${network}.0.1`, agent: `${network}.0.2` })
@@ -136,11 +136,20 @@ async function untilBound(name: string, namespace: string, pid: number): Promise
 	throw new Error(`${name} (process ${pid}) does not listen on port 67.`)
 }
 
+type Start = (workplace: Workplace, namespace: string, folder: string, network: string) => number
+
+const starts: Readonly<Record<DhcpServer, Start>> = {
+	radledger: (...at) => startRadledger(...at, []),
+	'radledger-unsealed': (...at) => startRadledger(...at, ['--no-seal']),
+	kea: startKea,
+}
+
 function startRadledger(
 	workplace: Workplace,
 	namespace: string,
 	folder: string,
 	network: string,
+	flags: readonly string[],
 ): number {
 	const config = join(folder, 'radledger.conf')
 	const lines = [
@@ -153,7 +162,7 @@ function startRadledger(
 		`ip dhcp-local excluded-address ${network}.0.0 ${network}.0.255`,
 	]
 	writeFileSync(config, `${lines.join('\n')}\n`)
-	const serve = [main, 'serve', '--config', config, '--data', join(folder, 'data')]
+	const serve = [main, 'serve', '--config', config, '--data', join(folder, 'data'), ...flags]
 	return start(workplace, 'ip', ['netns', 'exec', namespace, process.execPath, ...serve]).pid
 }
 

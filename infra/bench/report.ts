@@ -215,6 +215,7 @@ function viewTable({ events, follow, size, history }: ViewFigures): Table {
 
 const dhcpTitles = {
 	radledger: 'radledger, everything durable',
+	'radledger-unsealed': 'radledger, to be sealed later',
 	kea: 'Kea, memfile',
 } as const
 

@@ -1,6 +1,7 @@
 /** What auditors ask, and which part of the history answers it. */
 import type { RecordedEvent } from '../../domain/event.ts'
-import type { Cell, Row } from '../../domain/view.ts'
+import { isSameName } from '../../domain/user-name.ts'
+import { anyCase, type Cell, type Row } from '../../domain/view.ts'
 
 export const questionKinds = ['subscriber', 'user', 'address', 'wap'] as const
 export type QuestionKind = (typeof questionKinds)[number]
@@ -27,6 +28,9 @@ export type Span = {
 
 /** Asks the read models: SQL with the parameters ?1, ?2, ... */
 export type Ask = (sql: string, ...parameters: readonly Cell[]) => Row[]
+
+/** Whoever asks may not know how the name was spelt. */
+const user = anyCase('user')
 
 const inTime = (began: string, ended: string) => `${began} <= ?3 AND coalesce(${ended}, 9e15) >= ?2`
 const spanOf = (table: string, last: string) =>
@@ -56,12 +60,12 @@ const lonelyAccounting = (where: string) => `
 
 /** ?1 is the value, ?2 and ?3 the times. */
 const spanQueries: Readonly<Record<Exclude<QuestionKind, 'subscriber'>, string>> = {
-	user: `${attempts('user = ?1')}
+	user: `${attempts(`${user} = ?1`)}
 		UNION ALL
 		SELECT ${spanOf('session', 'session.end_position')} FROM session
-			WHERE user = ?1 AND ${inTime('began_at', 'ended_at')}
-		UNION ALL ${ofSessions('session.user = ?1')}
-		UNION ALL ${lonelyAccounting('user = ?1')}`,
+			WHERE ${user} = ?1 AND ${inTime('began_at', 'ended_at')}
+		UNION ALL ${ofSessions(`session.${user} = ?1`)}
+		UNION ALL ${lonelyAccounting(`${user} = ?1`)}`,
 	address: `
 		SELECT ${spanOf('lease', 'lease.end_position')} FROM lease
 			WHERE address = ?1 AND ${inTime('coalesce(offered_at, granted_at)', 'ended_at')}
@@ -126,5 +130,5 @@ export function isNamedIn({ kind, value }: Question, event: RecordedEvent): bool
 	if (kind === 'subscriber') return event.stream.endsWith(`.${value}`)
 	const data = event.data as { readonly [field: string]: unknown }
 	if (kind === 'address') return data['address'] === value || data['framedAddress'] === value
-	return data[kind] === value
+	return kind === 'user' ? isSameName(data['user'], value) : data[kind] === value
 }

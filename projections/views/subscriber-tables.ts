@@ -1,5 +1,5 @@
 /** The tables about subscribers: who they are, their attempts, sessions and accounting. */
-import { fixed, integer, maybe, type RowOf, table, text } from '../../domain/view.ts'
+import { anyCase, fixed, integer, maybe, type RowOf, table, text } from '../../domain/view.ts'
 
 const virtualRouter = fixed(text('Virtual router.'))
 const mac = fixed(text('MAC address of the subscriber, such as 02-00-00-00-00-01.'))
@@ -57,7 +57,7 @@ export const attempt = table(
 		session: maybe(integer('The session that an accepted attempt began or renewed: session.id.')),
 	},
 	['id'],
-	[{ columns: ['mac', 'id'] }, { columns: ['user', 'id'] }, { columns: ['wap', 'id'] }],
+	[{ columns: ['mac', 'id'] }, { columns: [anyCase('user'), 'id'] }, { columns: ['wap', 'id'] }],
 )
 
 export const session = table(
@@ -100,7 +100,8 @@ export const session = table(
 	['id'],
 	[
 		{ columns: ['mac', 'id'] },
-		{ columns: ['user', 'id'] },
+		{ columns: [anyCase('user'), 'id'] },
+		{ columns: ['framed_address', 'id'], where: 'framed_address IS NOT NULL' },
 		{ columns: ['began_at'] },
 		{ columns: ['ended_at'] },
 	],
@@ -158,7 +159,7 @@ export const accounting = table(
 	[
 		{ columns: ['mac', 'accounting_session'] },
 		{ columns: ['session'], where: 'session IS NOT NULL' },
-		{ columns: ['user', 'id'], where: 'session IS NULL' },
+		{ columns: [anyCase('user'), 'id'], where: 'session IS NULL' },
 		{ columns: ['wap', 'id'], where: 'session IS NULL' },
 		{ columns: ['address'], where: 'address IS NOT NULL' },
 	],

@@ -95,7 +95,11 @@ function destinationOf(
 		case 'unicast':
 			return { address: to.address, port: clientPort, interfaceIndex: 0 }
 		case 'broadcast':
-			if (reply.kind === 'nak' && isRemote(service, packet, request.interfaceAddress)) {
+			if (
+				reply.kind === 'nak' &&
+				!reply.here &&
+				isRemote(service, packet, request.interfaceAddress)
+			) {
 				return { address: packet.ciaddr, port: clientPort, interfaceIndex: 0 }
 			}
 			return { address: broadcastAddress, port: clientPort, interfaceIndex }

@@ -135,6 +135,8 @@ function takeRequest(engine: Engine, exchange: DynamicExchange, genuine: Genuine
 	const { request, asked, fault } = genuine
 	const { subscriberDisconnect, authorizationChange } = server.settings
 	const disconnector = engine.dynamic.disconnectors.get(server.router)
+	const source = engine.routers.get(server.router)?.settings.updateSourceAddress
+	const local = formatIpv4(exchange.local)
 	const input: DynamicRequestInput = {
 		at: engine.at,
 		router: server.router,
@@ -143,6 +145,7 @@ function takeRequest(engine: Engine, exchange: DynamicExchange, genuine: Genuine
 		asked,
 		fault,
 		allowed: request === 'disconnect' ? subscriberDisconnect : authorizationChange,
+		own: source === undefined ? [local] : [local, source],
 		disconnectClients: disconnector?.clients ?? new Set(),
 	}
 	const position = engine.state.position + 1
