@@ -124,6 +124,15 @@ export function newDhcp(): Dhcp {
 	}
 }
 
+/** What an interface is called beside its name; nothing where there is none of that name. */
+export function interfaceWords(
+	{ interfaces }: Dhcp,
+	name: string | undefined,
+): Pick<DhcpInterface, 'alias' | 'description'> {
+	for (const each of interfaces.values()) if (each.name === name) return each
+	return {}
+}
+
 /** The service whose interface it is: one that names it, or else the one that names none. */
 export function ownerOf(dhcp: Dhcp, name: string): DhcpService | ExternalService | undefined {
 	let everywhere: DhcpService | ExternalService | undefined
