@@ -3,7 +3,7 @@ import fc from 'fast-check'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { openMemoryJournal } from '../adapters/journal/memory.ts'
-import { formatIpv4 } from '../domain/address.ts'
+import { formatIpv4, parseIpv4 } from '../domain/address.ts'
 import { encodeOption, optionOf, options } from '../domain/dhcp/option.ts'
 import { optionCodes, readOctets, readOption } from '../domain/dhcp/packet.ts'
 import { initialState } from '../domain/state.ts'
@@ -107,6 +107,23 @@ test('four messages: a broadcast on the right interface, with the options of the
 	const { data, stream } = ofType(relay, 'LeaseGranted')[0]!
 	assert.is(stream, 'subscriber-default.02-00-00-00-00-01')
 	assert.equal([data.interface, data.giaddr], ['eth0', undefined])
+})
+
+test('an interface with several addresses: the pool of any of them, and that one answers', async () => {
+	const addresses = ['192.0.2.1', '10.0.0.1'].map(text => parseIpv4(text)!)
+	const system = { ...machine(), interfaces: () => [{ index: 2, name: 'eth0', addresses }] }
+	const relay = await dhcpRelay(standalone, { dhcp: system })
+	const bytes = dhcpMessage({ type: 'discover' })
+	const socket = relay.engine.dhcp.listener!.socket
+	const to = { interfaceIndex: 2, local: parseIpv4('192.0.2.1')!, destination: 0xffff_ffff }
+	relay.transport.deliver(socket, 0, 68, bytes, to)
+	const offer = read(relay.turn()[0]!)
+	assert.equal(
+		[offer.type, offer.address, optionsOf(offer.packet)[54]],
+		['offer', '10.0.0.2', '10.0.0.1'],
+	)
+	const ack = ask(relay, { type: 'request', requested: '10.0.0.2', server: '10.0.0.1' })!
+	assert.is(ack.type, 'ack')
 })
 
 test('a client gets what it asks for, and the mask in any case', async () => {
