@@ -356,6 +356,21 @@ test('two clients whose addresses are pinged at once get different ones', async 
 	assert.equal(offered, ['10.0.0.2', '10.0.0.3'])
 })
 
+test('an address that is pinged for one client is not given back to its last holder meanwhile', async () => {
+	const answers: ((answered: boolean) => void)[] = []
+	const dhcp = machine(() => new Promise(resolve => answers.push(resolve)))
+	const relay = await dhcpRelay(standalone, { dhcp })
+	assert.is(join(relay, { who: 1 }).address, '10.0.0.2')
+	ask(relay, { type: 'release', who: 1, ciaddr: '10.0.0.2', unicast: true })
+	await relay.configure(`${standalone}ip dhcp-local ping\n`)
+	ask(relay, { type: 'discover', who: 2, requested: '10.0.0.2' })
+	assert.is(answers.length, 1)
+	assert.is(ask(relay, { type: 'request', who: 1, requested: '10.0.0.2' })!.type, 'nak')
+	answers[0]!(false)
+	await settled()
+	assert.is(read(relay.turn()[0]!).address, '10.0.0.2')
+})
+
 test('where pinging is not possible nothing is kept from the clients', async () => {
 	const dhcp = machine(async () => {
 		throw new Error('it needs root')
