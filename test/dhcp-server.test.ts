@@ -315,6 +315,12 @@ test('a restart forgets no lease, and the clock that was set meanwhile ends none
 	assert.equal(stateToJson(folded), stateToJson(relay.state))
 })
 
+test('a lease for ever is told as such, without times for its renewal', async () => {
+	const relay = await dhcpRelay(standalone.replaceAll('lease 0 1', 'lease infinite'))
+	const told = optionsOf(join(relay).packet)
+	assert.equal([told[51], told[58], told[59]], ['4294967295', undefined, undefined])
+})
+
 test('leases end when their time is over', async () => {
 	const relay = await dhcpRelay(standalone.replaceAll('lease 0 1', 'lease 0 0 1'))
 	const { address } = join(relay)
@@ -390,6 +396,7 @@ test('what is no DHCP message, or not for a server, is counted and answered by n
 		['other bootp', bootp],
 		['other short', new Uint8Array(10)],
 		['other message-type', dhcpMessage({ type: 'offer' })],
+		['other message-type', Uint8Array.of(2, ...dhcpMessage({ type: 'discover' }).subarray(1))],
 		['request invalid', dhcpMessage({ type: 'request' })],
 		[
 			'request other-server',
@@ -401,7 +408,8 @@ test('what is no DHCP message, or not for a server, is counted and answered by n
 	]
 	for (const [, bytes] of trials) assert.equal(deliverDhcp(relay, bytes), [])
 	relay.pass(1100)
-	assert.equal(discards(relay), Object.fromEntries(trials.map(([key]) => [key, 1])))
+	const once = Object.fromEntries(trials.map(([key]) => [key, 1]))
+	assert.equal(discards(relay), { ...once, 'other message-type': 2 })
 })
 
 test('a repeated offer and an answered INFORM are counted; nothing new is recorded of them', async () => {

@@ -3,6 +3,7 @@ import fc from 'fast-check'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { decide } from '../domain/decide.ts'
+import { idleSessions } from '../domain/session.ts'
 import type { Session } from '../domain/session-table.ts'
 import { evolve, initialState, type State } from '../domain/state.ts'
 import { stateFromPieces, statePieces } from '../domain/state-snapshot.ts'
@@ -289,6 +290,36 @@ test('accounting resets the idle clock, a reauthentication does not', async () =
 	assert.is(sessions(other).length, 1)
 })
 
+test('a session ends after more than its idle timeout, not at it', () => {
+	const state = initialState()
+	const input = {
+		kind: 'accounting-request',
+		at: 1000,
+		router: 'default',
+		status: 'start',
+	} as const
+	const accounting = { client: '10.0.0.1', mac, wap: firstWap }
+	for (const event of decide(state, { ...input, accounting, server: 'a' }).events) {
+		evolve(state, event)
+	}
+	const router = state.routers.get('default')!
+	assert.is(idleSessions(router, 1000 + day, day, 9).length, 0)
+	assert.is(idleSessions(router, 1001 + day, day, 9).length, 1)
+})
+
+test('an Interim-Update of the access point that was left names nothing anew', async () => {
+	const relay = await simulatedRelay()
+	authenticate(relay, firstWap)
+	account(relay, 'start', firstWap, 'old')
+	authenticate(relay, otherWap)
+	const [moved] = sessions(relay)
+	account(relay, 'interim', firstWap, 'old')
+	assert.equal([moved!.wap, moved!.accountingWap], [otherWap, firstWap])
+	account(relay, 'start', otherWap, 'new')
+	account(relay, 'interim', firstWap, 'old')
+	assert.equal([moved!.accounting, moved!.accountingWap], ['new', otherWap])
+})
+
 test('accounting of one subscriber keeps no other session alive', () => {
 	const state = initialState()
 	const account = (subscriber: string, at: number, status: 'start' | 'interim') => {
@@ -491,6 +522,14 @@ test("SRC's RADIUS accounting neither names the access point's session nor ends 
 	assert.is(sessions(relay).length, 1)
 	account(relay, 'stop', firstWap, 'wap-1')
 	assert.is(sessions(relay).length, 0)
+})
+
+test("SRC's Stop ends no session whose access point has sent no accounting yet", async () => {
+	const relay = await simulatedRelay()
+	authenticate(relay, firstWap)
+	srcOpens(relay, 'SAE-1')
+	account(relay, 'stop', firstWap, 'SAE-1')
+	assert.is(sessions(relay).length, 1)
 })
 
 test("SRC's accounting that comes before its answer is not the session's name either", async () => {
