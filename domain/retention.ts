@@ -50,7 +50,7 @@ export function boundsOf(
 export function aged(
 	type: string,
 	data: Readonly<Record<string, unknown>>,
-	srcSessions: ReadonlySet<string> = new Set(),
+	srcSessions: Pick<Set<string>, 'has'> = new Set(),
 ): Record<string, unknown> | undefined {
 	const known = catalogue[type as EventType]
 	if (known === undefined) return undefined

@@ -47,6 +47,8 @@ export type ServerMessage = {
 	/** The interface that the client is on; empty where nothing tells. */
 	readonly interface: string
 	readonly asked: Pick<ClientMessage, 'address' | 'hostname'> | undefined
+	/** Milliseconds since that message. */
+	readonly askedMsAgo?: number
 }
 
 /** The reason of a refusal that is not ours. */
@@ -126,12 +128,14 @@ function acknowledged(context: ShadowContext, answer: ServerMessage): NewEvent[]
 	if (own !== undefined && moved) events.push(ended(context, own, 'moved'))
 	for (const other of otherLeases(router, answer)) events.push(ended(context, other, 'moved'))
 	const leaseSeconds = answer.leaseSeconds === infiniteSeconds ? 0 : answer.leaseSeconds
+	// RFC 2131 §4.4.1: the client counts from its request on, and no server counts from before that.
+	const expiresAt = Math.max(at + leaseSeconds * 1000 - (answer.askedMsAgo ?? 0), at + 1)
 	const data: EventData<'LeaseObserved'> = {
 		mac,
 		client,
 		address: formatIpv4(address),
 		leaseSeconds,
-		expiresAt: leaseSeconds === 0 ? 0 : at + leaseSeconds * 1000,
+		expiresAt: leaseSeconds === 0 ? 0 : expiresAt,
 		server: formatIpv4(answer.server),
 	}
 	const from = answer.interface || own?.interface

@@ -14,12 +14,7 @@ import type {
 import { services } from '../domain/configuration.ts'
 import type { Operator } from '../domain/junose/operator.ts'
 import type { MirrorState } from '../domain/mirror.ts'
-import {
-	dhcpStatisticsRows,
-	dynamicStatisticsRows,
-	relayStatisticsRows,
-	upstreamStatisticsRows,
-} from '../projections/statistics-rows.ts'
+import { statisticsRows } from '../projections/all-statistics.ts'
 import { type Engine, recordDurably } from './engine/engine.ts'
 import type { Operated } from './operate.ts'
 import { poolSizes } from './pool-sizes.ts'
@@ -59,18 +54,13 @@ export type FoldedStatistics = Pick<
 >
 
 export function statisticsOf(operated: FoldedStatistics, query: StatisticsQuery) {
-	switch (query.of) {
-		case 'relay':
-			return relayStatisticsRows(operated.relayStatistics.state(), query)
-		case 'upstream':
-			return upstreamStatisticsRows(operated.upstreamStatistics.state(), query)
-		case 'dhcp':
-			return dhcpStatisticsRows(operated.dhcpStatistics.state(), query)
-		case 'dynamic-request':
-			return dynamicStatisticsRows(operated.dynamicRequestStatistics.state(), query)
-		default:
-			return query.of satisfies never
+	const state = {
+		relay: operated.relayStatistics.state(),
+		upstream: operated.upstreamStatistics.state(),
+		dhcp: operated.dhcpStatistics.state(),
+		dynamicRequest: operated.dynamicRequestStatistics.state(),
 	}
+	return statisticsRows(state, query.of, query)
 }
 
 function relayStatus(operated: Operated, commits: CommitTimes): RelayStatus {

@@ -18,13 +18,13 @@ import {
 	subscriberLimit,
 	subscribersAtText,
 } from '../projections/sessions-text.ts'
-import { type RelayStatistics, relayStatistics } from '../projections/statistics.ts'
 import { relayStatisticsText } from '../projections/statistics-text.ts'
 import { viewSchema } from '../projections/views/schema.ts'
 import { foldStreams } from './history.ts'
 import { openFolderSource } from './history-source.ts'
 import { durableUpTo, type Horizon } from './horizon.ts'
 import { positionAt } from './position-at.ts'
+import { savedStatisticsAt, statisticsAt } from './statistics-at.ts'
 import { viewsRemedy } from './views.ts'
 
 export type ShowAt = Extract<Show, { kind: 'relay-statistics' | 'subscribers' }> & {
@@ -45,7 +45,6 @@ const threadsMax = 2
 const limitMs = 60_000
 /** Events that are folded at most beyond a snapshot: where there are more, there is no snapshot yet. */
 const foldedMax = 3_000_000
-const eventsPerReading = 4_096
 
 let threads = 0
 
@@ -93,7 +92,7 @@ export function linesAt(asked: Asked): readonly string[] {
 	try {
 		return what.kind === 'subscribers'
 			? subscribersAt(folder, reader, views, virtualRouter, what.mac, at)
-			: statisticsAt(folder, reader, views, virtualRouter, what, at)
+			: statisticsTextAt(folder, reader, views, virtualRouter, what, at)
 	} finally {
 		found?.close()
 		reader.close()
@@ -109,7 +108,7 @@ function notThere(folder: string, views: ViewReader | undefined): readonly strin
 	return [`% ${why} ${viewsRemedy(folder)}`]
 }
 
-function statisticsAt(
+function statisticsTextAt(
 	folder: string,
 	reader: JournalReader,
 	views: ViewReader | undefined,
@@ -118,23 +117,10 @@ function statisticsAt(
 	at: number,
 ): readonly string[] {
 	const end = positionAt(reader, views, at)
-	const [snapshot] =
-		views?.query(
-			'SELECT id, state FROM statistics_snapshot WHERE id <= ? AND version = ? ORDER BY id DESC LIMIT 1',
-			end,
-			relayStatistics.version,
-		) ?? []
-	const begin = Number(snapshot?.['id'] ?? 0)
-	if (end - begin > foldedMax) return notThere(folder, views)
-	let state: RelayStatistics =
-		snapshot === undefined ? relayStatistics.initial() : JSON.parse(String(snapshot['state']))
-	for (let next = begin + 1; next <= end; ) {
-		for (const event of reader.read(next, Math.min(eventsPerReading, end - next + 1))) {
-			if (event.position <= end) state = relayStatistics.fold(state, event)
-			next = event.position + 1
-		}
-	}
-	const lines = relayStatisticsText(state, { virtualRouter, service, client, delta })
+	const ask = views?.query ?? (() => [])
+	if (end - savedStatisticsAt(ask, end) > foldedMax) return notThere(folder, views)
+	const { relay } = statisticsAt(ask, reader, end)
+	const lines = relayStatisticsText(relay, { virtualRouter, service, client, delta })
 	return [...lines, '', `As of ${pointInTimeText(at)}, position ${end}.`]
 }
 

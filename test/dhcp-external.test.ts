@@ -7,6 +7,8 @@ import { parseIpv4 } from '../domain/address.ts'
 import { encodeOption, options } from '../domain/dhcp/option.ts'
 import { type DhcpPacket, decodeDhcp, messageTypes } from '../domain/dhcp/packet.ts'
 import { encodeDhcp, type ReplyContent, replyTo } from '../domain/dhcp/reply.ts'
+import { leaseAt } from '../domain/lease-state.ts'
+import { routerState } from '../domain/state.ts'
 import type { DhcpSystem } from '../src/engine/dhcp-service.ts'
 import { recoverState } from '../src/recover.ts'
 import { type ClientMessage, deliverDhcp, dhcpMessage, machine, read } from './dhcp-client.ts'
@@ -227,6 +229,45 @@ test('a refusal that passes by, or is passed on, ends the lease', async () => {
 	}
 })
 
+test('a refused renewal that nobody hears ends with the rebinding, which comes through the relay', async () => {
+	const relay = await externalRelay()
+	join(relay)
+	const renewal = dhcpMessage({ type: 'request', ciaddr: '10.0.0.20' })
+	pass(relay, '10.0.0.20', server, renewal)
+	// RFC 2131 §4.3.2: giaddr is 0, so it is broadcast on the server's link, where the client is not.
+	pass(relay, server, '255.255.255.255', reply('nak', renewal, '0.0.0.0'))
+	const { leases } = routerState(relay.state, 'default')
+	assert.is(leaseAt(leases, ip('10.0.0.20'))!.status, 'bound', 'the client goes on, too')
+	const [rebinding] = ask(relay, { xid: 9, type: 'request', ciaddr: '10.0.0.20' })
+	assert.is(packetOf(rebinding!.bytes).giaddr, ip('10.0.0.1'))
+	assert.is(fromServer(relay, reply('nak', rebinding!.bytes, '0.0.0.0')).length, 1)
+	assert.is(ofType(relay, 'LeaseReleased')[0]!.data.cause, 'server')
+	// A client that rebinds in vain, or does not, has its address until the lease is over.
+	const alone = await externalRelay()
+	join(alone)
+	pass(alone, server, '255.255.255.255', reply('nak', renewal, '0.0.0.0'))
+	alone.pass(610_000)
+	assert.is(ofType(alone, 'LeaseExpired').length, 1)
+})
+
+test('a lease counts from the request, the first transmission of it', async () => {
+	const relay = await externalRelay()
+	const [request] = ask(relay, { type: 'request', requested: '10.0.0.20', server })
+	relay.pass(4000)
+	ask(relay, { type: 'request', requested: '10.0.0.20', server })
+	relay.pass(3000)
+	fromServer(relay, reply('ack', request!.bytes, '10.0.0.20', { lease: 10 }))
+	const [observed] = ofType(relay, 'LeaseObserved')
+	assert.is(observed!.data.expiresAt, observed!.at + 3000)
+	// An answer that took longer than the lease lasts gives a lease that is over.
+	const late = await externalRelay()
+	const [slow] = ask(late, { type: 'request', requested: '10.0.0.20', server })
+	late.pass(60_000)
+	fromServer(late, reply('ack', slow!.bytes, '10.0.0.20', { lease: 10 }))
+	late.pass(10_000)
+	assert.is(ofType(late, 'LeaseExpired').length, 1)
+})
+
 test('a release that passes by ends the lease', async () => {
 	const relay = await externalRelay()
 	join(relay)
@@ -406,12 +447,54 @@ test('what the watch loses is counted', async () => {
 	assert.is(discards(relay)['other watch-full']! % 5, 0)
 })
 
+test('the first answer to a request counts: what comes late or doubled takes no address from anybody', async () => {
+	const relay = await externalRelay()
+	const alice = { who: 1, xid: 1, type: 'request', requested: '10.0.0.20', server } as const
+	const [request] = ask(relay, alice)
+	const ack = reply('ack', request!.bytes, '10.0.0.20')
+	assert.is(fromServer(relay, ack).length, 1)
+	assert.equal(fromServer(relay, ack), [], 'doubled')
+	assert.equal(fromServer(relay, reply('nak', request!.bytes, '0.0.0.0')), [], 'another opinion')
+	const release = dhcpMessage({ who: 1, xid: 2, type: 'release', ciaddr: '10.0.0.20', server })
+	pass(relay, '10.0.0.20', server, release)
+	const [next] = ask(relay, { ...alice, who: 2, xid: 3 })
+	assert.is(fromServer(relay, reply('ack', next!.bytes, '10.0.0.20')).length, 1)
+	assert.equal(fromServer(relay, ack), [], 'late: the address is somebody else’s by now')
+	pass(relay, server, '10.0.0.20', ack)
+	const { leases } = routerState(relay.state, 'default')
+	assert.is(leaseAt(leases, ip('10.0.0.20'))!.mac, '02-00-00-00-00-02')
+	assert.is(ofType(relay, 'LeaseObserved').length, 2)
+	assert.equal(discards(relay), {
+		'ack repeated': 1,
+		'nak repeated': 1,
+		'ack unmatched': 1,
+		'other unmatched': 1,
+	})
+})
+
+test('a request that is repeated may be answered again, and two clients of a MAC have their own', async () => {
+	const relay = await externalRelay()
+	const identified = (n: number) => ({
+		...({ type: 'request', xid: n, requested: `10.0.0.2${n}`, server } as const),
+		options: [encodeOption(options.clientIdentifier, Uint8Array.of(0, n))],
+	})
+	const [first] = ask(relay, identified(1))
+	const [second] = ask(relay, identified(2))
+	for (const [n, { bytes }] of [first!, second!].entries()) {
+		assert.is(fromServer(relay, reply('ack', bytes, `10.0.0.2${n + 1}`)).length, 1)
+	}
+	const [again] = ask(relay, identified(1))
+	assert.is(fromServer(relay, reply('ack', again!.bytes, '10.0.0.21')).length, 1)
+	assert.equal(discards(relay), {})
+})
+
 test('a flood of refusals is recorded up to a limit, and counted beyond it', async () => {
 	const relay = await externalRelay()
-	const [request] = ask(relay, { type: 'request', requested: '10.0.0.20' })
-	const nak = reply('nak', request!.bytes, '0.0.0.0')
 	let told = 0
-	for (let n = 0; n < 150; n++) told += fromServer(relay, nak).length
+	for (let n = 0; n < 150; n++) {
+		const [request] = ask(relay, { type: 'request', requested: '10.0.0.20' })
+		told += fromServer(relay, reply('nak', request!.bytes, '0.0.0.0')).length
+	}
 	assert.is(told, 150)
 	assert.is(ofType(relay, 'LeaseRefused').length, 100)
 	assert.is(discards(relay)['other refusal-limit'], 50)

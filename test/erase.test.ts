@@ -138,6 +138,7 @@ test('nothing is left in any file, everything else is as it was, and verify says
 	record(folder, history(300))
 	seal(folder, 1900)
 	writeFileSync(join(folder, 'views.db'), `read models with ${mac}`)
+	writeFileSync(join(folder, 'retention.tmp'), `left behind with ${mac}`)
 	assert.ok(found(folder).length > 0)
 	const before = eventsOf(folder)
 	const done = await eraseStopped(erasing(folder))

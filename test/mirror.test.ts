@@ -288,6 +288,27 @@ test('one address of a cluster is enough: a follower names its leader', async ()
 	assertMirrored(store, journal)
 })
 
+test('large events are sent by themselves, and one that is too large says what to do', async () => {
+	const node = await startNode()
+	const journal = openMemoryJournal()
+	// The relay's own stream takes them: a configuration is the largest event there is.
+	const started = (octets: number): NewEvent => {
+		const data = { release: '0', configuration: ['x'.repeat(octets)] }
+		return { stream: relayStream('default'), type: 'RelayStarted', v: 1, at: 1, data }
+	}
+	journal.append(Array.from({ length: 40 }, () => started(100_000)))
+	const mirror = mirrorOf(journal, address(node))
+	await until('4 MB are mirrored', () => mirror.state().position === 40)
+	journal.append([started(2 ** 20), started(1)])
+	await until('it waits', () => mirror.state().state === 'waiting')
+	const { reason } = mirror.state()
+	assert.match(reason, /RelayStarted of 10\d{5} octets.* takes 1048576 .*MaxAppendSize/)
+	assert.is(mirror.state().position, 40)
+	node.settings.maxAppendSize = 2 ** 21
+	await until('it goes on', () => mirror.state().position === 42)
+	assertMirrored(node.store, journal)
+})
+
 test('never more events in flight than the window', async () => {
 	const node = await startNode()
 	const journal = openMemoryJournal({ id: journalId })

@@ -1,11 +1,12 @@
 /** `retention`: what is old loses what is personal; sessions, leases and statistics stay as they were. */
-import { rmSync } from 'node:fs'
+import { mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import fc from 'fast-check'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { openJournal } from '../adapters/journal/journal.ts'
 import { openReader } from '../adapters/journal/reader.ts'
+import { openRetentionTally } from '../adapters/journal/retention-tally.ts'
 import { isPseudonym } from '../domain/erasure.ts'
 import { renameInState } from '../domain/erasure-state.ts'
 import { type NewEvent, relayStream, subscriberStream } from '../domain/event.ts'
@@ -223,6 +224,42 @@ test('live sessions, leases and statistics never change because of it', async ()
 		}),
 		{ numRuns: 25 },
 	)
+})
+
+test('what is noted of subscribers and SRC is the same, however little memory it may take', () => {
+	const seen = fc.tuple(fc.nat(12), fc.boolean())
+	const property = fc.property(fc.array(seen), fc.array(fc.nat(9)), (events, ids) => {
+		const folder = join(base, String(++folders))
+		mkdirSync(folder)
+		const found = [2, 1000].map(most => {
+			const tally = openRetentionTally(folder, most)
+			for (const [who, isKept] of events) tally.saw(`mac ${who}`, isKept)
+			for (const id of ids) tally.sawSrcSession(`src ${id}`)
+			const known = [...Array(10).keys()].map(id => tally.srcSessions.has(`src ${id}`))
+			const quiet = [...tally.quiet()]
+			tally.close()
+			return { quiet, known }
+		})
+		assert.equal(found[0], found[1])
+		assert.equal(
+			found[0]!.known,
+			[...Array(10).keys()].map(id => ids.includes(id)),
+		)
+		const counts = new Map<string, number>()
+		for (const [who] of events) counts.set(`mac ${who}`, (counts.get(`mac ${who}`) ?? 0) + 1)
+		for (const [who, isKept] of events) if (isKept) counts.delete(`mac ${who}`)
+		assert.equal(new Map(found[0]!.quiet), counts)
+		assert.equal(readdirSync(folder), [])
+	})
+	fc.assert(property, { numRuns: 60 })
+})
+
+test('what a run that was killed left behind goes with the next', async () => {
+	const folder = join(base, String(++folders))
+	mkdirSync(folder)
+	writeFileSync(join(folder, 'retention.tmp'), 'half of it')
+	openRetentionTally(folder).close()
+	assert.equal(readdirSync(folder), [])
 })
 
 test('what it says about a folder is recovered by a start', async () => {

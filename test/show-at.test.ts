@@ -11,6 +11,7 @@ import { viewsFile } from '../adapters/views/database.ts'
 import type { NewEvent, RecordedEvent } from '../domain/event.ts'
 import { execute, newSession } from '../domain/junose/session.ts'
 import { evolve, initialState } from '../domain/state.ts'
+import { allStatistics } from '../projections/all-statistics.ts'
 import { relayStatistics } from '../projections/statistics.ts'
 import { relayStatisticsText } from '../projections/statistics-text.ts'
 import { type Horizon, newHorizon } from '../src/horizon.ts'
@@ -160,7 +161,8 @@ test('statistics begin from the snapshot, not from the first event', () => {
 	assert.is(shown(), requests(0))
 	// One that counts nothing at all: what is shown then began there.
 	const db = new DatabaseSync(viewsFile(folder))
-	const { version, initial } = relayStatistics
+	const { version, initial } = allStatistics
+	db.exec('DELETE FROM statistics_newest')
 	db.prepare('INSERT INTO statistics_snapshot VALUES (2000, 1, ?, ?)').run(
 		version,
 		JSON.stringify(initial()),

@@ -32,6 +32,10 @@ test('these runs meet what they are there for', () => {
 		...['crash between datagrams', 'orderly stops', 'snapshot', 'suspension', 'commands'],
 		...['AccessUnanswered', 'AccountingUnanswered', 'AccountingTurnedOn', 'AnswersRepeated'],
 		...[
+			'told an external DHCPACK',
+			'seen in passing',
+			'dhcp server repeats',
+			'dhcp server forgets',
 			'told address',
 			'told deletion',
 			'SrcSessionOpened',

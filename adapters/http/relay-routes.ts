@@ -4,7 +4,6 @@ import { type Service, services } from '../../domain/configuration.ts'
 import { timesOf } from './event-routes.ts'
 import type { RelayStatus } from './live.ts'
 import { statisticsSubjects } from './live.ts'
-import { refuse } from './problem.ts'
 import {
 	countColumn,
 	countOrNull,
@@ -151,7 +150,7 @@ export const relayRoutes = [
 		tag: 'Statistics',
 		summary: 'Counters, in total and since the baseline',
 		description:
-			'With `at` as they stood at that instant, which there is for `of=relay` only. One row a counter, named as the shell’s `show radius relay statistics`, `show radius statistics`, `show ip dhcp-local statistics` and `show radius dynamic-request statistics` name them.',
+			'With `at` as they stood at that instant. One row a counter, named as the shell’s `show radius relay statistics`, `show radius statistics`, `show ip dhcp-local statistics` and `show radius dynamic-request statistics` name them.',
 		gives: 'page',
 		row: 'Statistic',
 		columns: {
@@ -178,17 +177,10 @@ export const relayRoutes = [
 			return { kind: 'page', rows }
 		},
 		query(sources, { of, vr, service, peer, at }) {
-			if (of !== 'relay') {
-				return refuse(
-					'not-available',
-					`Statistics of an instant are kept of the relay only: leave at out, or ask for of=relay.`,
-					'at',
-				)
-			}
 			const position = at === undefined ? sources.last() : lastUpTo(timesOf(sources), at)
 			return {
 				kind: 'page',
-				rows: sources.statisticsAt(position, { virtualRouter: vr, service, peer }),
+				rows: sources.statisticsAt(position, of, { virtualRouter: vr, service, peer }),
 			}
 		},
 	}),

@@ -51,6 +51,8 @@ import { type Engine, endTurn, presentTime, queueAnswer, record, touchListener }
 /** Requests that are remembered until their answers come, and how long (RFC 2131 §4.1: 64 s at most). */
 const awaitedLimit = 65_536
 const awaitedMs = 120_000
+/** Client identifiers of one MAC that are told apart. */
+const awaitedOfMac = 8
 /** Refusals with an event of their own in one second; the rest is only counted. */
 const refusalLimit = 100
 /** Leases that one tick ends at most; the next one ends more. */
@@ -137,16 +139,24 @@ function heardFromClient(
 	asked: ClientMessage,
 ): void {
 	record(engine, decideClientMessage(contextOf(engine, service), asked))
-	if (asked.message === 'release' || asked.message === 'decline') return
 	const { awaited } = service
+	// What the client asked before is of no interest any more.
+	const all = awaited.get(asked.mac) ?? []
+	const others = all.filter(other => other.asked.client !== asked.client)
+	const first = all.find(other => other.xid === xid && other.asked.message === asked.message)
 	// Taken out first: the table is in order of time.
 	awaited.delete(asked.mac)
+	const gaveUp = asked.message === 'release' || asked.message === 'decline'
+	const at = engine.now
+	const now = gaveUp ? [] : [{ asked, xid, at, since: first?.since ?? at, answered: false }]
+	const left = [...others, ...now].slice(-awaitedOfMac)
+	if (left.length === 0) return
 	if (awaited.size >= awaitedLimit) {
 		const oldest = awaited.keys().next().value
 		if (oldest !== undefined) awaited.delete(oldest)
 		countDhcp(service, 'other', 'awaited-limit')
 	}
-	awaited.set(asked.mac, { asked, xid, at: engine.now })
+	awaited.set(asked.mac, left)
 }
 
 /** Copies the scratch memory to where it can be sent from. */
@@ -182,9 +192,14 @@ export function receiveFromServer(
 		countDhcp(owner, 'other', 'server-unknown')
 		return true
 	}
-	const answer = readServerMessage(owner, packet, source, to.name)
+	const answer = readServerMessage(engine, owner, packet, source, to.name)
 	if (typeof answer === 'string') {
 		countDhcp(owner, 'other', answer)
+		return true
+	}
+	const fault = unexpected(owner, packet, answer)
+	if (fault !== undefined) {
+		countDhcp(owner, answer.message, fault)
 		return true
 	}
 	const length = relayReply(engine.scratch, packet)
@@ -226,6 +241,7 @@ function replyAddress({ ciaddr, flags, messageType }: DhcpPacket): number {
 
 /** `name`: the client's interface where giaddr tells it, else empty. */
 function readServerMessage(
+	engine: Engine,
 	service: ExternalService,
 	packet: DhcpPacket,
 	source: number,
@@ -249,7 +265,26 @@ function readServerMessage(
 		server: readIp(packet, options.serverIdentifier) ?? source,
 		interface: name || (awaited?.asked.interface ?? ''),
 		asked: awaited?.asked,
+		askedMsAgo: awaited === undefined ? 0 : Math.floor(engine.now - awaited.since),
 	}
+}
+
+/**
+ * Why nothing follows from an answer that comes when its client has gone on: it has asked for something
+ * else, has given its address back, or has taken an earlier answer (RFC 2131 §4.4.1). A server may have
+ * given the address to somebody else by then. Offers bind nobody.
+ */
+function unexpected(
+	service: ExternalService,
+	packet: DhcpPacket,
+	{ message, mac }: ServerMessage,
+): 'unmatched' | 'repeated' | undefined {
+	if (message === 'offer') return undefined
+	const awaited = awaitedFor(service, packet, mac)
+	if (awaited === undefined) return 'unmatched'
+	if (awaited.answered) return 'repeated'
+	awaited.answered = true
+	return undefined
 }
 
 function awaitedFor(
@@ -257,8 +292,7 @@ function awaitedFor(
 	{ xid }: DhcpPacket,
 	mac: string,
 ): Awaited | undefined {
-	const found = awaited.get(mac)
-	return found?.xid === xid ? found : undefined
+	return awaited.get(mac)?.find(each => each.xid === xid)
 }
 
 /** Whether something was recorded that the client may not be told of before it is on disk. */
@@ -318,10 +352,12 @@ function passingReply(engine: Engine, packet: DhcpPacket, source: number): void 
 	for (const service of engine.dhcp.external.values()) {
 		if (!service.servers.includes(source)) continue
 		if (awaitedFor(service, packet, mac) === undefined) continue
-		const answer = readServerMessage(service, packet, source, '')
+		const answer = readServerMessage(engine, service, packet, source, '')
 		if (typeof answer === 'string') continue
 		countForwarded(service, answer.message, true)
-		heardFromServer(engine, service, answer)
+		const fault = unexpected(service, packet, answer)
+		if (fault === undefined) heardFromServer(engine, service, answer)
+		else countDhcp(service, answer.message, fault)
 		return
 	}
 	const service = servedBy(engine.dhcp, source)
@@ -352,9 +388,9 @@ export function watchPassing(engine: Engine): void {
 export function tickExternal(engine: Engine, service: ExternalService): void {
 	const { router: name, awaited } = service
 	service.refusals = 0
-	for (const [mac, { at }] of awaited) {
-		// In order of time: the first that is young enough ends the search.
-		if (engine.now - at < awaitedMs) break
+	for (const [mac, requests] of awaited) {
+		// In order of time, but for a client that gave up beside others: the first young one ends the search.
+		if (requests.some(({ at }) => engine.now - at < awaitedMs)) break
 		awaited.delete(mac)
 	}
 	const router = routerState(engine.state, name)

@@ -63,8 +63,16 @@ export type DhcpService = {
 	readonly declines: Declines
 }
 
-/** A request that was passed on or seen, until its answer comes. `at`: monotonic milliseconds. */
-export type Awaited = { readonly asked: ClientMessage; readonly xid: number; readonly at: number }
+/** A request that was passed on or seen, and is remembered for a while. */
+export type Awaited = {
+	readonly asked: ClientMessage
+	readonly xid: number
+	/** Monotonic milliseconds: of its latest transmission and of the first one. */
+	readonly at: number
+	readonly since: number
+	/** A server has acknowledged or refused it: whatever comes after that is late, or doubled. */
+	answered: boolean
+}
 
 export type ExternalService = {
 	readonly router: string
@@ -76,8 +84,8 @@ export type ExternalService = {
 	readonly discards: Map<string, Discard>
 	/** Messages passed on or seen in this second. */
 	readonly forwarded: Map<string, Forwarded>
-	/** By MAC, the oldest first. */
-	readonly awaited: Map<string, Awaited>
+	/** The latest of each client identifier, by MAC, the oldest first. */
+	readonly awaited: Map<string, readonly Awaited[]>
 	/** Refusals recorded in this second. */
 	refusals: number
 }
@@ -114,6 +122,15 @@ export function newDhcp(): Dhcp {
 		packet: createDhcpPacket(),
 		reproached: new Set(),
 	}
+}
+
+/** What an interface is called beside its name; nothing where there is none of that name. */
+export function interfaceWords(
+	{ interfaces }: Dhcp,
+	name: string | undefined,
+): Pick<DhcpInterface, 'alias' | 'description'> {
+	for (const each of interfaces.values()) if (each.name === name) return each
+	return {}
 }
 
 /** The service whose interface it is: one that names it, or else the one that names none. */

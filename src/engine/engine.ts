@@ -27,7 +27,8 @@ import type { DynamicListener, DynamicRequests } from './dynamic-listener.ts'
 import { receiveDynamicRequests } from './dynamic-requests.ts'
 import type { Listener } from './listener.ts'
 import { receiveRequests } from './requests.ts'
-import { type OpenSrc, type SrcBridge, tellSrc } from './src-bridge.ts'
+import type { OpenSrc, SrcBridge } from './src-bridge.ts'
+import { followLogin, tellSrc } from './src-telling.ts'
 import { tick } from './timers.ts'
 import type { Upstream, UpstreamSocket } from './upstream-link.ts'
 
@@ -382,6 +383,7 @@ export function record(engine: Engine, events: readonly NewEvent[]): void {
 		evolve(state, event)
 		batch.push(event)
 		followLeaseEvent(engine, event, former)
+		if (engine.src.size > 0) followLogin(engine, event)
 		if (event.type !== 'SubscriberTerminated') continue
 		// Whatever ended the session: its address goes back into the pool with it.
 		const router = routerState(state, virtualRouterOf(event.stream))

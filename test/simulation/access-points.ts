@@ -14,11 +14,13 @@ import { kicked, type Subscriber } from './subscribers.ts'
 import { type Asked, remember } from './told.ts'
 import { after, count, ip, type World } from './world.ts'
 
+export type RouterName = 'default' | 'branch' | 'cable'
+
 export type AccessPoint = {
 	readonly address: number
 	/** Called-Station-Id. */
 	readonly station: string
-	readonly router: 'default' | 'branch'
+	readonly router: RouterName
 	/** Ports of the relay servers. */
 	readonly ports: readonly [authentication: number, accounting: number]
 	/** Where its subscribers' DHCP messages come from: an interface of the relay, or a relay agent. */
@@ -42,6 +44,7 @@ const portKey = key(secrets.port)
 
 export function createAccessPoints(): AccessPoint[] {
 	const campus = { router: 'default', ports: [1812, 1813] } as const
+	const cable = { router: 'cable', ports: [21812, 21813], link: links.cable } as const
 	const near = { link: links.campus, relayAgent: 0 }
 	const make = (address: string, n: number) => ({
 		address: ip(address),
@@ -60,6 +63,8 @@ export function createAccessPoints(): AccessPoint[] {
 			link: links.branch,
 			relayAgent: 0,
 		},
+		{ ...make('10.9.2.1', 5), ...cable, relayAgent: 0 },
+		{ ...make('10.9.2.2', 6), ...cable, relayAgent: ip(places.cableAgent) },
 	]
 }
 

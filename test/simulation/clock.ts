@@ -11,6 +11,8 @@ export type SimulatedClock = HandTurnedClock & {
 	advanceTo(truth: number): void
 	/** Truth and the wall clock go on, the monotonic clock does not. */
 	suspend(ms: number): void
+	/** Milliseconds of it in which nothing happened: the machine was suspended, or the relay stalled. */
+	standstill(): number
 	/** What a clock shows that nobody sets: that of the machines around the relay. */
 	elsewhere(): number
 }
@@ -21,14 +23,17 @@ export function createClock(): SimulatedClock {
 	let truth = 0
 	let skew = 0
 	let suspended = 0
+	let stalled = 0
 	return {
 		truth: () => truth,
+		standstill: () => suspended + stalled,
 		elsewhere: () => epoch + Math.floor(truth),
 		// Whole milliseconds, as Date.now has them.
 		wall: () => epoch + Math.floor(truth + skew),
 		monotonic: () => 1000 + truth - suspended,
 		advance(ms) {
 			truth += ms
+			stalled += ms
 		},
 		advanceTo(next) {
 			truth = Math.max(truth, next)

@@ -16,6 +16,10 @@ export type Variant = {
 	readonly limit: boolean
 	readonly standaloneAuthenticate: boolean
 	readonly src: boolean
+	readonly cable: boolean
+	readonly cableExternal: boolean
+	readonly cableSecond: boolean
+	readonly cableSrc: boolean
 }
 
 export const firstVariant: Variant = {
@@ -33,6 +37,10 @@ export const firstVariant: Variant = {
 	limit: false,
 	standaloneAuthenticate: false,
 	src: true,
+	cable: true,
+	cableExternal: true,
+	cableSecond: true,
+	cableSrc: true,
 }
 
 /** The same but for one thing. */
@@ -52,15 +60,27 @@ export const places = {
 	server: '192.0.2.9',
 	relay: '10.0.0.1',
 	relayOnBranch: '10.1.0.1',
+	relayOnCable: '10.4.0.1',
 	relayAgent: '10.2.0.1',
+	cableAgent: '10.5.0.1',
 	branchHome: '192.0.2.3',
+	cableHome: '192.0.2.4',
+	/** DHCP servers that are not the relay's own. */
+	dhcpServers: ['192.0.2.67', '192.0.2.68'],
 } as const
 /** Interfaces of the relay's machine, by index. */
-export const links = { campus: 2, branch: 3 } as const
+export const links = { campus: 2, branch: 3, cable: 4 } as const
+/** The relay's address on each of them. */
+export const ownAddresses: Readonly<Record<number, string>> = {
+	[links.campus]: places.relay,
+	[links.branch]: places.relayOnBranch,
+	[links.cable]: places.relayOnCable,
+}
 export const idleTimeoutSeconds = 900
 
 export function configurationText(variant: Variant): string {
-	return [campus(variant), variant.branch ? branch(variant) : ''].join('\n')
+	const more = [variant.branch ? branch(variant) : '', variant.cable ? cable(variant) : '']
+	return [campus(variant), ...more].join('\n')
 }
 
 function servers(service: string, addresses: readonly string[]): string {
@@ -142,6 +162,23 @@ function branch(variant: Variant): string {
 		variant.shortLeases ? ' lease 0 0 0 45' : ' lease 0 0 5',
 		...(variant.gracePeriod ? [' grace-period 30'] : []),
 		'exit',
+	]
+	return lines.join('\n')
+}
+
+/** A virtual router whose DHCP server is elsewhere. */
+function cable(variant: Variant): string {
+	const dhcpServers = variant.cableSecond ? places.dhcpServers : places.dhcpServers.slice(0, 1)
+	const lines = [
+		'virtual-router cable',
+		servers('authentication', [places.cableHome]),
+		servers('accounting', [places.cableHome]),
+		relayServers('10.9.2.0 255.255.255.0', [21812, 21813]),
+		`radius relay idle-timeout ${idleTimeoutSeconds}`,
+		...dhcpServers.map(address => `ip dhcp-external server-address ${address}`),
+		'ip dhcp-external interface eth2',
+		...(variant.cableExternal ? ['service dhcp-external'] : []),
+		...(variant.cableSrc ? ['sscc primary address 10.10.2.2', 'sscc enable'] : []),
 	]
 	return lines.join('\n')
 }

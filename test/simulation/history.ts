@@ -18,6 +18,7 @@ import {
 } from '../../domain/state.ts'
 import { stoppedMeanwhile } from '../../domain/steady.ts'
 import { idleTimeoutSeconds } from './configuration.ts'
+import { givenElsewhere } from './external-servers.ts'
 import { leaseEnded, leaseGranted } from './holders.ts'
 import type { Running } from './relay.ts'
 import { breaks, count, type World } from './world.ts'
@@ -39,6 +40,8 @@ export type History = {
 	readonly leased: Map<string, number>
 	/** Position of the first event of the latest commit. */
 	batchFrom: number
+	/** Monotonic time at which a DHCP service was first seen. */
+	readonly servedSince: WeakMap<object, number>
 	/** Truth of the last recorded accounting of each subscriber. */
 	readonly heardAt: Map<string, number>
 }
@@ -55,6 +58,7 @@ export function createHistory(): History {
 		steadyAt: 0,
 		truthAt: 0,
 		batchFrom: 0,
+		servedSince: new WeakMap(),
 		heardAt: new Map(),
 	}
 }
@@ -246,6 +250,10 @@ function judge(world: World, event: RecordedEvent): void {
 			history.leased.set(`${event.type} ${event.data.mac} ${event.data.address}`, event.position)
 			if (event.type !== 'LeaseOffered') leaseGranted(world, router.name, event)
 			return
+		case 'LeaseObserved':
+			judgeObserved(world, router, event)
+			history.leased.set(observedKey(event), event.position)
+			return
 		case 'LeaseReleased':
 		case 'LeaseExpired':
 		case 'LeaseDeclined':
@@ -311,6 +319,41 @@ function judgeHolder(world: World, router: RouterState, event: Leased): void {
 		breaks(world, `${event.type}: ${lease.mac} has ${address}, not ${mac}.`)
 }
 
+type Observed = Extract<RecordedEvent, { type: 'LeaseObserved' }>
+
+function observedKey({ type, data }: Observed): string {
+	return `${type} ${data.mac} ${data.address} ${data.leaseSeconds}`
+}
+
+/** What lies between an event and its commit. */
+const shadowToleranceMs = 1000
+/** A server takes so long to answer at most, with a stall of the relay. */
+const longestAnswerMs = 40_000
+
+/** A shadow is as long as the server said, and nobody else's is in its way. */
+function judgeObserved(world: World, router: RouterState, { at, data }: Observed): void {
+	const { mac, address, leaseSeconds, expiresAt, client } = data
+	const other = givenElsewhere(world, parseIpv4(address)!, client)
+	if (other !== undefined) {
+		breaks(world, `${address} was observed for ${mac}, but the server has given it to ${other}.`)
+	}
+	const said = world.external.acknowledged.get(`${mac} ${address}`)
+	if (!said?.seconds.has(leaseSeconds)) {
+		breaks(world, `${mac} is said to have ${address} for ${leaseSeconds} s; no server said so.`)
+	}
+	const sinceMs = world.clock.truth() - world.clock.standstill() - (said?.at ?? 0)
+	const longerMs = sinceMs + (expiresAt - at) - leaseSeconds * 1000
+	const isRight = leaseSeconds === 0 ? expiresAt === 0 : longerMs < shadowToleranceMs
+	if (!isRight) breaks(world, `The shadow of ${address} outlives its lease by ${longerMs} ms.`)
+	if (leaseSeconds > 0 && expiresAt - at < leaseSeconds * 1000 - longestAnswerMs) {
+		breaks(world, `The shadow lease of ${address} ends ${expiresAt - at} ms from now.`)
+	}
+	const there = leaseAt(router.leases, parseIpv4(address)!)
+	if (there?.status === 'bound' && there.mac !== mac) {
+		breaks(world, `${address} was observed for ${mac}, and ${there.mac} has it still.`)
+	}
+}
+
 type GivenUp = Extract<RecordedEvent, { type: 'LeaseReleased' | 'LeaseExpired' | 'LeaseDeclined' }>
 
 function judgeGivenUp(world: World, router: RouterState, event: GivenUp): void {
@@ -320,6 +363,29 @@ function judgeGivenUp(world: World, router: RouterState, event: GivenUp): void {
 	const cleared = event.type === 'LeaseReleased' && event.data.cause === 'operator'
 	if (lease?.mac === mac || (cleared && lease?.status === 'declined')) return
 	breaks(world, `${event.type}: ${address} is not ${mac}'s but ${lease?.mac ?? 'nobody'}'s.`)
+}
+
+/** Slices of time that deadlines are looked at in, the margin, and turns that come late. */
+const overdueMs = { busy: 12_000, idle: 75_000 } as const
+
+/** What is over ends: no lease stays bound for long behind its time. */
+export function judgeOverdue(world: World, { relay }: Running): void {
+	const { engine } = relay
+	const steadyAt = engine.at - engine.state.clockShiftMs
+	const longest = world.idle ? overdueMs.idle : overdueMs.busy
+	for (const service of [...engine.dhcp.services.values(), ...engine.dhcp.external.values()]) {
+		const { servedSince } = world.history
+		const since = servedSince.get(service) ?? engine.now
+		servedSince.set(service, since)
+		// A service looks at its deadlines once a second, and first when it has been there for one.
+		if (engine.now - since < 1200) continue
+		for (const lease of everyLease(routerState(engine.state, service.router).leases)) {
+			if (lease.status !== 'bound' || lease.until === 0) continue
+			const overMs = steadyAt - lease.until
+			if (overMs <= longest) continue
+			breaks(world, `The lease of ${lease.mac} is bound ${overMs} ms after its end.`)
+		}
+	}
 }
 
 /** Those whose session has ended have no address that was leased for it. */

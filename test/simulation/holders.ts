@@ -96,6 +96,8 @@ export function judgeUse(world: World): void {
 	const now = world.clock.truth()
 	for (const { name, holding } of world.hosts) {
 		if (holding === undefined || holding.revoked || holding.until <= now) continue
+		// Servers that are not the relay's forget what they have given.
+		if (world.external.servers.some(({ address }) => address === holding.server)) continue
 		const other = users.get(holding.address)
 		if (other !== undefined) {
 			breaks(world, `${other} and ${name} both use ${formatIpv4(holding.address)}.`)

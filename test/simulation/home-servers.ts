@@ -20,7 +20,7 @@ const homeKey = key(secrets.home)
 const answersKept = 256
 
 export function createHomeServers(): HomeServer[] {
-	return [...places.homes, places.branchHome].map(address => ({
+	return [...places.homes, places.branchHome, places.cableHome].map(address => ({
 		address: ip(address),
 		mode: 'answers',
 		conversations: new Map(),

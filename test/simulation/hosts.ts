@@ -4,9 +4,12 @@ import { encodeOption, options } from '../../domain/dhcp/option.ts'
 import { decodeDhcp, messageTypes, readIp, readNumber } from '../../domain/dhcp/packet.ts'
 import { type ClientMessage, dhcpMessage } from '../dhcp-client.ts'
 import type { AccessPoint } from './access-points.ts'
-import { links, places } from './configuration.ts'
+import { links, ownAddresses, places } from './configuration.ts'
+import { octetsText } from './external-servers.ts'
 import { isRevoked } from './holders.ts'
 import { broadcast, type Datagram, longestDelayMs, send } from './network.ts'
+import { passes } from './relay.ts'
+import type { Subscriber } from './subscribers.ts'
 import { after, count, ip, type World } from './world.ts'
 
 export type Host = {
@@ -36,8 +39,8 @@ export type Holding = {
 	revoked: boolean
 }
 
-/** One for each subscriber, and in the branch two that share a MAC. */
-export function createHosts(): Host[] {
+/** One for each subscriber; in the branch and behind the cable two MACs have two. */
+export function createHosts(subscribers: readonly Subscriber[]): Host[] {
 	const host = (number: number, name: string, identifier?: Uint8Array): Host => ({
 		name,
 		mac: `02-00-00-00-00-${number.toString(16).toUpperCase().padStart(2, '0')}`,
@@ -51,8 +54,9 @@ export function createHosts(): Host[] {
 		requestedAt: 0,
 		life: 0,
 	})
-	const hosts = Array.from({ length: 24 }, (_, i) => host(i + 1, `host ${i + 1}`))
-	for (const number of [21, 22]) {
+	const hosts = subscribers.map(({ number }) => host(number, `host ${number}`))
+	const of = (name: string) => subscribers.filter(({ router }) => router === name)
+	for (const { number } of [...of('branch').slice(0, 2), ...of('cable').slice(0, 2)]) {
 		hosts.push(host(number, `host ${number} twice`, Uint8Array.of(0, 7, number)))
 	}
 	return hosts
@@ -93,6 +97,7 @@ function transmit(world: World, host: Host, message: ClientMessage): void {
 	const { wap } = host
 	if (wap === undefined) return
 	const { unicast } = message
+	const isExternal = wap.link === links.cable
 	const relayed = wap.relayAgent !== 0 && unicast !== true
 	const identifier =
 		host.identifier === undefined ? [] : [encodeOption(options.clientIdentifier, host.identifier)]
@@ -101,13 +106,24 @@ function transmit(world: World, host: Host, message: ClientMessage): void {
 		who: host.number,
 		xid: host.xid,
 		options: identifier,
-		...(relayed ? { giaddr: places.relayAgent } : {}),
+		...(relayed ? { giaddr: formatIpv4(wap.relayAgent) } : {}),
 	})
-	const own = wap.link === links.branch ? ip(places.relayOnBranch) : ip(places.relay)
+	if (isExternal) world.external.heard.add(octetsText(bytes))
+	const own = isExternal ? externalServer(world, host, unicast) : ip(ownAddresses[wap.link]!)
 	const from = relayed ? wap.relayAgent : (host.holding?.address ?? 0)
 	const to = unicast === true || relayed ? own : broadcast
 	const fromPort = relayed ? 67 : 68
 	send(world, { from, fromPort, to, toPort: 67, bytes, link: wap.link })
+}
+
+/** Where DHCP goes to where the server is elsewhere: the server, or the relay as an agent's next hop. */
+function externalServer(
+	{ chance, external }: World,
+	{ holding }: Host,
+	unicast: boolean | undefined,
+): number {
+	if (unicast === true) return holding?.server ?? external.servers[0]!.address
+	return chance.happens(0.3) ? chance.pick(external.servers).address : ip(places.relayOnCable)
 }
 
 function newTransaction(world: World, host: Host, phase: Host['phase']): void {
@@ -215,6 +231,7 @@ function bind(
 		host.holding = undefined
 		discover(world, host, 1)
 	})
+	if (chance.happens(0.05)) later(world, host, lastingMs * 0.3, 'asks', () => inform(world, host))
 	const what = chance.random()
 	if (what < 0.1)
 		later(world, host, lastingMs * chance.random(), 'releases', () => leave(world, host))
@@ -237,6 +254,14 @@ function renew(world: World, host: Host, unicast: boolean): void {
 	host.xid = world.chance.between(1, 2 ** 31)
 	host.requestedAt = world.clock.truth()
 	transmit(world, host, { type: 'request', ciaddr: formatIpv4(holding.address), unicast })
+}
+
+/** RFC 2131 §4.4.3: it has an address and wants to know the rest. */
+function inform(world: World, host: Host): void {
+	const { holding } = host
+	if (holding === undefined) return
+	host.xid = world.chance.between(1, 2 ** 31)
+	transmit(world, host, { type: 'inform', ciaddr: formatIpv4(holding.address), unicast: true })
 }
 
 function decline(world: World, host: Host): void {
@@ -276,6 +301,18 @@ function leave(world: World, host: Host): void {
 	later(world, host, ms, 'discovers', () => discover(world, host, 1))
 }
 
+const networks = ['10.0.0.0', '10.1.0.0', '10.2.0.0', '10.3.0.0', '10.4.0.0', '10.5.0.0']
+const behindCable: ReadonlySet<number> = new Set([ip('10.4.0.0') >>> 8, ip('10.5.0.0') >>> 8])
+
+/** Whoever is behind the cable is reached from elsewhere by way of the relay's machine. */
+function reachable(world: World, address: number, hears: (datagram: Datagram) => void): void {
+	const isBehind = behindCable.has(address >>> 8)
+	world.network.hosts.set(address, datagram => {
+		if (!isBehind || datagram.link === links.cable) hears(datagram)
+		else passes(world, { ...datagram, link: links.cable }, links.campus)
+	})
+}
+
 export function openHosts(world: World): void {
 	const { network, hosts } = world
 	const heard = (wanted: (host: Host) => boolean) => (datagram: Datagram) => {
@@ -287,14 +324,18 @@ export function openHosts(world: World): void {
 			heard(({ wap }) => wap?.link === link && wap.relayAgent === 0),
 		)
 	}
-	network.hosts.set(
-		ip(places.relayAgent),
-		heard(({ wap }) => wap !== undefined && wap.relayAgent !== 0),
-	)
-	for (const pool of ['10.0.0.0', '10.1.0.0', '10.2.0.0', '10.3.0.0']) {
+	for (const agent of [ip(places.relayAgent), ip(places.cableAgent)]) {
+		reachable(
+			world,
+			agent,
+			heard(({ wap }) => wap?.relayAgent === agent),
+		)
+	}
+	for (const network of networks) {
 		for (let n = 2; n < 16; n++) {
-			const address = ip(pool) + n
-			network.hosts.set(
+			const address = ip(network) + n
+			reachable(
+				world,
 				address,
 				heard(({ holding }) => holding?.address === address),
 			)

@@ -1,6 +1,7 @@
 /** What goes wrong in the world, and what its people take it into their heads to do. */
 import { restartAccessPoint } from './access-points.ts'
 import { askDynamically } from './dynamic-server.ts'
+import { changeServer } from './external-servers.ts'
 import { changeMode } from './home-servers.ts'
 import { operate } from './operator.ts'
 import { restartRelay, settle, snapshot } from './relay.ts'
@@ -21,6 +22,7 @@ const kinds: Readonly<Record<string, Kind>> = {
 	stall: { everyMs: 90_000, work: ({ clock, chance }) => clock.advance(chance.within(1, 5000)) },
 	'home server': { everyMs: 60_000, work: w => changeMode(w, w.chance.pick(w.homeServers)) },
 	src: { everyMs: 60_000, work: changeSrc },
+	'dhcp server': { everyMs: 20_000, work: changeServer },
 	outage: { everyMs: 400_000, work: outage },
 	refusal: { everyMs: 60_000, work: refuse },
 	overflow: { everyMs: 300_000, work: overflow },

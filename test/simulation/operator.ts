@@ -20,11 +20,13 @@ const scopes: readonly BaselineScope[] = [
 const shows: readonly Show[] = [
 	{ kind: 'subscribers' },
 	{ kind: 'dhcp-bindings', server: 'local' },
+	{ kind: 'dhcp-bindings', server: 'external' },
 	{ kind: 'dhcp-pools' },
 	{ kind: 'radius-servers' },
 	{ kind: 'relay-statistics', delta: true },
 	{ kind: 'radius-statistics', delta: false },
 	{ kind: 'dhcp-statistics', server: 'local', delta: true },
+	{ kind: 'dhcp-statistics', server: 'external', delta: false },
 	{ kind: 'dynamic-request-statistics', delta: false },
 ]
 
@@ -41,13 +43,17 @@ async function command(world: World, running: Running, what: number): Promise<vo
 		const { mac, router } = chance.pick(world.subscribers)
 		await told(world, running, 'SubscriberTerminated', () => operator.clearSubscriber(router, mac))
 	} else if (what < 0.35) {
-		const table = routerState(running.relay.state, 'default').leases
+		const [router, server] = chance.pick([
+			['default', 'local'],
+			['cable', 'external'],
+		] as const)
+		const table = routerState(running.relay.state, router).leases
 		const addresses = [...everyLease(table)].map(({ address }) => address)
 		const all = addresses.length === 0 || chance.happens(0.1)
 		const address = all ? undefined : formatIpv4(chance.pick(addresses))
 		// Without any lease there is nothing to be cleared, and nothing to be recorded.
 		const type = all ? undefined : 'LeaseReleased'
-		await told(world, running, type, () => operator.clearBindings('default', 'local', address))
+		await told(world, running, type, () => operator.clearBindings(router, server, address))
 	} else if (what < 0.45) {
 		const scope = chance.pick(scopes)
 		await told(world, running, 'BaselineSet', () => operator.baseline('default', scope))

@@ -1,5 +1,6 @@
 /** The relay's process in a simulation: how it starts, turns, crashes and stops. */
 
+import type { PassingDatagram, Watch } from '../../adapters/dhcp/watch.ts'
 import {
 	openSimulatedTransport,
 	type SentDatagram,
@@ -22,7 +23,7 @@ import { stopEngine } from '../../src/engine/stop.ts'
 import { openOperator } from '../../src/operate.ts'
 import { followState, recoverState, saveState } from '../../src/recover.ts'
 import { type SimulatedRelay, simulatedRelay } from '../simulated-relay.ts'
-import { links, places } from './configuration.ts'
+import { links, ownAddresses, places } from './configuration.ts'
 import { faults } from './disk.ts'
 import { readJournal, recovered } from './history.ts'
 import { broadcast, type Datagram, send } from './network.ts'
@@ -37,6 +38,8 @@ export type Running = {
 	readonly transport: SimulatedTransport
 	/** False from the moment of a crash on: nothing that the code still does has any effect. */
 	alive: boolean
+	/** While DHCP messages that pass are watched. */
+	watching: Watching | undefined
 	/** Truth at which the next turn is due. */
 	wakeAt: number
 	stopping: boolean
@@ -44,9 +47,10 @@ export type Running = {
 	beganAt: number
 }
 
-const local: Readonly<Record<number, string>> = {
-	[links.campus]: places.relay,
-	[links.branch]: places.relayOnBranch,
+type Watching = {
+	readonly deliver: (datagram: PassingDatagram) => void
+	readonly delivered: () => void
+	lost: number
 }
 
 /** Probability of a crash at each write, at each datagram that leaves, and at the end of a turn. */
@@ -95,7 +99,11 @@ export async function startRelay(world: World): Promise<void> {
 		state,
 		committed: tellTogether(views),
 		openSrc: openSrcFor(world, running),
-		dhcp: { interfaces, ping: address => ping(world, running, address) },
+		dhcp: {
+			interfaces,
+			ping: address => ping(world, running, address),
+			watch: (deliver, delivered) => watch(running, { deliver, delivered, lost: 0 }),
+		},
 		answerCacheOctets: 1 << 16,
 	})
 	running.relay = relay
@@ -136,6 +144,7 @@ export async function startRelay(world: World): Promise<void> {
 const interfaces = () => [
 	{ index: links.campus, name: 'eth0', addresses: [ip(places.relay)] },
 	{ index: links.branch, name: 'eth1', addresses: [ip(places.relayOnBranch)] },
+	{ index: links.cable, name: 'eth2', addresses: [ip(places.relayOnCable)] },
 ]
 
 /** Somebody who uses the address answers, mostly; and now and then somebody else does. */
@@ -190,7 +199,7 @@ function leaves(world: World, running: Running, datagram: SentDatagram): void {
 	world.trace.note(`leaves ${socket.port}`, bytes)
 	judgeTold(world, datagram)
 	const link = interfaceIndex
-	const from = ip(local[link] ?? places.relay)
+	const from = ip(ownAddresses[link] ?? places.relay)
 	send(world, { from, fromPort: socket.port, to: address, toPort: port, bytes, link })
 	if (!world.quiet && world.chance.happens(chances.datagram)) {
 		die(world, running, 'between datagrams')
@@ -204,7 +213,7 @@ export function arrives(world: World, datagram: Datagram): void {
 	if (running === undefined || socket === undefined) return
 	const { from, fromPort, to, bytes, link } = datagram
 	const interfaceIndex = link === 0 ? links.campus : link
-	const own = ip(local[interfaceIndex]!)
+	const own = ip(ownAddresses[interfaceIndex]!)
 	const destination = to === broadcast ? broadcast : to
 	running.transport.deliver(socket, from, fromPort, bytes, {
 		interfaceIndex,
@@ -213,6 +222,37 @@ export function arrives(world: World, datagram: Datagram): void {
 	})
 	// Some turns have several datagrams to take.
 	wake(world, world.chance.happens(0.5) ? 0 : world.chance.within(0, 1))
+}
+
+function watch(running: Running, watching: Watching): Watch {
+	running.watching = watching
+	return {
+		takeLost() {
+			const { lost } = watching
+			watching.lost = 0
+			return lost
+		},
+		close() {
+			running.watching = undefined
+		},
+	}
+}
+
+/** The relay's machine routes a datagram that came by an interface; its packet socket shows it. */
+export function passes(world: World, datagram: Datagram, interfaceIndex: number): void {
+	const { running, chance } = world
+	const watching = running?.watching
+	if (running?.alive && running.relay?.failures.length === 0 && watching !== undefined) {
+		if (!world.quiet && chance.happens(0.02)) watching.lost++
+		else {
+			const { bytes, from: source, to: destination, toPort: destinationPort } = datagram
+			count(world, 'seen in passing')
+			watching.deliver({ bytes, source, destination, destinationPort, interfaceIndex })
+			watching.delivered()
+			wake(world, 50)
+		}
+	}
+	send(world, datagram)
 }
 
 /** A turn after so many milliseconds, unless one comes sooner. */

@@ -1,5 +1,5 @@
 /** What must be left when everybody is quiet: nothing in flight, nothing forgotten, nothing kept. */
-import { everyLease } from '../../domain/lease-state.ts'
+import { everyLease, shadowPool } from '../../domain/lease-state.ts'
 import { createPools, isTaken, type Pool } from '../../domain/pool.ts'
 import { routerState } from '../../domain/state.ts'
 import type { Engine } from '../../src/engine/engine.ts'
@@ -29,6 +29,7 @@ function leftOver(engine: Engine): Record<string, number> {
 	const upstreams = routers.flatMap(({ upstreams }) => Object.values(upstreams).flat())
 	const sum = (numbers: number[]) => numbers.reduce((a, b) => a + b, 0)
 	const services = [...dhcp.services.values()]
+	const external = [...dhcp.external.values()]
 	return {
 		'pending requests': sum(listeners.map(({ pending }) => pending)),
 		'client ports': sum(listeners.map(({ peers }) => peers.size)),
@@ -46,9 +47,11 @@ function leftOver(engine: Engine): Record<string, number> {
 		'clients waiting for a ping': sum(services.map(({ waiting }) => waiting.size)),
 		'discards not recorded':
 			dynamic.discards.size +
-			sum(services.map(({ discards }) => discards.size)) +
+			sum([...services, ...external].map(({ discards }) => discards.size)) +
 			routers.filter(({ discards }) => discards.any).length,
-		'questions to SRC': sum([...engine.src.values()].map(({ telling }) => telling.size)),
+		'questions to SRC': sum([...engine.src.values()].map(({ telling }) => telling.underWay.size)),
+		'messages not recorded': sum(external.map(({ forwarded }) => forwarded.size)),
+		'messages whose answer is awaited': sum(external.map(({ awaited }) => awaited.size)),
 		'questions to SRC remembered': sum([...engine.src.values()].map(({ askedAt }) => askedAt.size)),
 		'commands waiting': engine.waiting.length,
 		'answers queued': engine.answersQueued,
@@ -137,13 +140,24 @@ export function judgeLongRest(world: World): void {
 		if (!running.relay.engine.routers.has(name)) continue
 		if (sessions.size > 0)
 			breaks(world, `After forty minutes ${name} has ${sessions.size} sessions.`)
-		const owed = src.unreported.size + src.debts.size + src.subscribers.size
+		// What a server gave for ever ends with its session, or not at all.
+		const forEver = [...everyLease(leases)].filter(
+			({ pool, status, until }) => pool === shadowPool && status === 'bound' && until === 0,
+		)
+		const isMeant = (mac: string) => !forEver.some(lease => lease.mac === mac)
+		const known = [...src.subscribers.keys()].filter(isMeant)
+		const unreported = [...src.unreported.values()].filter(({ mac }) => isMeant(mac))
+		const owed = unreported.length + src.debts.size + known.length
 		const told = running.relay.engine.src.has(name)
 		if (told && owed > 0) breaks(world, `After forty minutes SRC is owed ${owed} words of ${name}.`)
 		const more = subscribersByWap.size + accessPoints.size
 		if (more > 0) breaks(world, `After forty minutes ${name} remembers ${more} places of nobody.`)
 		if (indexes.byAccounting.size > 0)
 			breaks(world, 'After forty minutes names of sessions are left.')
+		for (const lease of everyLease(leases)) {
+			if (lease.pool !== shadowPool || lease.status !== 'bound' || lease.until === 0) continue
+			breaks(world, `After forty minutes ${lease.mac} has a shadow lease still.`)
+		}
 		if (!running.relay.engine.dhcp.services.has(name)) continue
 		for (const lease of everyLease(leases)) {
 			// What was declined rests for a day.

@@ -1,9 +1,10 @@
 /** Runs a world, step by step, and checks after each of them what must always hold. */
 import { assertInvariants } from '../relay-invariants.ts'
 import { openAccessPoints } from './access-points.ts'
-import { places } from './configuration.ts'
+import { ownAddresses } from './configuration.ts'
 import { openDynamicServer } from './dynamic-server.ts'
-import { judgeEnded, judgeState } from './history.ts'
+import { openExternalServers } from './external-servers.ts'
+import { judgeEnded, judgeOverdue, judgeState } from './history.ts'
 import { judgeUse } from './holders.ts'
 import { openHomeServers } from './home-servers.ts'
 import { openHosts } from './hosts.ts'
@@ -65,12 +66,13 @@ export async function simulate(
 
 function open(world: World): void {
 	const { network } = world
-	for (const own of [places.relay, places.relayOnBranch]) {
+	for (const own of Object.values(ownAddresses)) {
 		network.hosts.set(ip(own), datagram => arrives(world, datagram))
 	}
 	openHomeServers(world)
 	openAccessPoints(world)
 	openDynamicServer(world)
+	openExternalServers(world)
 	openHosts(world)
 	for (const [link, hears] of [...network.links]) {
 		const both = (datagram: Datagram) =>
@@ -123,4 +125,5 @@ function check(world: World): void {
 	judgeState(world, running)
 	assertInvariants(relay)
 	judgeEnded(world, relay.state)
+	judgeOverdue(world, running)
 }

@@ -92,7 +92,11 @@ function judgeReport(world: World, router: string, body: Questions['address']): 
 	const { src } = routerState(world.history.durable, router)
 	const known = src.subscribers.get(body.macAddress)?.logins ?? []
 	count(world, 'told address')
-	if ([...known].some(({ address }) => address === body.ipAddress)) return
+	const login = [...known].find(({ address }) => address === body.ipAddress)
+	if (login !== undefined && body.interfaceName !== (login.interface ?? 'unknown')) {
+		breaks(world, `SRC was told of ${body.macAddress} on ${body.interfaceName}.`)
+	}
+	if (login !== undefined) return
 	breaks(world, `SRC was told of ${body.ipAddress}; on disk ${body.macAddress} has no such login.`)
 }
 

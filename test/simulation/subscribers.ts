@@ -1,6 +1,6 @@
 /** Subscribers: they log in, are accounted for, roam, and leave in every way there is. */
 import { attributesOf, type TestAttribute, u32 } from '../simulated-relay.ts'
-import { type AccessPoint, askRelay } from './access-points.ts'
+import { type AccessPoint, askRelay, type RouterName } from './access-points.ts'
 import { attach, detach, type Host } from './hosts.ts'
 import { after, count, type World } from './world.ts'
 
@@ -9,7 +9,7 @@ export type Subscriber = {
 	/** In normal form. */
 	readonly mac: string
 	readonly user: string
-	readonly router: 'default' | 'branch'
+	readonly router: RouterName
 	wap: AccessPoint | undefined
 	/** Acct-Session-Id; undefined where there is no accounting. */
 	session: string | undefined
@@ -18,17 +18,27 @@ export type Subscriber = {
 	life: number
 }
 
-const campusSubscribers = 20
-const branchSubscribers = 4
+/** How many each virtual router has. Where there is little to do, little is found. */
+const shares: Readonly<Record<Focus, readonly [campus: number, branch: number, cable: number]>> = {
+	campus: [20, 4, 6],
+	cable: [6, 2, 22],
+}
+export type Focus = 'campus' | 'cable'
 
-export function createSubscribers(): Subscriber[] {
-	return Array.from({ length: campusSubscribers + branchSubscribers }, (_, i) => {
+export function createSubscribers(focus: Focus): Subscriber[] {
+	const [campus, branch, cable] = shares[focus]
+	const routers: RouterName[] = [
+		...new Array<RouterName>(campus).fill('default'),
+		...new Array<RouterName>(branch).fill('branch'),
+		...new Array<RouterName>(cable).fill('cable'),
+	]
+	return routers.map((router, i) => {
 		const number = i + 1
 		return {
 			number,
 			mac: `02-00-00-00-00-${number.toString(16).toUpperCase().padStart(2, '0')}`,
 			user: `user${number}@example.org`,
-			router: i < campusSubscribers ? 'default' : 'branch',
+			router,
 			wap: undefined,
 			session: undefined,
 			sessions: 0,

@@ -6,14 +6,23 @@
 import type { SentDatagram } from '../../adapters/radius/transport-simulated.ts'
 import { formatIpv4 } from '../../domain/address.ts'
 import { options } from '../../domain/dhcp/option.ts'
-import { clientMac, decodeDhcp, messageTypes, readNumber } from '../../domain/dhcp/packet.ts'
+import {
+	clientMac,
+	type DhcpPacket,
+	decodeDhcp,
+	messageTypes,
+	operations,
+	readNumber,
+} from '../../domain/dhcp/packet.ts'
 import { leaseAt } from '../../domain/lease-state.ts'
 import { verifyResponse } from '../../domain/radius/authenticator.ts'
 import type { Md5Key } from '../../domain/radius/md5.ts'
 import { routerState } from '../../domain/state.ts'
+import { links, places } from './configuration.ts'
+import { octetsText } from './external-servers.ts'
 import { readJournal } from './history.ts'
 import { promised, whoIs } from './holders.ts'
-import { breaks, count, type World } from './world.ts'
+import { breaks, count, ip, type World } from './world.ts'
 
 /** A request that somebody has sent to the relay and may be answered. */
 export type Asked = {
@@ -45,7 +54,7 @@ export function remember(world: World, from: number, port: number, asked: Asked)
 	world.told.asked.set(key, list)
 }
 
-const answerPorts: ReadonlySet<number> = new Set([1812, 1813, 11812, 11813])
+const answerPorts: ReadonlySet<number> = new Set([1812, 1813, 11812, 11813, 21812, 21813])
 
 export function judgeTold(world: World, datagram: SentDatagram): void {
 	const { port } = datagram.socket
@@ -88,14 +97,23 @@ function judgeAnswer(world: World, { address, port, bytes }: SentDatagram): void
 	)
 }
 
-function judgeDhcp(world: World, { bytes }: SentDatagram): void {
+function judgeDhcp(world: World, sent: SentDatagram): void {
+	const { bytes } = sent
 	const packet = decodeDhcp(bytes, bytes.length)
 	if (typeof packet === 'string') {
 		breaks(world, `A DHCP reply cannot be read: ${packet}.`)
 		return
 	}
+	if (packet.op === operations.request) {
+		judgePassedOn(world, packet, sent)
+		return
+	}
 	const mac = clientMac(packet)!
 	const address = packet.yiaddr
+	if (sent.interfaceIndex === links.cable) {
+		judgeReturned(world, packet, mac)
+		return
+	}
 	if (packet.messageType === messageTypes.nak) {
 		judgeTally(world, `nak ${mac}`)
 		return
@@ -143,4 +161,40 @@ function judgeTally(world: World, key: string): void {
 	const recorded = world.history.refusals.get(key) ?? 0
 	if (told > recorded)
 		breaks(world, `${key} was told ${told} times and recorded ${recorded} times.`)
+}
+
+const agents: ReadonlySet<number> = new Set([ip(places.relayOnCable), ip(places.cableAgent)])
+
+/** A request goes on to a DHCP server as its client sent it, but for hops and giaddr. */
+function judgePassedOn(world: World, packet: DhcpPacket, { address, port, bytes }: SentDatagram) {
+	const { servers, heard } = world.external
+	count(world, 'passed on')
+	if (port !== 67 || !servers.some(server => server.address === address)) {
+		breaks(world, `A DHCP request was passed on to ${formatIpv4(address)}:${port}.`)
+	}
+	if (!heard.has(octetsText(bytes))) breaks(world, 'A DHCP request was passed on that nobody made.')
+	if (!agents.has(packet.giaddr) || packet.hops !== 1) {
+		const { giaddr, hops } = packet
+		breaks(world, `A DHCP request has giaddr ${formatIpv4(giaddr)} and ${hops} hops.`)
+	}
+}
+
+/** A reply reaches the client octet for octet, and when what it says is on disk. */
+function judgeReturned(world: World, packet: DhcpPacket, mac: string): void {
+	const { bytes, length, messageType, yiaddr } = packet
+	if (!world.external.said.has(octetsText(bytes.subarray(0, length)))) {
+		breaks(world, `${mac} was told of an external server what none has said.`)
+	}
+	if (messageType === messageTypes.nak) judgeTally(world, `nak ${mac}`)
+	if (messageType !== messageTypes.ack || yiaddr === 0) return
+	count(world, 'told an external DHCPACK')
+	const address = formatIpv4(yiaddr)
+	const told = readNumber(packet, options.leaseTime) ?? 0
+	const seconds = told === 0xffff_ffff ? 0 : told
+	const lease = leaseAt(routerState(world.history.durable, 'cable').leases, yiaddr)
+	const stands = lease?.mac === mac && lease.status === 'bound' && lease.leaseSeconds === seconds
+	// It may have ended, or been renewed, with the very commit that the answer waited for.
+	const { leased, batchFrom } = world.history
+	if (stands || (leased.get(`LeaseObserved ${mac} ${address} ${seconds}`) ?? 0) >= batchFrom) return
+	breaks(world, `${mac} was told ${seconds} s for ${address}; on disk is no such shadow lease.`)
 }

@@ -5,6 +5,7 @@ import { type Agenda, createAgenda } from './agenda.ts'
 import { type Chance, createChance } from './chance.ts'
 import { createClock, type SimulatedClock } from './clock.ts'
 import { createDisk, type Disk } from './disk.ts'
+import { createExternal, type External } from './external-servers.ts'
 import { createHistory, type History } from './history.ts'
 import { createHolders, type Holders } from './holders.ts'
 import { createHomeServers, type HomeServer } from './home-servers.ts'
@@ -30,6 +31,7 @@ export type World = {
 	readonly told: Told
 	readonly holders: Holders
 	readonly homeServers: readonly HomeServer[]
+	readonly external: External
 	readonly accessPoints: readonly AccessPoint[]
 	readonly subscribers: readonly Subscriber[]
 	readonly hosts: readonly Host[]
@@ -49,6 +51,7 @@ export type World = {
 
 export function createWorld(seed: number, print?: (line: string) => void): World {
 	const chance = createChance(seed)
+	const subscribers = createSubscribers(chance.happens(0.35) ? 'cable' : 'campus')
 	const world: World = {
 		seed,
 		chance,
@@ -62,9 +65,10 @@ export function createWorld(seed: number, print?: (line: string) => void): World
 		told: createTold(),
 		holders: createHolders(),
 		homeServers: createHomeServers(),
+		external: createExternal(),
 		accessPoints: createAccessPoints(),
-		subscribers: createSubscribers(),
-		hosts: createHosts(),
+		subscribers,
+		hosts: createHosts(subscribers),
 		srcMode: 'answers',
 		quiet: false,
 		idle: false,
