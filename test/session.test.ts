@@ -7,6 +7,12 @@ import { idleSessions } from '../domain/session.ts'
 import type { Session } from '../domain/session-table.ts'
 import { evolve, initialState, type State } from '../domain/state.ts'
 import { stateFromPieces, statePieces } from '../domain/state-snapshot.ts'
+import {
+	isLateStart,
+	noteStop,
+	type StoppedSessions,
+	stoppedLimits,
+} from '../src/engine/stopped-sessions.ts'
 import { recoverState, saveState } from '../src/recover.ts'
 import { assertInvariants, ofType } from './relay-invariants.ts'
 import {
@@ -215,6 +221,49 @@ test('late Interim-Updates and repeated Stops resurrect nothing', async () => {
 	assert.equal(sessions(relay), [])
 	assert.is(ofType(relay, 'SubscriberTerminated').length, 1)
 	assert.is(ofType(relay, 'AccountingStopped').length, 2, 'they are on record all the same')
+})
+
+test('a Start that is repeated after its Stop begins nothing, and names no later session', async () => {
+	const delay = (seconds: number): TestAttribute[] => [[41, u32(seconds)]]
+	const relay = await simulatedRelay()
+	account(relay, 'start', firstWap, 's1', delay(0))
+	relay.pass(5000)
+	account(relay, 'stop', firstWap, 's1', delay(0))
+	relay.pass(5000)
+	account(relay, 'start', firstWap, 's1', delay(10))
+	account(relay, 'start', firstWap, 's1')
+	assert.equal(sessions(relay), [])
+	const lateness = () => ofType(relay, 'AccountingStarted').map(({ data }) => data.late ?? false)
+	assert.equal(lateness(), [false, true, true])
+	account(relay, 'start', firstWap, 's2', delay(0))
+	account(relay, 'start', firstWap, 's1', delay(11))
+	assert.is(sessions(relay)[0]!.accounting, 's2')
+	account(relay, 'stop', firstWap, 's2', delay(0))
+	// The name again, sent after the Stop; and by an access point that counts from one again.
+	account(relay, 'start', firstWap, 's1', delay(0))
+	assert.is(sessions(relay)[0]!.accounting, 's1')
+	account(relay, 'stop', firstWap, 's1', delay(0))
+	account(relay, 'on', firstWap)
+	account(relay, 'start', firstWap, 's1')
+	assert.is(sessions(relay).length, 1)
+	account(relay, 'start', otherWap, 's2')
+	assert.is(sessions(relay)[0]!.wap, otherWap, 'of another access point')
+	const folded = recoverState(relay.journal, relay.journal, () => {})
+	assert.equal(stateToJson(folded), stateToJson(relay.state))
+})
+
+test('what is remembered of Stops has a limit, and an end', () => {
+	const stopped: StoppedSessions = new Map()
+	const about = (n: number, wap = firstWap) => ({ client: 'c', mac, wap, session: `s${n}` })
+	const isLate = (n: number, now = 0, wap = firstWap) =>
+		isLateStart(stopped, 'default', about(n, wap), now)
+	for (let n = 0; n <= stoppedLimits.sessions; n++) noteStop(stopped, 'default', about(n), 0)
+	assert.equal([isLate(0), isLate(1), isLate(1, 3_600_001)], [false, true, false])
+	assert.not.ok(isLateStart(stopped, 'east', about(1), 0), 'of another virtual router')
+	for (let n = 0; n < stoppedLimits.accessPoints; n++) {
+		noteStop(stopped, 'default', about(1, `wap ${n}`), 0)
+	}
+	assert.equal([isLate(1), isLate(1, 0, 'wap 0')], [false, true])
 })
 
 test('Accounting-On and -Off of a WAP end its sessions and no others', async () => {
