@@ -26,7 +26,7 @@ function sentence(event: RecordedEvent): string {
 		case 'AccessUnanswered':
 			return `gets no answer: ${event.data.reason}${tried(event.data)}`
 		case 'AccountingStarted':
-			return `accounting starts ${place(event.data)}${counted(event.data)}`
+			return `${startOf(event.data)} ${place(event.data)}${counted(event.data)}`
 		case 'AccountingUpdated':
 			return `accounting goes on ${place(event.data)}${counted(event.data)}`
 		case 'AccountingStopped':
@@ -210,6 +210,10 @@ function acceptFacts(data: EventData<'AccessAccepted'>): string {
 		['session timeout', data.sessionTimeoutSeconds && `${data.sessionTimeoutSeconds} s`],
 	]
 	return listed(facts)
+}
+
+function startOf({ late }: EventData<'AccountingStarted'>): string {
+	return late ? 'the start of accounting that is over comes late' : 'accounting starts'
 }
 
 function counted(data: EventData<'AccountingStarted'>): string {

@@ -29,6 +29,7 @@ import type { Listener } from './listener.ts'
 import { receiveRequests } from './requests.ts'
 import type { OpenSrc, SrcBridge } from './src-bridge.ts'
 import { followLogin, tellSrc } from './src-telling.ts'
+import type { StoppedSessions } from './stopped-sessions.ts'
 import { tick } from './timers.ts'
 import type { Upstream, UpstreamSocket } from './upstream-link.ts'
 
@@ -134,6 +135,7 @@ export type Engine = {
 	waiting: PromiseWithResolvers<void>[]
 
 	readonly answerCache: AnswerCache
+	readonly stoppedSessions: StoppedSessions
 	readonly index: AttributeIndex
 	readonly scratch: Uint8Array
 	readonly authenticator: Uint8Array
@@ -207,6 +209,7 @@ export function createEngine(
 		touchedUpstreams: [],
 		waiting: [],
 		answerCache: createAnswerCache(parts.transport, parts.answerCacheOctets ?? answerCacheOctets),
+		stoppedSessions: new Map(),
 		index: createAttributeIndex(),
 		scratch: new Uint8Array(4096),
 		authenticator: new Uint8Array(16),
