@@ -9,13 +9,13 @@
  */
 import type { DatagramSocket, Transport } from '../../adapters/radius/transport.ts'
 import type { Configuration, Service, VirtualRouter } from '../../domain/configuration.ts'
-import { type NewEvent, virtualRouterOf } from '../../domain/event.ts'
+import { type EventOf, type NewEvent, virtualRouterOf } from '../../domain/event.ts'
 import type { Journal } from '../../domain/journal.ts'
 import { releaseOfSession } from '../../domain/lease-end.ts'
 import type { HiddenAttributes } from '../../domain/radius/dictionary.ts'
 import { type AttributeIndex, createAttributeIndex } from '../../domain/request.ts'
 import { evolve, routerState, type State } from '../../domain/state.ts'
-import { clockStepped, stoppedMeanwhile } from '../../domain/steady.ts'
+import { clockStepped, clockText, stoppedMeanwhile } from '../../domain/steady.ts'
 import { type AnswerCache, answerCacheOctets, createAnswerCache } from './answer-cache.ts'
 import { receiveAnswers } from './answers.ts'
 import { newDynamicRequests } from './configure-dynamic.ts'
@@ -29,6 +29,7 @@ import type { Listener } from './listener.ts'
 import { receiveRequests } from './requests.ts'
 import type { OpenSrc, SrcBridge } from './src-bridge.ts'
 import { followLogin, tellSrc } from './src-telling.ts'
+import type { StoppedSessions } from './stopped-sessions.ts'
 import { tick } from './timers.ts'
 import type { Upstream, UpstreamSocket } from './upstream-link.ts'
 
@@ -134,6 +135,7 @@ export type Engine = {
 	waiting: PromiseWithResolvers<void>[]
 
 	readonly answerCache: AnswerCache
+	readonly stoppedSessions: StoppedSessions
 	readonly index: AttributeIndex
 	readonly scratch: Uint8Array
 	readonly authenticator: Uint8Array
@@ -207,6 +209,7 @@ export function createEngine(
 		touchedUpstreams: [],
 		waiting: [],
 		answerCache: createAnswerCache(parts.transport, parts.answerCacheOctets ?? answerCacheOctets),
+		stoppedSessions: new Map(),
 		index: createAttributeIndex(),
 		scratch: new Uint8Array(4096),
 		authenticator: new Uint8Array(16),
@@ -220,7 +223,7 @@ export function createEngine(
 		failure: undefined,
 	}
 	const stopped = stoppedMeanwhile(state, at)
-	if (stopped !== undefined) record(engine, [stopped])
+	if (stopped !== undefined) recordStep(engine, stopped)
 	return engine
 }
 
@@ -258,7 +261,15 @@ function compareClocks(engine: Engine): void {
 	if (step === undefined) return
 	anchor.wall = at
 	anchor.monotonic = now
+	recordStep(engine, step)
+}
+
+function recordStep(engine: Engine, step: EventOf<'ClockStepped'>): void {
 	record(engine, [step])
+	const { byMs, reason } = step.data
+	const { log } = engine.parts
+	if (reason === 'step') log.warn('clock-stepped', { byMs }, clockText(step.data))
+	else log.info('clock-stepped', { byMs }, clockText(step.data))
 }
 
 /** How long queued answers wait for others to share a commit with; undefined: not at all. */
