@@ -21,16 +21,11 @@ import { builtInHidden } from '../domain/radius/dictionary.ts'
 import { createMd5Key } from '../domain/radius/md5.ts'
 import { initialState, type State } from '../domain/state.ts'
 import { configure } from '../src/engine/configure.ts'
+import { createEngine } from '../src/engine/create-engine.ts'
 import type { DhcpSystem } from '../src/engine/dhcp-service.ts'
-import {
-	type Clock,
-	createEngine,
-	type Engine,
-	type EngineParts,
-	type Entropy,
-	turn,
-} from '../src/engine/engine.ts'
-import type { OpenSrc } from '../src/engine/src-bridge.ts'
+import type { Clock, Engine, EngineParts, Entropy } from '../src/engine/engine.ts'
+import type { OpenSrc } from '../src/engine/src-link.ts'
+import { turn } from '../src/engine/turn.ts'
 
 /** An attribute: its type and its value, text or octets. */
 export type TestAttribute = readonly [type: number, value: string | Uint8Array | number[]]

@@ -8,6 +8,9 @@ import type { AccountingStatus } from '../../domain/event.ts'
 import type { Listener } from './listener.ts'
 import type { Upstream, UpstreamSocket } from './upstream-link.ts'
 
+/** Requests that may await an answer at once, in all. */
+export const pendingLimit = 65_536
+
 export type Exchange = {
 	state: 'idle' | 'pending' | 'answered'
 	readonly peer: Peer

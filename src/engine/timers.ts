@@ -13,9 +13,10 @@ import { tickDynamicRequests } from './configure-dynamic.ts'
 import { tickDhcp } from './dhcp.ts'
 import { countDiscard, otherClients, takeDiscards } from './discards.ts'
 import { detach, forward, release, transmit } from './dispatch.ts'
-import { type Engine, type Router, record } from './engine.ts'
+import type { Engine, Router } from './engine.ts'
 import type { Exchange } from './exchange.ts'
 import { forgetPeers } from './listener.ts'
+import { record } from './record.ts'
 import { tickSrc } from './src-bridge.ts'
 import {
 	freeSlot,

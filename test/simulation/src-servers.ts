@@ -3,7 +3,7 @@
 import { noStatistics, type SrcClient, type SrcOutcome } from '../../domain/sae/client.ts'
 import type { Answers, Questions } from '../../domain/sae/protocol.ts'
 import { routerState } from '../../domain/state.ts'
-import type { OpenSrc } from '../../src/engine/src-bridge.ts'
+import type { OpenSrc } from '../../src/engine/src-link.ts'
 import { readJournal } from './history.ts'
 import type { Running } from './relay.ts'
 import { after, breaks, count, type World } from './world.ts'
