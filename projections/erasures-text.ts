@@ -1,5 +1,6 @@
 /** `show retention`. */
-import { keptSince, type RetentionDays, retentionClasses } from '../domain/retention.ts'
+import { type RetentionDays, retentionClasses } from '../domain/configuration.ts'
+import { keptSince } from '../domain/retention.ts'
 import type { Erasures } from './erasures.ts'
 
 export type RetentionQuery = {

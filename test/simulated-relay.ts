@@ -2,8 +2,7 @@
  * A relay without a network, a disk or a clock: the engine on a simulated transport, a journal in
  * memory and a hand-turned clock, with WAPs and home servers that a test speaks for.
  */
-import type { MemoryJournal } from '../adapters/journal/memory.ts'
-import { openMemoryJournal } from '../adapters/journal/memory.ts'
+import { type MemoryJournal, openMemoryJournal } from '../adapters/journal/memory.ts'
 import type { DatagramSocket } from '../adapters/radius/transport.ts'
 import {
 	openSimulatedTransport,

@@ -18,10 +18,10 @@ import { reserve } from './answer-cache.ts'
 import { warnOfOptions } from './dhcp-log.ts'
 import { settle, stateText, triesOf } from './dispatch.ts'
 import { type Engine, nextAuthenticator } from './engine.ts'
-import { type Exchange, writeAuthenticator } from './exchange.ts'
+import { type Exchange, type UpstreamSocket, writeAuthenticator } from './exchange.ts'
 import { queueAnswer, record } from './record.ts'
 import { bridgeFor, missProfile } from './src-bridge.ts'
-import { countDiscarded, freeSlot, purpose, type UpstreamSocket } from './upstream-link.ts'
+import { countDiscarded, freeSlot, purpose } from './upstream-link.ts'
 import { followWatchdog, watchdogSettings } from './watchdog.ts'
 
 /** EAP conversations remembered at once, in each virtual router; the oldest are forgotten first. */

@@ -2,7 +2,6 @@
  * Brings a configuration into force while packets are in flight. Sockets that stay the same stay
  * open; what is no longer configured answers what it has begun and is closed then.
  */
-
 import type { DatagramSocket } from '../../adapters/radius/transport.ts'
 import { parseIpv4 } from '../../domain/address.ts'
 import { clientsOf } from '../../domain/client.ts'
@@ -22,10 +21,11 @@ import { planSrc } from './configure-src.ts'
 import { createDiscards } from './discards.ts'
 import { release } from './dispatch.ts'
 import type { Engine, Router } from './engine.ts'
-import { type Listener, newListener } from './listener.ts'
+import type { Listener, Upstream } from './exchange.ts'
+import { newListener } from './listener.ts'
 import { bindFailure, closeSocket } from './sockets.ts'
 import type { SrcBridge } from './src-link.ts'
-import { isIdle, newUpstream, type Upstream } from './upstream-link.ts'
+import { isIdle, newUpstream } from './upstream-link.ts'
 
 /** A listener whose socket had to be closed for a new one at the same port. */
 type Displaced = { readonly listener: Listener; readonly closed: DatagramSocket }

@@ -4,7 +4,6 @@
  * used again at once. Transient: what is in flight at a crash is lost, and the RADIUS server, which
  * was told nothing, asks again.
  */
-
 import type { Received } from '../../adapters/radius/transport.ts'
 import { formatIpv4 } from '../../domain/address.ts'
 import { type AccessPointAnswer, decideAccessPointAnswer } from '../../domain/disconnect.ts'

@@ -8,8 +8,13 @@ import { chooseUpstream, nextStart } from '../../domain/upstream.ts'
 import { addSocket } from './add-socket.ts'
 import { countDiscard } from './discards.ts'
 import { type Engine, nextAuthenticator, type Router } from './engine.ts'
-import type { Exchange, Peer } from './exchange.ts'
-import { pendingLimit } from './exchange.ts'
+import {
+	type Exchange,
+	type Peer,
+	pendingLimit,
+	type Upstream,
+	type UpstreamSocket,
+} from './exchange.ts'
 import { record, touchUpstream } from './record.ts'
 import {
 	freeSlot,
@@ -18,8 +23,6 @@ import {
 	sendSlot,
 	socketWithFreeSlot,
 	takeSlot,
-	type Upstream,
-	type UpstreamSocket,
 } from './upstream-link.ts'
 
 /**

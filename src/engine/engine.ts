@@ -20,9 +20,8 @@ import type { Discards } from './discards.ts'
 import type { Disconnector } from './disconnector.ts'
 import type { DynamicListener } from './dynamic-listener.ts'
 import type { DynamicRequests } from './dynamic-service.ts'
-import type { Listener } from './listener.ts'
+import type { Listener, Upstream, UpstreamSocket } from './exchange.ts'
 import type { OpenSrc, SrcBridge } from './src-link.ts'
-import type { Upstream, UpstreamSocket } from './upstream-link.ts'
 
 /** Time and chance, handed in so that a simulation can hand in its own. */
 export type Clock = {

@@ -2,8 +2,7 @@
  * How events come into the batch, and answers that rest on them into the queue. Nothing is on disk yet
  * when these return: that is `commit.ts`.
  */
-import type { NewEvent } from '../../domain/event.ts'
-import { virtualRouterOf } from '../../domain/event.ts'
+import { type NewEvent, virtualRouterOf } from '../../domain/event.ts'
 import { releaseOfSession } from '../../domain/lease-end.ts'
 import { evolve, routerState } from '../../domain/state.ts'
 import { clockStepped } from '../../domain/steady.ts'

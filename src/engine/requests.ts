@@ -18,8 +18,14 @@ import { isKept, reserve } from './answer-cache.ts'
 import { countDiscard } from './discards.ts'
 import { chooseServer, forward, release } from './dispatch.ts'
 import type { Engine, Router } from './engine.ts'
-import { type Exchange, keepAuthenticator, newExchange, sameAuthenticator } from './exchange.ts'
-import { findPeer, type Listener } from './listener.ts'
+import {
+	type Exchange,
+	keepAuthenticator,
+	type Listener,
+	newExchange,
+	sameAuthenticator,
+} from './exchange.ts'
+import { findPeer } from './listener.ts'
 import { record, touchListener } from './record.ts'
 
 /** RFC 5080 §2.2.2: how long a repeat gets the same answer again. */

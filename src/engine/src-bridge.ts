@@ -3,7 +3,6 @@
  * server is asked, and what is counted. What SRC is told of logins is in `src-telling.ts`, the rules are
  * in `domain/sae`; the client itself is handed in, over NATS or in this process.
  */
-
 import type { SrcSettings } from '../../domain/configuration.ts'
 import { options } from '../../domain/dhcp/option.ts'
 import { type DhcpPacket, optionCodes, readOctets } from '../../domain/dhcp/packet.ts'

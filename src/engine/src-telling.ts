@@ -3,7 +3,6 @@
  * them are folded state, and so a crash loses none; here is whose turn it is. A turn of the loop has
  * the same work with it however many wait.
  */
-
 import {
 	addressDeletion,
 	addressReport,
@@ -17,8 +16,7 @@ import { interfaceWords } from './dhcp-service.ts'
 import type { Engine } from './engine.ts'
 import { dequeue, enqueue, firstOf, queueSize } from './queue.ts'
 import { presentTime, record } from './record.ts'
-import type { SrcBridge } from './src-link.ts'
-import { firstPauseMs, retellsPerSecond, type Telling } from './src-link.ts'
+import { firstPauseMs, retellsPerSecond, type SrcBridge, type Telling } from './src-link.ts'
 
 /** Reports and deletions under way at once: questions for pools need the room. */
 const underWayLimit = 64

@@ -1,5 +1,4 @@
 /** The relay's process in a simulation: how it starts, turns, crashes and stops. */
-
 import type { PassingDatagram, Watch } from '../../adapters/dhcp/watch.ts'
 import {
 	openSimulatedTransport,

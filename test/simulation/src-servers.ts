@@ -1,5 +1,4 @@
 /** SRC servers behind the relay's client: they decide, stay silent, are late, refuse, and take turns. */
-
 import { noStatistics, type SrcClient, type SrcOutcome } from '../../domain/sae/client.ts'
 import type { Answers, Questions } from '../../domain/sae/protocol.ts'
 import { routerState } from '../../domain/state.ts'
