@@ -441,7 +441,9 @@ test('a repeat gets the same octets again, and nothing is done or recorded twice
 	})
 	assert.equal(answerIn(fromServer(relay, other), other), { code: code.disconnectNak, cause: 503 })
 	relay.pass(31_000)
-	assert.equal(answerIn(fromServer(relay, bytes), bytes), { code: code.disconnectNak, cause: 503 })
+	const asked = ofType(relay, 'DisconnectRequested').length
+	assert.equal(answerIn(fromServer(relay, other), other), { code: code.disconnectNak, cause: 503 })
+	assert.is(ofType(relay, 'DisconnectRequested').length, asked + 1, 'too late to be a repeat')
 })
 
 test('a repeat is still one after a change of the configuration', async () => {

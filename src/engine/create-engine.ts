@@ -7,7 +7,7 @@ import { answerCacheOctets, createAnswerCache } from './answer-cache.ts'
 import { newDhcp } from './dhcp-service.ts'
 import { newDynamicRequests } from './dynamic-service.ts'
 import { type Engine, type EngineParts, radiusSharing } from './engine.ts'
-import { record } from './record.ts'
+import { recordStep } from './record.ts'
 
 export function createEngine(
 	parts: EngineParts,
@@ -39,6 +39,7 @@ export function createEngine(
 		touchedUpstreams: [],
 		waiting: [],
 		answerCache: createAnswerCache(parts.transport, parts.answerCacheOctets ?? answerCacheOctets),
+		stoppedSessions: new Map(),
 		index: createAttributeIndex(),
 		scratch: new Uint8Array(4096),
 		authenticator: new Uint8Array(16),
@@ -52,6 +53,6 @@ export function createEngine(
 		failure: undefined,
 	}
 	const stopped = stoppedMeanwhile(state, at)
-	if (stopped !== undefined) record(engine, [stopped])
+	if (stopped !== undefined) recordStep(engine, stopped)
 	return engine
 }

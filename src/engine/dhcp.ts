@@ -36,6 +36,7 @@ import { logPoolWarnings } from './dhcp-log.ts'
 import { sendReply } from './dhcp-reply.ts'
 import {
 	type Asked,
+	addressFacing,
 	countDhcp,
 	type DhcpInterface,
 	type DhcpListener,
@@ -111,7 +112,8 @@ function receiveMessage(
 	}
 	const local = received.locals[i]!
 	const isBroadcast = received.destinations[i] !== local
-	const asked = readAsked(engine, packet, message, from, local, isBroadcast, received.ports[i]!)
+	const way = { from, local, isBroadcast, sourcePort: received.ports[i]! }
+	const asked = readAsked(engine, service, packet, message, way)
 	if (typeof asked === 'string') countDhcp(service, message, asked)
 	else answer(engine, listener, service, asked)
 }
@@ -147,21 +149,27 @@ function steadyNow(engine: Engine): number {
 	return engine.at - engine.state.clockShiftMs
 }
 
+/** How a message came: `local` is the address that it came to, or the interface's first one. */
+type Way = {
+	readonly from: DhcpInterface
+	readonly local: number
+	readonly isBroadcast: boolean
+	readonly sourcePort: number
+}
+
 /** The message as facts, or why nothing can come of it. */
 function readAsked(
 	engine: Engine,
+	service: DhcpService,
 	packet: DhcpPacket,
 	message: MessageName,
-	from: DhcpInterface,
-	local: number,
-	isBroadcast: boolean,
-	sourcePort: number,
+	{ from, local, isBroadcast, sourcePort }: Way,
 ): Asked | string {
 	const mac = clientMac(packet)
 	const client = clientKey(packet)
 	if (mac === undefined || client === undefined) return 'hardware'
-	// Whoever sends to another interface's address still comes by this one.
-	const interfaceAddress = from.addresses.includes(local) ? local : from.addresses[0]!
+	const interfaceAddress = addressFacing(service, from, local)
+	const answering = isBroadcast || local === 0 ? interfaceAddress : local
 	const override = subOptionAddress(packet, subOptions.serverIdentifierOverride)
 	const named = readIp(packet, options.serverIdentifier)
 	const hostname = readText(packet, options.hostName)?.slice(0, hostnameLimit)
@@ -183,8 +191,8 @@ function readAsked(
 	return {
 		packet,
 		request,
-		serverIdentifier: override ?? (local === 0 ? interfaceAddress : local),
-		local: local === 0 ? interfaceAddress : local,
+		serverIdentifier: override ?? answering,
+		local: answering,
 		interfaceIndex: from.index,
 		sourcePort,
 	}

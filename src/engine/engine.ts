@@ -22,6 +22,7 @@ import type { DynamicListener } from './dynamic-listener.ts'
 import type { DynamicRequests } from './dynamic-service.ts'
 import type { Listener, Upstream, UpstreamSocket } from './exchange.ts'
 import type { OpenSrc, SrcBridge } from './src-link.ts'
+import type { StoppedSessions } from './stopped-sessions.ts'
 
 /** Time and chance, handed in so that a simulation can hand in its own. */
 export type Clock = {
@@ -125,6 +126,7 @@ export type Engine = {
 	waiting: PromiseWithResolvers<void>[]
 
 	readonly answerCache: AnswerCache
+	readonly stoppedSessions: StoppedSessions
 	readonly index: AttributeIndex
 	readonly scratch: Uint8Array
 	readonly authenticator: Uint8Array

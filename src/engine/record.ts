@@ -2,10 +2,10 @@
  * How events come into the batch, and answers that rest on them into the queue. Nothing is on disk yet
  * when these return: that is `commit.ts`.
  */
-import { type NewEvent, virtualRouterOf } from '../../domain/event.ts'
+import { type EventOf, type NewEvent, virtualRouterOf } from '../../domain/event.ts'
 import { releaseOfSession } from '../../domain/lease-end.ts'
 import { evolve, routerState } from '../../domain/state.ts'
-import { clockStepped } from '../../domain/steady.ts'
+import { clockStepped, clockText } from '../../domain/steady.ts'
 import { type Engine, type Flushable, radiusSharing } from './engine.ts'
 import { followLeaseEvent, formerAddresses } from './follow-lease.ts'
 import { followLogin } from './follow-login.ts'
@@ -78,5 +78,13 @@ function compareClocks(engine: Engine): void {
 	if (step === undefined) return
 	anchor.wall = at
 	anchor.monotonic = now
+	recordStep(engine, step)
+}
+
+export function recordStep(engine: Engine, step: EventOf<'ClockStepped'>): void {
 	record(engine, [step])
+	const { byMs, reason } = step.data
+	const { log } = engine.parts
+	if (reason === 'step') log.warn('clock-stepped', { byMs }, clockText(step.data))
+	else log.info('clock-stepped', { byMs }, clockText(step.data))
 }

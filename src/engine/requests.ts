@@ -27,6 +27,7 @@ import {
 } from './exchange.ts'
 import { findPeer } from './listener.ts'
 import { record, touchListener } from './record.ts'
+import { forgetStops, isLateStart, noteStop } from './stopped-sessions.ts'
 
 /** RFC 5080 §2.2.2: how long a repeat gets the same answer again. */
 const answerLifeMs = 30_000
@@ -265,6 +266,11 @@ function takeAccountingRequest(
 	const upstream = chooseServer(engine, router, exchange.peer, bytes)
 	if (upstream === 'full') return true
 	const server = upstream?.name ?? ''
+	const { stoppedSessions } = engine
+	if (status === 'stop') noteStop(stoppedSessions, router.name, accounting!, engine.now)
+	if (status === 'start' && isLateStart(stoppedSessions, router.name, accounting!, engine.now)) {
+		accounting!.late = true
+	}
 	const decision =
 		status === 'on' || status === 'off'
 			? decide(state, {
@@ -288,6 +294,10 @@ function takeAccountingRequest(
 	exchange.mac = accounting?.mac ?? ''
 	exchange.wap = accounting?.wap ?? ''
 	exchange.stream = decision.events[0]!.stream
+	const [opening] = decision.events
+	if (opening?.type === 'AccountingTurnedOn') {
+		forgetStops(stoppedSessions, router.name, opening.data.wap)
+	}
 	record(engine, decision.events)
 	if (decision.effect === 'forward' && upstream !== undefined) {
 		begin(exchange, bytes, index.first[attribute.proxyState] !== 0)
