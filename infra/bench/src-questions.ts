@@ -9,6 +9,7 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
+import { setFlagsFromString } from 'node:v8'
 import { createSrcClient } from '../../adapters/nats/src-client.ts'
 import type { SrcClient } from '../../domain/sae/client.ts'
 import { createLocalSrc } from '../../domain/sae/local.ts'
@@ -116,6 +117,8 @@ export async function measureSrcQuestions(
 	options: { readonly rate: number; readonly seconds: number },
 ): Promise<QuestionRates[]> {
 	const { rate, seconds } = options
+	// As the relay has it.
+	setFlagsFromString('--no-parallel-scavenge')
 	const parsed = parseRules(rulesText)
 	if ('errors' in parsed) throw new Error(parsed.errors[0]!.message)
 	const local = createLocalSrc({ rules: () => parsed.rules, now: Date.now })
