@@ -105,7 +105,7 @@ function srcStatus(engine: Engine): PeerStatus[] {
 }
 
 function mirrorStatus(mirror: MirrorState): PeerStatus {
-	const { store, target, state, position, events, reconnects, reason } = mirror
+	const { store, target, state, position, events, retries, reason } = mirror
 	const kinds = { EventStoreDB: 'eventstore', 'NATS JetStream': 'nats' } as const
 	return {
 		kind: kinds[store],
@@ -114,7 +114,7 @@ function mirrorStatus(mirror: MirrorState): PeerStatus {
 		state,
 		position,
 		trouble: reason === '' ? null : reason,
-		figures: { events, reconnects },
+		figures: { events, retries },
 	}
 }
 

@@ -29,7 +29,7 @@ import { srcStatistics } from '../projections/src-statistics.ts'
 import { relayStatistics } from '../projections/statistics.ts'
 import { upstreamStatistics } from '../projections/upstream-statistics.ts'
 import { timed } from './commit-times.ts'
-import { loadConfiguration, saveConfiguration } from './configuration-file.ts'
+import { loadConfiguration, saveConfiguration, whyExposed } from './configuration-file.ts'
 import { configure, resolveUpstreams } from './engine/configure.ts'
 import {
 	createEngine,
@@ -77,6 +77,8 @@ export async function serve(settings: ServeSettings): Promise<number> {
 	const log = openLog(settings.logLevel)
 	const loaded = loadConfiguration(settings.config)
 	if ('refused' in loaded) throw new UsageError(loaded.refused)
+	const exposed = whyExposed(settings.config, loaded.configuration)
+	if (exposed !== undefined) log.warn('configuration-file', { file: settings.config }, exposed)
 	const hidden = hiddenAttributes(loadDictionaries(settings.dictionaries))
 	const mirroring = await loadMirroring(settings)
 	const onWarning = (sentence: string) => log.warn('data-folder', {}, sentence)

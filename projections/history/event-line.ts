@@ -2,6 +2,7 @@
 
 import type { EventData, RecordedEvent } from '../../domain/event.ts'
 import { pointInTimeText } from '../../domain/point-in-time.ts'
+import { clockText } from '../../domain/steady.ts'
 import { printable } from '../printable.ts'
 
 /** One line without control characters: what a subscriber or a server sent cannot break it. */
@@ -57,10 +58,11 @@ function sentence(event: RecordedEvent): string {
 		case 'LeaseReleased':
 		case 'LeaseExpired':
 			return leaseSentence(event)
+		case 'ClockStepped':
+			return clockText(event.data)
 		case 'PoolWarningChanged':
 		case 'DhcpDiscarded':
 		case 'DhcpForwarded':
-		case 'ClockStepped':
 		case 'RelayStarted':
 		case 'RelayStopped':
 		case 'SubscriberErased':

@@ -9,13 +9,13 @@
  */
 import type { DatagramSocket, Transport } from '../../adapters/radius/transport.ts'
 import type { Configuration, Service, VirtualRouter } from '../../domain/configuration.ts'
-import { type NewEvent, virtualRouterOf } from '../../domain/event.ts'
+import { type EventOf, type NewEvent, virtualRouterOf } from '../../domain/event.ts'
 import type { Journal } from '../../domain/journal.ts'
 import { releaseOfSession } from '../../domain/lease-end.ts'
 import type { HiddenAttributes } from '../../domain/radius/dictionary.ts'
 import { type AttributeIndex, createAttributeIndex } from '../../domain/request.ts'
 import { evolve, routerState, type State } from '../../domain/state.ts'
-import { clockStepped, stoppedMeanwhile } from '../../domain/steady.ts'
+import { clockStepped, clockText, stoppedMeanwhile } from '../../domain/steady.ts'
 import { type AnswerCache, answerCacheOctets, createAnswerCache } from './answer-cache.ts'
 import { receiveAnswers } from './answers.ts'
 import { newDynamicRequests } from './configure-dynamic.ts'
@@ -223,7 +223,7 @@ export function createEngine(
 		failure: undefined,
 	}
 	const stopped = stoppedMeanwhile(state, at)
-	if (stopped !== undefined) record(engine, [stopped])
+	if (stopped !== undefined) recordStep(engine, stopped)
 	return engine
 }
 
@@ -261,7 +261,15 @@ function compareClocks(engine: Engine): void {
 	if (step === undefined) return
 	anchor.wall = at
 	anchor.monotonic = now
+	recordStep(engine, step)
+}
+
+function recordStep(engine: Engine, step: EventOf<'ClockStepped'>): void {
 	record(engine, [step])
+	const { byMs, reason } = step.data
+	const { log } = engine.parts
+	if (reason === 'step') log.warn('clock-stepped', { byMs }, clockText(step.data))
+	else log.info('clock-stepped', { byMs }, clockText(step.data))
 }
 
 /** How long queued answers wait for others to share a commit with; undefined: not at all. */
