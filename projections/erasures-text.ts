@@ -1,6 +1,7 @@
 /** `show retention`. */
+import { type RetentionDays, retentionClasses } from '../domain/configuration.ts'
 import { counted } from '../domain/count-text.ts'
-import { keptSince, type RetentionDays, retentionClasses } from '../domain/retention.ts'
+import { keptSince } from '../domain/retention.ts'
 import type { Erasures } from './erasures.ts'
 
 export type RetentionQuery = {

@@ -30,18 +30,15 @@ import { relayStatistics } from '../projections/statistics.ts'
 import { upstreamStatistics } from '../projections/upstream-statistics.ts'
 import { timed } from './commit-times.ts'
 import { loadConfiguration, saveConfiguration, whyExposed } from './configuration-file.ts'
+import { recordDurably } from './engine/commit.ts'
 import { configure, resolveUpstreams } from './engine/configure.ts'
-import {
-	createEngine,
-	type Engine,
-	type EngineLog,
-	presentTime,
-	recordDurably,
-	turn,
-} from './engine/engine.ts'
+import { createEngine } from './engine/create-engine.ts'
+import type { Engine, EngineLog } from './engine/engine.ts'
+import { presentTime } from './engine/record.ts'
 import { closeSrc } from './engine/src-bridge.ts'
 import { stopEngine } from './engine/stop.ts'
 import { tickMs } from './engine/timers.ts'
+import { turn } from './engine/turn.ts'
 import { type Eraser, openEraser } from './eraser.ts'
 import { completeErasures } from './erasing.ts'
 import { type Horizon, moveHorizon, newHorizon } from './horizon.ts'

@@ -6,7 +6,7 @@ import { type AppendFault, openMemoryJournal } from '../adapters/journal/memory.
 import { verifyMessageAuthenticator, verifyResponse } from '../domain/radius/authenticator.ts'
 import { type MacIndex, macsUnder, type Session } from '../domain/session-table.ts'
 import { evolve, initialState } from '../domain/state.ts'
-import { askLimit } from '../src/engine/disconnect-client.ts'
+import { askLimit } from '../src/engine/disconnector.ts'
 import { join, machine } from './dhcp-client.ts'
 import { assertInvariants, ofType } from './relay-invariants.ts'
 import {

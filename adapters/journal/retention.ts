@@ -1,8 +1,9 @@
 /** Finds what `retention` lets go of, in the whole journal, and puts the plan of it on disk. */
 import type { DatabaseSync } from 'node:sqlite'
+import type { RetentionClass } from '../../domain/configuration.ts'
 import { eraseFrom, noNames } from '../../domain/erasure.ts'
 import { virtualRouterOf } from '../../domain/event.ts'
-import { aged, type Bounds, type RetentionClass, retentionClassOf } from '../../domain/retention.ts'
+import { aged, type Bounds, retentionClassOf } from '../../domain/retention.ts'
 import type { StoredEvent } from '../../domain/upcast.ts'
 import { type Change, lineOf, linesOf, type Plan, savePlan } from './erasure.ts'
 import { openRetentionTally, type RetentionTally } from './retention-tally.ts'

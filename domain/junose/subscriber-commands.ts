@@ -1,6 +1,10 @@
 /** The commands about subscribers' sessions. A part of the table in `commands.ts`. */
-import { idleTimeoutSecondsDefault } from '../configuration.ts'
-import { type RetentionClass, retentionClasses, retentionDaysMax } from '../retention.ts'
+import {
+	idleTimeoutSecondsDefault,
+	type RetentionClass,
+	retentionClasses,
+} from '../configuration.ts'
+import { retentionDaysMax } from '../retention.ts'
 import { type Command, command, keyword, optional, parameter } from './command.ts'
 import {
 	atTime,

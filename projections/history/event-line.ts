@@ -1,5 +1,4 @@
 /** An event as a sentence for people: what happened, to whom, who said so and why. */
-
 import type { EventData, RecordedEvent } from '../../domain/event.ts'
 import { pointInTimeText } from '../../domain/point-in-time.ts'
 import { clockText } from '../../domain/steady.ts'
