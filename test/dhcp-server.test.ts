@@ -220,6 +220,19 @@ test('link selection and server identifier override of a relay agent (RFC 3527, 
 	assert.is(optionsOf(ack.packet)[54], '10.9.9.9')
 })
 
+test('what only a relay agent may say is not believed from a client', async () => {
+	const relay = await dhcpRelay()
+	const information = [5, 4, 10, 2, 0, 0, 11, 4, 10, 9, 9, 9]
+	const ack = join(relay, { information })
+	assert.equal([ack.address, optionsOf(ack.packet)[54]], ['10.0.0.2', '10.0.0.1'])
+})
+
+test('of a host name as much is kept as one can be long', async () => {
+	const relay = await dhcpRelay()
+	join(relay, { options: [encodeOption(options.hostName, 'h'.repeat(200))] })
+	assert.is(ofType(relay, 'LeaseGranted')[0]!.data.hostname, 'h'.repeat(63))
+})
+
 test('equal access: what RADIUS said about the subscriber reaches the client', async () => {
 	const relay = await dhcpRelay(equalAccess)
 	assert.is(ask(relay, { type: 'discover' }), undefined)
