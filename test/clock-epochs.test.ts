@@ -13,8 +13,11 @@ import { firstFrom, lastUpTo, type Times } from '../domain/clock-epochs.ts'
 import { type NewEvent, relayStream, subscriberStream } from '../domain/event.ts'
 import { viewSchema } from '../projections/views/schema.ts'
 import { openFolderSource } from '../src/history-source.ts'
+import { newHorizon } from '../src/horizon.ts'
 import { clockEpochs, positionAt } from '../src/position-at.ts'
+import { stateProjection } from '../src/recover.ts'
 import { answer } from '../src/replay.ts'
+import { openSnapshooter } from '../src/snapshot.ts'
 import { numberedEvent, numberedEvents } from './journal-events.ts'
 import { followed } from './view-database.ts'
 
@@ -126,6 +129,18 @@ test('a reader beside a relay shows only what is on disk', () => {
 	durable = 9
 	assert.equal(counts(), [9, 9, 5, 9])
 	reader.close()
+	journal.close()
+})
+
+test('a snapshot beside a relay has nothing in it that is not on disk', async () => {
+	const folder = join(base, 'snapshot')
+	const journal = openJournal({ folder })
+	journal.append(numberedEvents(0, 10))
+	const snapshooter = openSnapshooter(folder, 0, newHorizon(6), assert.unreachable)
+	await snapshooter.anew()
+	await snapshooter.close()
+	const { name, version } = stateProjection
+	assert.is(journal.load(name, version)?.position, 6)
 	journal.close()
 })
 
