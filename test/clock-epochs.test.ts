@@ -165,6 +165,11 @@ test('another process syncs what it shows first, and shows nothing that comes la
 			throw new Error('the disk is gone')
 		})
 	assert.throws(broken, /cannot be synced: the disk is gone/)
+	const readOnly = openDurably(folder, () => {
+		throw Object.assign(new Error('read-only file system'), { code: 'EROFS' })
+	})
+	assert.is(readOnly.last(), 9)
+	readOnly.close()
 	const real = openDurably(folder)
 	assert.is(real.last(), 9)
 	real.close()
