@@ -15,7 +15,8 @@ import { services } from '../domain/configuration.ts'
 import type { Operator } from '../domain/junose/operator.ts'
 import type { MirrorState } from '../domain/mirror.ts'
 import { statisticsRows } from '../projections/all-statistics.ts'
-import { type Engine, recordDurably } from './engine/engine.ts'
+import { recordDurably } from './engine/commit.ts'
+import type { Engine } from './engine/engine.ts'
 import type { Operated } from './operate.ts'
 import { poolSizes } from './pool-sizes.ts'
 import { release } from './release.ts'
@@ -105,7 +106,7 @@ function srcStatus(engine: Engine): PeerStatus[] {
 }
 
 function mirrorStatus(mirror: MirrorState): PeerStatus {
-	const { store, target, state, position, events, reconnects, reason } = mirror
+	const { store, target, state, position, events, retries, reason } = mirror
 	const kinds = { EventStoreDB: 'eventstore', 'NATS JetStream': 'nats' } as const
 	return {
 		kind: kinds[store],
@@ -114,7 +115,7 @@ function mirrorStatus(mirror: MirrorState): PeerStatus {
 		state,
 		position,
 		trouble: reason === '' ? null : reason,
-		figures: { events, reconnects },
+		figures: { events, retries },
 	}
 }
 

@@ -310,6 +310,29 @@ test('one subscriber: everything at an instant, with what had been counted by th
 	assert.match(unknown.json().detail, /another virtual router is named with vr/)
 })
 
+test('at an instant the state is that of then', async () => {
+	const [over] = await get('/api/v1/sessions?state=ended&limit=1')
+	const at = Date.parse(String(over!['endedAt'])) - 1
+	const live = await get(`/api/v1/sessions?state=live&at=${at}&limit=1000`)
+	assert.ok(live.some(row => row['id'] === over!['id']))
+	assert.equal(live, await get(`/api/v1/sessions?at=${at}&limit=1000`))
+	const leases = await get('/api/v1/leases?state=ended&limit=1000')
+	const given = leases.find(row => row['grantedAt'] !== null)!
+	const then = Date.parse(String(given['grantedAt']))
+	const bound = await get(`/api/v1/leases?state=bound&at=${then}&limit=1000`)
+	assert.ok(bound.some(row => row['id'] === given['id']))
+	const before = Date.parse(String(given['grantedAt'])) - 1
+	const holders = async (instant: number) =>
+		(await get(`/api/v1/sessions?address=${given['address']}&at=${instant}`)).map(row => row['id'])
+	assert.ok((await holders(then)).includes(given['session'] as number))
+	assert.not.ok((await holders(before)).includes(given['session'] as number), 'not yet')
+	for (const url of [`sessions?state=ended&at=${at}`, `leases?state=offered&at=${at}`]) {
+		const reply = await app.inject({ url: `/api/v1/${url}`, headers })
+		assert.is(reply.statusCode, 400, url)
+		assert.is(reply.json().parameter, 'state')
+	}
+})
+
 test('at an instant nothing is known that came later', async () => {
 	const attempts = await get('/api/v1/attempts?outcome=accepted&limit=1000')
 	const some = attempts.find(row => row['endedAt'] !== row['beganAt'])!

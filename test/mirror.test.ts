@@ -139,7 +139,7 @@ test('ships everything once, in the order of the journal, and follows', async ()
 		Array.from({ length: 741 }, (_, index) => index + 1),
 	)
 	assert.is(mirror.state().events, 741)
-	assert.is(mirror.state().reconnects, 0)
+	assert.is(mirror.state().retries, 0)
 })
 
 test('an exchange is found by its correlation id and its cause', async () => {
@@ -245,7 +245,7 @@ for (const [trouble, make] of troubles) {
 		journal.append(traffic(10, written))
 		await until('everything is there', () => mirror.state().position === written + 10)
 		assertMirrored(node.store, journal)
-		assert.ok(mirror.state().reconnects > 0, 'there was trouble')
+		assert.ok(mirror.state().retries > 0, 'there was trouble')
 	})
 }
 
@@ -498,7 +498,7 @@ test('what the shell shows of a mirror', () => {
 	])
 	const mirror: MirrorState = {
 		...{ store: 'EventStoreDB', target: 'history.example.org:2113', state: 'waiting' },
-		...{ position: 70, events: 10, reconnects: 3, reason: 'It is away.' },
+		...{ position: 70, events: 10, retries: 3, reason: 'It is away.' },
 	}
 	assert.is(mirrorLag(mirror, 100), 30)
 	assert.equal(mirrorsText([mirror], 100), [
@@ -508,7 +508,7 @@ test('what the shell shows of a mirror', () => {
 		'  Mirrored Position    70',
 		'  Lag                  30 events',
 		'  Events Shipped       10',
-		'  Reconnections        3',
+		'  Connection Retries   3',
 		'  Reason               It is away.',
 	])
 })

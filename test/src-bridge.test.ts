@@ -328,6 +328,7 @@ test("the decision's lease, options and boot file reach the client, in offer and
 	assert.equal([text(51), text(15), text(54)], [600, 'example.net', 0x0a000001])
 	assert.equal([text(66), text(67)], ['192.0.2.7', 'pxe.0'])
 	assert.equal([readServerName(packet), readFileName(packet)], ['192.0.2.7', 'pxe.0'])
+	assert.is(packet.siaddr, 0xc0000207)
 	assert.ok(optionCodes(packet).includes(6))
 	// What was decided stands: a renewal is not asked about.
 	relay.pass(300_000)
@@ -744,6 +745,8 @@ test('servers come and go: each change is on record once', async () => {
 		],
 	)
 	assert.equal([relay.src.opened, relay.src.closed], [1, 1])
+	const told = 'No SRC server is asked any more: pools are chosen here.'
+	assert.equal(relay.warnings, [told, told])
 })
 
 test('a change of the servers closes the old client; its open question is decided here', async () => {

@@ -581,6 +581,20 @@ test('a session whose Start alone is known, and accounting that belongs to none'
 	)
 })
 
+test('a Start that comes after its Stop begins neither a session nor accounting', () => {
+	const file = viewsOf(
+		story(
+			['AccountingStarted', { session: 'a' }],
+			['AccountingStopped', { session: 'a', sessionSeconds: 9 }],
+			['SubscriberTerminated', { cause: 'accounting-stop' }],
+			['AccountingStarted', { session: 'a', delaySeconds: 30, late: true }],
+		),
+	)
+	const ended = 'SELECT id, ended_at IS NOT NULL AS ended FROM'
+	assert.equal(ask(file, `${ended} session`), [{ id: 1, ended: 1 }])
+	assert.equal(ask(file, `${ended} accounting`), [{ id: 1, ended: 1 }])
+})
+
 test('the SRC domain beside that of the WAPs', () => {
 	const src = { address: '10.20.3.7', since: 1_800_000_002_000, user: 'ada', service: 'gold' }
 	const file = viewsOf(

@@ -80,7 +80,7 @@ export function openMirror(parts: MirrorParts): Mirror {
 	const limits = { ...mirrorLimits, ...parts.limits }
 	let state: MirrorState = {
 		...{ store: 'EventStoreDB', target: target.name, state: 'connecting', reason: '' },
-		...{ position: 0, events: 0, reconnects: 0 },
+		...{ position: 0, events: 0, retries: 0 },
 	}
 	let closeBy: number | undefined
 	let stopped: MirrorStop | undefined
@@ -122,7 +122,7 @@ export function openMirror(parts: MirrorParts): Mirror {
 			// Not all relays of a fleet at the same moment.
 			await pause(pauseMs * (0.75 + Math.random() / 2))
 			pauseMs = Math.min(2 * pauseMs, limits.longestPauseMs)
-			update({ reconnects: state.reconnects + 1 })
+			update({ retries: state.retries + 1 })
 		}
 		if (stopped !== undefined) update({ state: 'stopped', reason: stopped.message })
 	}

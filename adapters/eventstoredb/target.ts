@@ -216,10 +216,12 @@ function tooLarge(error: unknown, name: string, events: readonly Proposal[]) {
 	const { maxAppendSize } = error as { maxAppendSize?: number }
 	const [{ type, data, metadata }] = events as readonly [Proposal]
 	const octets = Buffer.byteLength(JSON.stringify(data) + JSON.stringify(metadata))
-	const what = events.length === 1 ? `event is a ${type} of ${octets} octets` : 'events are larger'
+	// A server may refuse everything that is under way with it: then it need not be this one.
+	const isThis = events.length === 1 && octets + type.length * 2 > (maxAppendSize ?? 0)
+	const what = isThis ? `The next event is a ${type} of ${octets} octets` : 'An event is too large'
 	return new TargetFailure(
 		'away',
-		`The next ${what}, and EventStoreDB at ${name} takes ${maxAppendSize} at once: raise its setting MaxAppendSize, and the mirror goes on.`,
+		`${what}: EventStoreDB at ${name} takes ${maxAppendSize} at once. Raise its setting MaxAppendSize, and the mirror goes on.`,
 	)
 }
 

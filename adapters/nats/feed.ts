@@ -109,7 +109,7 @@ export function openFeed(settings: FeedSettings): Feed {
 	const limits = { ...usual, ...settings.limits }
 	let state: MirrorState = {
 		...{ store: 'NATS JetStream', target: servers.join(', '), state: 'connecting' },
-		...{ position: 0, events: 0, reconnects: 0, reason: '' },
+		...{ position: 0, events: 0, retries: 0, reason: '' },
 	}
 	let closing = false
 	let closeBy = Number.POSITIVE_INFINITY
@@ -160,7 +160,7 @@ export function openFeed(settings: FeedSettings): Feed {
 			if (state.events > before) pauseMs = limits.firstPauseMs
 			await pause(pauseMs * (0.75 + Math.random() / 2))
 			pauseMs = Math.min(2 * pauseMs, limits.longestPauseMs)
-			update({ reconnects: state.reconnects + 1 })
+			update({ retries: state.retries + 1 })
 		}
 	}
 

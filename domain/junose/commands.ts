@@ -22,10 +22,8 @@ import {
 	type Outcome,
 	optional,
 	type Parameter,
-	type Parsed,
 	type Path,
 	parameter,
-	parse,
 	pathsOf,
 	prefixed,
 } from './command.ts'
@@ -81,6 +79,7 @@ import {
 	secretText,
 	unicastAddress,
 } from './parameter.ts'
+import { type Parsed, parse } from './parse.ts'
 import { ssccCommands, ssccExecCommands } from './sscc-commands.ts'
 import { subscriberCommands, subscriberExecCommands } from './subscriber-commands.ts'
 import { relayServersTable } from './tables.ts'

@@ -1,8 +1,10 @@
 /** Brings the configuration of the SRC clients into force. */
 import type { Configuration, SrcSettings } from '../../domain/configuration.ts'
 import { srcSource } from '../../domain/sae/source.ts'
-import { type Engine, record } from './engine.ts'
-import { newBridge, noteServer, type SrcBridge, takeIgnored } from './src-bridge.ts'
+import type { Engine } from './engine.ts'
+import { record } from './record.ts'
+import { newBridge, noteServer, takeIgnored } from './src-bridge.ts'
+import type { SrcBridge } from './src-link.ts'
 import { takeUpReports } from './src-telling.ts'
 
 /** Opens the clients that are needed; what follows from it is put off into `plan`. */

@@ -5,7 +5,7 @@ import type { DhcpExternal, DhcpLocal } from '../../domain/configuration.ts'
 import { createDhcpPacket, type DhcpPacket } from '../../domain/dhcp/packet.ts'
 import { type NewEvent, relayStream } from '../../domain/event.ts'
 import type { DhcpRequest } from '../../domain/lease-message.ts'
-import type { Pools } from '../../domain/pool.ts'
+import { type Pools, poolAround } from '../../domain/pool.ts'
 import type { ClientMessage } from '../../domain/shadow-lease.ts'
 import type { Declines } from './decline-limit.ts'
 
@@ -144,6 +144,19 @@ export function ownerOf(dhcp: Dhcp, name: string): DhcpService | ExternalService
 		}
 	}
 	return everywhere
+}
+
+/**
+ * The address of the receiving interface that pools go by: the one that was spoken to, else the first one,
+ * and where no pool has that one's network, the first that has a pool. Whoever sends to another
+ * interface's address still comes by this one.
+ */
+export function addressFacing(service: DhcpService, from: DhcpInterface, local: number): number {
+	const { addresses } = from
+	const usual = addresses.includes(local) ? local : addresses[0]!
+	const { pools } = service
+	if (addresses.length === 1 || poolAround(pools, usual) !== undefined) return usual
+	return addresses.find(address => poolAround(pools, address) !== undefined) ?? usual
 }
 
 export function isExternal(service: DhcpService | ExternalService): service is ExternalService {

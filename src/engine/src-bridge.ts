@@ -16,42 +16,15 @@ import {
 	serverChanged,
 	srcReply,
 } from '../../domain/sae/bridge.ts'
-import { brokenClient, type SrcClient, type SrcInfo } from '../../domain/sae/client.ts'
+import { brokenClient, type SrcInfo } from '../../domain/sae/client.ts'
 import { type DhcpOptions, encodeOctets } from '../../domain/sae/dhcp-options.ts'
 import type { Session } from '../../domain/session-table.ts'
 import { routerState } from '../../domain/state.ts'
 import { type Asked, interfaceWords } from './dhcp-service.ts'
-import { type Engine, presentTime, record } from './engine.ts'
-import { newTelling, type Telling, tellAnother, tickTelling } from './src-telling.ts'
-
-/** Opens the SRC client of a virtual router, or says why it cannot be. */
-export type OpenSrc = (
-	router: string,
-	settings: SrcSettings,
-	/** The address that connections come from; undefined: as routed. */
-	source: string | undefined,
-	/** Told whenever another server is asked, or none. */
-	onChange: (info: SrcInfo) => void,
-) => Promise<SrcClient | { readonly refused: string }>
-
-export type SrcBridge = {
-	readonly router: string
-	settings: SrcSettings
-	/** The address that its connections come from; undefined: as routed. */
-	readonly source: string | undefined
-	readonly client: SrcClient
-	/** Whom the last `SrcServerChanged` named; empty: nobody. */
-	server: string
-	/** Monotonic milliseconds of the latest question about each MAC. */
-	readonly askedAt: Map<string, number>
-	readonly telling: Telling
-	/** What has been recorded of the client's counts. */
-	readonly recorded: Record<IgnoredReason, number>
-	/** What each upstream server was reproached with. */
-	readonly missed: Map<string, Set<string>>
-}
-
-type IgnoredReason = 'late' | 'malformed' | 'foreign'
+import type { Engine } from './engine.ts'
+import { presentTime, record } from './record.ts'
+import { newTelling, type SrcBridge } from './src-link.ts'
+import { tellAnother, tickTelling } from './src-telling.ts'
 
 /** SRC is asked about one subscriber this often at most: clients repeat themselves after seconds. */
 const askAgainMs = 1000
@@ -94,7 +67,14 @@ export function noteServer(engine: Engine, bridge: SrcBridge, info: SrcInfo): vo
 	if (changed === undefined) return
 	bridge.server = changed.data.to
 	record(engine, [changed])
-	if (bridge.server !== '') tellAnother(bridge)
+	const { log } = engine.parts
+	const fields = { router: bridge.router, ...changed.data }
+	if (bridge.server === '') {
+		log.warn('src-server', fields, 'No SRC server is asked any more: pools are chosen here.')
+		return
+	}
+	log.info('src-server', fields, `SRC is asked at ${bridge.server} now.`)
+	tellAnother(bridge)
 }
 
 // ---- questions

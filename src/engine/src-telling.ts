@@ -3,7 +3,6 @@
  * them are folded state, and so a crash loses none; here is whose turn it is. A turn of the loop has
  * the same work with it however many wait.
  */
-import { type NewEvent, virtualRouterOf } from '../../domain/event.ts'
 import {
 	addressDeletion,
 	addressReport,
@@ -14,78 +13,25 @@ import { brokenClient } from '../../domain/sae/client.ts'
 import { loginKey, loginWith, type SrcDebt, type SrcLogin } from '../../domain/sae/logins.ts'
 import { routerState } from '../../domain/state.ts'
 import { interfaceWords } from './dhcp-service.ts'
-import { type Engine, presentTime, record } from './engine.ts'
-import { dequeue, enqueue, firstOf, newQueue, type Queue, queueSize } from './queue.ts'
-import type { SrcBridge } from './src-bridge.ts'
-
-export type Telling = {
-	/** Keys of logins whose report or deletion is under way. */
-	readonly underWay: Set<string>
-	/** Logins to be reported; some may have ended by now. */
-	readonly reports: Queue<SrcLogin>
-	/** Those whose report SRC would not take, and when that was in monotonic milliseconds. */
-	readonly refused: Queue<{ readonly login: SrcLogin; readonly at: number }>
-	/** So many of them, from the oldest on, another server may take: they need not wait. */
-	again: number
-	/** How many of them may be told again in this second. */
-	retellsLeft: number
-	/** Monotonic milliseconds before which SRC is told nothing more; it did not answer. */
-	retryAt: number
-	pauseMs: number
-	/** What has yet to go into the log. */
-	unlogged: { refused: number; givenUp: number; why: string }
-}
+import type { Engine } from './engine.ts'
+import { dequeue, enqueue, firstOf, queueSize } from './queue.ts'
+import { presentTime, record } from './record.ts'
+import { firstPauseMs, retellsPerSecond, type SrcBridge, type Telling } from './src-link.ts'
 
 /** Reports and deletions under way at once: questions for pools need the room. */
 const underWayLimit = 64
 /** Logins that one turn looks at. */
 const looksPerTurn = 256
-const firstPauseMs = 1000
 const longestPauseMs = 30_000
 /** A refused report is told again after this long: rules are mended behind the same server. */
 const refusedRestMs = 600_000
-const retellsPerSecond = 100
 /** Refused reports that are remembered; beyond it the oldest are given up. */
 const refusedLimit = 100_000
-
-export function newTelling(): Telling {
-	return {
-		underWay: new Set(),
-		reports: newQueue(),
-		refused: newQueue(),
-		again: 0,
-		retellsLeft: retellsPerSecond,
-		retryAt: 0,
-		pauseMs: firstPauseMs,
-		unlogged: { refused: 0, givenUp: 0, why: '' },
-	}
-}
 
 /** Takes up what was owed before this client was there. */
 export function takeUpReports(engine: Engine, { router, telling }: SrcBridge): void {
 	for (const login of routerState(engine.state, router).src.unreported.values()) {
 		enqueue(telling.reports, login)
-	}
-}
-
-/** A login that an event has begun is to be reported. Called for every event, once it is folded. */
-export function followLogin(engine: Engine, event: NewEvent): void {
-	switch (event.type) {
-		case 'LeaseGranted':
-		case 'LeaseRenewed':
-		case 'LeaseObserved': {
-			if (!event.data.src) return
-			const router = virtualRouterOf(event.stream)
-			const bridge = engine.src.get(router)
-			if (bridge === undefined) return
-			const { mac, address } = event.data
-			const key = loginKey({ mac, address, since: event.at })
-			const login = routerState(engine.state, router).src.unreported.get(key)
-			if (login !== undefined) enqueue(bridge.telling.reports, login)
-			return
-		}
-		default:
-			return
 	}
 }
 
