@@ -161,7 +161,7 @@ export async function serve(settings: ServeSettings): Promise<number> {
 	})
 	await recordDurably(engine, started(loaded.configuration, presentTime(engine)))
 
-	const snapshooter = openSnapshooter(settings.data, journal.last(), onWarning)
+	const snapshooter = openSnapshooter(settings.data, journal.last(), horizon, onWarning)
 	const eraser = openEraser({ engine, journal, snapshooter: () => snapshooter })
 	const viewReading = settings.views ? openViewReading(settings.data) : undefined
 	const operated: Operated = {

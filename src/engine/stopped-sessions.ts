@@ -35,8 +35,8 @@ export function noteStop(
 }
 
 /**
- * Whether a Start was sent before its session's Stop came. Without Acct-Delay-Time nothing tells it
- * from a new session of the same name, and access points rarely give a name again so soon.
+ * Whether a Start was sent before its session's Stop came, by its Acct-Delay-Time. Without that nothing
+ * tells it from a new session to which the access point has given the name again: it begins one.
  */
 export function isLateStart(
 	stopped: StoppedSessions,
@@ -44,10 +44,10 @@ export function isLateStart(
 	{ mac, wap, session, delaySeconds }: Accounting,
 	now: number,
 ): boolean {
-	if (session === undefined) return false
+	if (session === undefined || !delaySeconds) return false
 	const stoppedAt = stopped.get(placeKey(router, wap))?.get(sessionKey(mac, session))
 	if (stoppedAt === undefined || now - stoppedAt > rememberedMs) return false
-	return delaySeconds === undefined || now - delaySeconds * 1000 <= stoppedAt
+	return now - delaySeconds * 1000 <= stoppedAt
 }
 
 /** An access point that was turned on counts its sessions from one again. */

@@ -308,6 +308,29 @@ if (canRun('the SRC bridge', 'nats-server')) {
 		await primary.program().end()
 	})
 
+	test('the primary returns although the secondary is always quicker', async () => {
+		const slow = await startNats()
+		const client = openClient([slow.port, nats.port], { retryMs: 300 })
+		assert.match(poolOf(await ask(client)), /^[ab]$/)
+		const connection = await connect({ servers: `127.0.0.1:${slow.port}` })
+		connection.subscribe('radledger.src.default.discover', {
+			callback: (_, message) => {
+				const { v, id } = JSON.parse(message.string())
+				const answer = JSON.stringify({ v, id, accept: true, poolName: 'slow' })
+				setTimeout(() => message.respond(answer), 50)
+			},
+		})
+		await until('the return', 5000, async () => {
+			await ask(client)
+			return client.info().role === 'primary'
+		})
+		assert.is(poolOf(await ask(client)), 'slow')
+		const { lateAnswers, foreignAnswers } = client.statistics()
+		assert.equal([lateAnswers, foreignAnswers], [0, 0])
+		await connection.close()
+		await slow.program().end()
+	})
+
 	test('its sessions become RADIUS accounting when that is asked for', async () => {
 		const secret = 'secret-of-the-accounting-server'
 		const secretFile = join(temporaryFolder('secret'), 'secret')
