@@ -136,8 +136,9 @@ test('a client gets what it asks for, and the mask in any case', async () => {
 test('options come in the order in which the client asks, the mask before them', async () => {
 	const relay = await dhcpRelay(equalAccess)
 	login(relay, [vsa(55, [42, 4, 192, 0, 2, 7, 43, 1, 9])])
-	const wanted = encodeOption(options.parameterRequestList, [42, 15, 3, 6, 1])
+	const wanted = encodeOption(options.parameterRequestList, [42, 15, 3, 15, 6, 1])
 	const { packet } = ask(relay, { type: 'discover', options: [wanted] })!
+	assert.not.ok(packet.repeats)
 	const place = (code: number) => packet.offsets[code]!
 	const codes = [1, 42, 15, 3, 6, 43]
 	assert.ok(codes.every(place))
@@ -218,6 +219,19 @@ test('link selection and server identifier override of a relay agent (RFC 3527, 
 	const ack = join(relay, { giaddr: '10.77.0.1', information })
 	assert.is(ack.address, '10.2.0.2')
 	assert.is(optionsOf(ack.packet)[54], '10.9.9.9')
+})
+
+test('what only a relay agent may say is not believed from a client', async () => {
+	const relay = await dhcpRelay()
+	const information = [5, 4, 10, 2, 0, 0, 11, 4, 10, 9, 9, 9]
+	const ack = join(relay, { information })
+	assert.equal([ack.address, optionsOf(ack.packet)[54]], ['10.0.0.2', '10.0.0.1'])
+})
+
+test('of a host name as much is kept as one can be long', async () => {
+	const relay = await dhcpRelay()
+	join(relay, { options: [encodeOption(options.hostName, 'h'.repeat(200))] })
+	assert.is(ofType(relay, 'LeaseGranted')[0]!.data.hostname, 'h'.repeat(63))
 })
 
 test('equal access: what RADIUS said about the subscriber reaches the client', async () => {

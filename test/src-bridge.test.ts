@@ -745,6 +745,8 @@ test('servers come and go: each change is on record once', async () => {
 		],
 	)
 	assert.equal([relay.src.opened, relay.src.closed], [1, 1])
+	const told = 'No SRC server is asked any more: pools are chosen here.'
+	assert.equal(relay.warnings, [told, told])
 })
 
 test('a change of the servers closes the old client; its open question is decided here', async () => {

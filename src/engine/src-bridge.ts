@@ -67,7 +67,14 @@ export function noteServer(engine: Engine, bridge: SrcBridge, info: SrcInfo): vo
 	if (changed === undefined) return
 	bridge.server = changed.data.to
 	record(engine, [changed])
-	if (bridge.server !== '') tellAnother(bridge)
+	const { log } = engine.parts
+	const fields = { router: bridge.router, ...changed.data }
+	if (bridge.server === '') {
+		log.warn('src-server', fields, 'No SRC server is asked any more: pools are chosen here.')
+		return
+	}
+	log.info('src-server', fields, `SRC is asked at ${bridge.server} now.`)
+	tellAnother(bridge)
 }
 
 // ---- questions
