@@ -100,6 +100,7 @@ export type Dhcp = {
 	watch: Watch | undefined
 	/** By index. */
 	interfaces: ReadonlyMap<number, DhcpInterface>
+	interfacesByName: ReadonlyMap<string, DhcpInterface>
 	/** This machine's own addresses. */
 	own: ReadonlySet<number>
 	/** Monotonic milliseconds at which the interfaces were last looked at. */
@@ -117,6 +118,7 @@ export function newDhcp(): Dhcp {
 		external: new Map(),
 		watch: undefined,
 		interfaces: new Map(),
+		interfacesByName: new Map(),
 		own: new Set(),
 		interfacesAt: Number.NEGATIVE_INFINITY,
 		packet: createDhcpPacket(),
@@ -126,11 +128,10 @@ export function newDhcp(): Dhcp {
 
 /** What an interface is called beside its name; nothing where there is none of that name. */
 export function interfaceWords(
-	{ interfaces }: Dhcp,
+	{ interfacesByName }: Dhcp,
 	name: string | undefined,
 ): Pick<DhcpInterface, 'alias' | 'description'> {
-	for (const each of interfaces.values()) if (each.name === name) return each
-	return {}
+	return (name === undefined ? undefined : interfacesByName.get(name)) ?? {}
 }
 
 /** The service whose interface it is: one that names it, or else the one that names none. */

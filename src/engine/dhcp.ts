@@ -132,6 +132,7 @@ export function readInterfaces(engine: Engine): void {
 	const interfaces = parts.dhcp?.interfaces() ?? []
 	dhcp.interfacesAt = engine.now
 	dhcp.interfaces = new Map(interfaces.map(each => [each.index, each]))
+	dhcp.interfacesByName = new Map(interfaces.map(each => [each.name, each]))
 	const own = new Set(interfaces.flatMap(({ addresses }) => addresses))
 	const same = own.size === dhcp.own.size && [...own].every(address => dhcp.own.has(address))
 	if (same) return
