@@ -3,7 +3,6 @@
  * configuration file is its text, and the engine is handed the whole of it whenever it changes.
  * A value here is immutable: a change makes a new one.
  */
-import type { RetentionDays } from './retention.ts'
 import { retryTimer, type ServerRole } from './sae/servers.ts'
 
 /** The two services of RADIUS, each with its own port: RFC 2865 and RFC 2866. */
@@ -131,6 +130,11 @@ export type SrcSettings = {
 	/** `sscc local rules FILE`: its rules answer in this process, and no server is asked. */
 	readonly localRules?: string
 }
+
+/** Events are kept by class: how long, `retention.ts` says. */
+export const retentionClasses = ['authentication', 'accounting', 'lease'] as const
+export type RetentionClass = (typeof retentionClasses)[number]
+export type RetentionDays = Readonly<Partial<Record<RetentionClass, number>>>
 
 export type VirtualRouter = {
 	readonly name: string

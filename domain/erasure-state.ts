@@ -1,11 +1,11 @@
 /** The folded state of a relay while a subscriber is erased from its journal. */
+import type { RetentionClass } from './configuration.ts'
 import { decide } from './decide.ts'
 import { type Erased, pseudonymFrom } from './erasure.ts'
 import type { EventOf, NewEvent } from './event.ts'
 import { released } from './lease-message.ts'
 import { firstRowOf, macNumber, noStatus, setClient, setFirstRow } from './lease-rows.ts'
 import { type LeaseTable, leasesOfMac } from './lease-state.ts'
-import type { RetentionClass } from './retention.ts'
 import { noRow } from './row-index.ts'
 import { sessionClosed } from './sae/bridge.ts'
 import type { State } from './state.ts'

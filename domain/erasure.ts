@@ -44,6 +44,11 @@ export type Names = {
 	readonly srcSessions: Set<string>
 }
 
+/** The same to look up in. */
+export type KnownNames = Omit<Names, 'srcSessions'> & {
+	readonly srcSessions: Pick<Set<string>, 'has'>
+}
+
 export function noNames(): Names {
 	return { users: new Set(), sessions: new Set(), srcSessions: new Set() }
 }
@@ -100,7 +105,10 @@ function isAbout({ stream, data }: StoredEvent, mac: string): boolean {
 }
 
 /** A request of a RADIUS server that names somebody by user name or session, whose MAC was not found. */
-function isNamed({ type, data }: StoredEvent, { users, sessions, srcSessions }: Names): boolean {
+function isNamed(
+	{ type, data }: StoredEvent,
+	{ users, sessions, srcSessions }: KnownNames,
+): boolean {
 	if (type !== 'DisconnectRequested') return false
 	const { mac, user, session, multiSession } = data as EventData<'DisconnectRequested'>
 	if (mac !== undefined) return false
@@ -117,7 +125,7 @@ function isNamed({ type, data }: StoredEvent, { users, sessions, srcSessions }: 
 export function eraseFrom(
 	stored: StoredEvent,
 	erased: Erased,
-	names: Names = noNames(),
+	names: KnownNames = noNames(),
 ): StoredEvent | undefined {
 	const { mac, pseudonym } = erased
 	const data = stored.data as Readonly<Record<string, unknown>>
@@ -138,7 +146,7 @@ function strip(
 	type: string,
 	data: Readonly<Record<string, unknown>>,
 	{ pseudonym }: Erased,
-	{ srcSessions }: Names,
+	{ srcSessions }: KnownNames,
 ): Record<string, unknown> {
 	const left: Record<string, unknown> = {}
 	const known = catalogue[type as EventType]
@@ -158,7 +166,7 @@ function strip(
 export function isSrcSession(
 	field: string,
 	value: unknown,
-	srcSessions: ReadonlySet<string>,
+	srcSessions: Pick<Set<string>, 'has'>,
 ): boolean {
 	return field === 'session' && srcSessions.has(value as string)
 }

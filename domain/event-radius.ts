@@ -91,6 +91,8 @@ const accounting = t.intersection([
 		outputPackets: t.number,
 		sessionSeconds: t.number,
 		delaySeconds: t.number,
+		/** A Start that was sent before the Stop of its session came, and comes after it. */
+		late: t.literal(true),
 		/** Acct-Terminate-Cause as number. */
 		terminateCause: t.number,
 		class: t.string,

@@ -1,5 +1,7 @@
 /** Copies of the history outside this machine: what the relay shows of each. */
 
+import { counted } from './count-text.ts'
+
 export type MirrorState = {
 	readonly store: 'EventStoreDB' | 'NATS JetStream'
 	/** Host names and ports, without credentials. */
@@ -15,9 +17,9 @@ export type MirrorState = {
 		| 'stopped'
 	/** Everything up to this position of the journal is there. */
 	readonly position: number
-	/** Events shipped, and connections made anew, since this process began. */
+	/** Events shipped, and connections tried again, since this process began. */
 	readonly events: number
-	readonly reconnects: number
+	readonly retries: number
 	/** A sentence where something is wrong, otherwise empty. */
 	readonly reason: string
 }
@@ -38,9 +40,9 @@ export function mirrorsText(mirrors: readonly MirrorState[], last: number): stri
 		`  State                ${mirror.state}`,
 		`  Journal Position     ${last}`,
 		`  Mirrored Position    ${mirror.position}`,
-		`  Lag                  ${mirrorLag(mirror, last)} events`,
+		`  Lag                  ${counted(mirrorLag(mirror, last), 'event')}`,
 		`  Events Shipped       ${mirror.events}`,
-		`  Reconnections        ${mirror.reconnects}`,
+		`  Connection Retries   ${mirror.retries}`,
 		...(mirror.reason === '' ? [] : [`  Reason               ${mirror.reason}`]),
 	])
 }

@@ -3,13 +3,9 @@
  * lose every personal field but those that tell which subscriber it was; when the last class has let
  * a subscriber go, of whom nothing newer is there, the MAC goes, too (erasure.ts).
  */
-import type { VirtualRouter } from './configuration.ts'
+import type { RetentionClass, VirtualRouter } from './configuration.ts'
 import { blankOf, isRequired, isSrcSession } from './erasure.ts'
 import { catalogue, type EventType } from './event.ts'
-
-export const retentionClasses = ['authentication', 'accounting', 'lease'] as const
-export type RetentionClass = (typeof retentionClasses)[number]
-export type RetentionDays = Readonly<Partial<Record<RetentionClass, number>>>
 
 export const retentionDaysMax = 36_500
 const dayMs = 86_400_000
@@ -50,7 +46,7 @@ export function boundsOf(
 export function aged(
 	type: string,
 	data: Readonly<Record<string, unknown>>,
-	srcSessions: ReadonlySet<string> = new Set(),
+	srcSessions: Pick<Set<string>, 'has'> = new Set(),
 ): Record<string, unknown> | undefined {
 	const known = catalogue[type as EventType]
 	if (known === undefined) return undefined

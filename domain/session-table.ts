@@ -155,6 +155,8 @@ function accountingStarted(
 	data: EventData<'AccountingStarted'>,
 	at: number,
 ): void {
+	// It begins nothing, and is no name of a session that has begun since.
+	if (data.late) return
 	const session = table.sessions.get(data.mac)
 	if (session === undefined) {
 		// Authenticated before this relay was there: the WAP says that the subscriber is on.

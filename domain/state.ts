@@ -108,7 +108,11 @@ export function evolve(state: State, event: NewEvent): void {
 			return
 		}
 		case 'PoolRequested':
-		case 'PoolSelected':
+		case 'PoolSelected': {
+			const router = ownRouterState(state, virtualRouterOf(event.stream))
+			foldSrc(router.src, event, router.sessions.get(event.data.mac))
+			return
+		}
 		case 'LeaseRefused':
 		case 'AccountingStopped':
 		case 'SrcSessionClosed':

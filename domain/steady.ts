@@ -5,8 +5,10 @@
  * a lease, no accounting was recorded, and whether the wall clock is right after a boot nobody knows.
  * An address may thereby be kept for longer than it need be, never for less.
  */
-import { type NewEvent, relayStream } from './event.ts'
+import { type EventData, type EventOf, relayStream } from './event.ts'
 import type { State } from './state.ts'
+
+type Stepped = EventOf<'ClockStepped'>
 
 /** Differences up to this are the clocks' own inexactness. */
 export const clockToleranceMs = 1000
@@ -15,13 +17,13 @@ export const clockToleranceMs = 1000
  * `driftMs`: by how much the wall clock has gone ahead of the monotonic one since they were last
  * compared. An event where that is a step.
  */
-export function clockStepped(driftMs: number, at: number): NewEvent | undefined {
+export function clockStepped(driftMs: number, at: number): Stepped | undefined {
 	if (Math.abs(driftMs) <= clockToleranceMs) return undefined
 	return stepped(driftMs, 'step', at)
 }
 
 /** The time since the last event, as it was when the relay started; `at` is the time of that. */
-export function stoppedMeanwhile(state: State, at: number): NewEvent | undefined {
+export function stoppedMeanwhile(state: State, at: number): Stepped | undefined {
 	return hasDeadlines(state) ? standstill(state.lastAt, at) : undefined
 }
 
@@ -29,7 +31,7 @@ export function stoppedMeanwhile(state: State, at: number): NewEvent | undefined
  * The same for what is recorded without a relay: before an event at `at`, or the time since
  * `lastAt`, of the newest event, would count as seen.
  */
-export function standstill(lastAt: number, at: number): NewEvent | undefined {
+export function standstill(lastAt: number, at: number): Stepped | undefined {
 	const byMs = at - lastAt
 	return Math.abs(byMs) <= clockToleranceMs ? undefined : stepped(byMs, 'stopped', at)
 }
@@ -41,8 +43,20 @@ function hasDeadlines({ routers }: State): boolean {
 	return false
 }
 
-function stepped(byMs: number, reason: 'step' | 'stopped', at: number): NewEvent {
-	const data = { byMs: Math.round(byMs), reason }
+/** A `ClockStepped` as a sentence. */
+export function clockText({ byMs, reason }: EventData<'ClockStepped'>): string {
+	const seconds = `${(Math.abs(byMs) / 1000).toFixed(1)} s`
+	if (reason === 'step') {
+		const way = byMs > 0 ? 'forward' : 'back'
+		return `The clock was set ${way} by ${seconds}: leases and sessions last as long as without that.`
+	}
+	return byMs > 0
+		? `For ${seconds} no relay ran: that time does not count for leases and sessions.`
+		: `The clock is ${seconds} behind the newest event: leases and sessions go on from there.`
+}
+
+function stepped(byMs: number, reason: 'step' | 'stopped', at: number): Stepped {
+	const data = { byMs: Math.round(byMs), reason } as const
 	// The machine has one clock: the virtual router that is always there tells of it.
 	return { stream: relayStream('default'), type: 'ClockStepped', v: 1, at, data }
 }

@@ -42,6 +42,7 @@ const buildFolder = join(import.meta.dirname, 'bench/build')
 const readme = join(import.meta.dirname, '../README.md')
 
 const dhcpRounds = 3
+const questionRounds = 3
 const dhcpSeconds = 2
 const httpRounds = 3
 const httpSeconds = 2
@@ -75,7 +76,7 @@ async function measureStep(step: Step, workplace: Workplace, options: Options): 
 			if (!installed('nats-server')) return 'There is no nats-server.'
 			return { feed: await separately<FeedFigures>('feed', [folder], 120_000) }
 		case 'src':
-			return await measureQuestions()
+			return await measureQuestions(options)
 		case 'verify':
 			return { verify: await separately<VerifyFigures>('verify', [folder], 120_000) }
 		case 'eventstore':
@@ -115,9 +116,12 @@ async function measureDhcpBesideKea({ rounds }: Options): Promise<Outcome> {
 	return typeof measured === 'string' ? measured : { dhcp: measured }
 }
 
-async function measureQuestions(): Promise<Outcome> {
-	const options = { rate: questionRate, seconds: questionSeconds }
-	const questions = await measureSrcQuestions(buildFolder, options)
+async function measureQuestions({ rounds }: Options): Promise<Outcome> {
+	const questions = await measureSrcQuestions(buildFolder, {
+		rate: questionRate,
+		seconds: questionSeconds,
+		rounds: Math.min(rounds, questionRounds),
+	})
 	if (questions.length < 2) note('Left out: questions over NATS. There is no nats-server.')
 	return { questions }
 }

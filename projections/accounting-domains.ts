@@ -147,7 +147,7 @@ export function endOf(session: WapAccounting): number | undefined {
 
 /** Without an Acct-Session-Id, and after its end, the next record that counts from anew is another. */
 function isReused(known: WapAccounting, data: EventData<'AccountingUpdated'>): boolean {
-	if (known.stoppedAt === undefined) return false
+	if (known.stoppedAt === undefined || data.late) return false
 	return (data.sessionSeconds ?? 0) < (known.sessionSeconds ?? 0)
 }
 

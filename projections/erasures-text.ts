@@ -1,5 +1,7 @@
 /** `show retention`. */
-import { keptSince, type RetentionDays, retentionClasses } from '../domain/retention.ts'
+import { type RetentionDays, retentionClasses } from '../domain/configuration.ts'
+import { counted } from '../domain/count-text.ts'
+import { keptSince } from '../domain/retention.ts'
 import type { Erasures } from './erasures.ts'
 
 export type RetentionQuery = {
@@ -20,7 +22,7 @@ export function retentionText(
 	const classes = retentionClasses.map(kind => {
 		const days = retentionDays[kind]
 		if (days === undefined) return row(`  ${kind}`, 'kept for ever')
-		return row(`  ${kind}`, `${days} days: since ${time(keptSince(days, now))}`)
+		return row(`  ${kind}`, `${counted(days, 'day')}: since ${time(keptSince(days, now))}`)
 	})
 	return [
 		`Personal data in events of virtual router ${virtualRouter}`,

@@ -2,11 +2,10 @@
  * How a relay stands as far as its history tells: its configuration (without secrets), the state of
  * its RADIUS servers and which SRC server it asks. For whoever has the history and not the relay.
  */
-import type { Configuration, Service } from '../domain/configuration.ts'
-import { initialConfiguration } from '../domain/configuration.ts'
+import { type Configuration, initialConfiguration, type Service } from '../domain/configuration.ts'
 import type { EventData, RecordedEvent } from '../domain/event.ts'
-import { quoteWord } from '../domain/junose/command.ts'
 import { configurationLines, parseConfiguration } from '../domain/junose/configuration-text.ts'
+import { quoteWord } from '../domain/junose/quotation.ts'
 import type { UpstreamState } from '../domain/upstream.ts'
 import type { Projection } from './follow.ts'
 import { createVirtualRouterReader } from './virtual-router.ts'

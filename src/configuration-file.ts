@@ -13,6 +13,7 @@ import {
 import { dirname, resolve } from 'node:path'
 import type { Configuration } from '../domain/configuration.ts'
 import {
+	configurationLines,
 	configurationText,
 	describeError,
 	parseConfiguration,
@@ -36,6 +37,16 @@ export function loadConfiguration(file: string): Loaded {
 	const parsed = parseConfiguration(text, file)
 	if ('configuration' in parsed) return parsed
 	return { refused: parsed.errors.map(describeError).join('\n') }
+}
+
+/** Secrets in a file that everybody on the machine may read, as a sentence. */
+export function whyExposed(file: string, configuration: Configuration): string | undefined {
+	if (((statSync(file, { throwIfNoEntry: false })?.mode ?? 0) & 0o004) === 0) return undefined
+	const hasSecrets = [...configurationLines(configuration, 'hidden')].some(line =>
+		line.includes('<secret>'),
+	)
+	if (!hasSecrets) return undefined
+	return `The configuration file ${file} has secrets in it, and everybody on this machine may read it: "chmod o-r ${file}" ends that.`
 }
 
 /**

@@ -5,7 +5,8 @@ import type { Configuration } from '../domain/configuration.ts'
 import { spellingsOf } from '../domain/erasure.ts'
 import { renameInState, whyNotErasable } from '../domain/erasure-state.ts'
 import { virtualRouterLines } from '../domain/junose/configuration-text.ts'
-import { type Engine, recordDurably } from './engine/engine.ts'
+import { recordDurably } from './engine/commit.ts'
+import type { Engine } from './engine/engine.ts'
 import {
 	carryOut,
 	erasureEvent,

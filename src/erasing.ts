@@ -17,6 +17,7 @@ import { openReader } from '../adapters/journal/reader.ts'
 import { planRetention, type RetentionPlan } from '../adapters/journal/retention.ts'
 import { openSnapshots } from '../adapters/journal/snapshots.ts'
 import type { Configuration, VirtualRouter } from '../domain/configuration.ts'
+import { counted } from '../domain/count-text.ts'
 import type { Erased } from '../domain/erasure.ts'
 import { newErased, restsFrom, whyNotErasable } from '../domain/erasure-state.ts'
 import { type NewEvent, relayStream } from '../domain/event.ts'
@@ -56,7 +57,7 @@ export function erasureLines(plan: Plan): string[] {
 		return retentionLines(withPlan(nothingRetained, plan))
 	}
 	return [
-		`${plan.events} events up to position ${plan.upTo} have ${plan.name} in the place of the MAC, and nothing personal: ${typesText(plan.byType)}.`,
+		`${counted(plan.events, 'event')} up to position ${plan.upTo} ${plan.events === 1 ? 'has' : 'have'} ${plan.name} in the place of the MAC, and nothing personal: ${typesText(plan.byType)}.`,
 		'Snapshots of the state, read models and the index by stream are made anew without it.',
 		'Not reached:',
 		...keptLines(plan),
@@ -144,8 +145,8 @@ export function retentionLines(retained: Retained): string[] {
 		return ['Nothing that may go is older than its days; nothing was changed.', ...rest]
 	}
 	return [
-		`${events} events up to position ${upTo} lost what is personal and older than its days: ${typesText(byType)}.`,
-		`Of ${subscribers} subscribers nothing is left but a pseudonym.`,
+		`${counted(events, 'event')} up to position ${upTo} lost what is personal and older than its days: ${typesText(byType)}.`,
+		`Of ${counted(subscribers, 'subscriber')} nothing is left but a pseudonym.`,
 		'Kept: events that live sessions, and addresses that are held or remembered, rest on.',
 		...rest,
 		'Not reached:',

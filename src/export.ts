@@ -46,7 +46,9 @@ export async function exportJournal(args: readonly string[]): Promise<number> {
 	const reader = openDurably(settings.data)
 	try {
 		const count = writeExport(reader, settings, sentence => console.error(sentence))
-		console.error(`${settings.out} is whole: ${count.toLocaleString('en-US')} events.`)
+		console.error(
+			`${settings.out} is whole: ${count.toLocaleString('en-US')} ${count === 1 ? 'event' : 'events'}.`,
+		)
 		return 0
 	} finally {
 		reader.close()

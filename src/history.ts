@@ -1,5 +1,6 @@
 /** Reads the history that a question is about: the events themselves, found by the read models. */
 import { openViewStore, type ViewStore } from '../adapters/views/store.ts'
+import { counted } from '../domain/count-text.ts'
 import {
 	type RecordedEvent,
 	subscriberStream,
@@ -120,7 +121,7 @@ export function findSpans(source: HistorySource, question: Question, onNotice: O
 		onNotice(
 			views === undefined
 				? 'There are no read models (views.db) here: every event is looked through. "radledger views --data DIR" makes them.'
-				: `The read models are ${behind} events behind: those are looked through. "radledger views --data DIR" brings them up to date.`,
+				: `The read models are ${counted(behind, 'event')} behind: what is missing is looked through. "radledger views --data DIR" brings them up to date.`,
 		)
 	}
 	return [...known, ...spansByScan(source, question, position + 1)].filter(isFirst)

@@ -5,16 +5,13 @@ import type { Sources, Views } from '../adapters/http/route.ts'
 import { rowRoutes } from '../adapters/http/routes.ts'
 import { openReader } from '../adapters/journal/reader.ts'
 import type { ViewReader } from '../adapters/views/reader.ts'
-import { type RelayStatistics, relayStatistics } from '../projections/statistics.ts'
-import { relayStatisticsRows } from '../projections/statistics-rows.ts'
+import { statisticsRows } from '../projections/all-statistics.ts'
 import { durableUpTo, type Horizon, newestOnDisk } from './horizon.ts'
 import { integrityOf } from './integrity-status.ts'
 import { clockEpochs } from './position-at.ts'
 import { tooSlowDetail } from './query-pool.ts'
+import { type Ask, statisticsAt } from './statistics-at.ts'
 import { openViewReading } from './views.ts'
-
-/** Events of one reading of the journal. */
-const eventsPerReading = 4_096
 
 export type History = {
 	answer(question: Question): Answer
@@ -52,8 +49,11 @@ export function openHistory({ folder, horizon, limitMs, clock, now }: HistorySet
 		now,
 		checkTime,
 		integrity: () => integrityOf(folder, journal.id),
-		statisticsAt: (position, selection) =>
-			relayStatisticsRows(statisticsAt(sources, position), selection),
+		statisticsAt(position, of, selection) {
+			const ask = sources.views().select
+			const state = statisticsAt(ask as Ask, journal, position, checkTime)
+			return statisticsRows(state, of, selection)
+		},
 	}
 	return {
 		answer(question) {
@@ -82,29 +82,4 @@ function viewsOf(reader: ViewReader | undefined): Views {
 		position: () => reader.checkpoint().position,
 		select: (sql, ...parameters) => reader.query(sql, ...parameters),
 	}
-}
-
-/** From the newest statistics that the read models have of a position before it. */
-function statisticsAt(sources: Sources, position: number): RelayStatistics {
-	const [saved] = sources
-		.views()
-		.select(
-			'SELECT id, state FROM statistics_snapshot WHERE id <= ? AND version = ? ORDER BY id DESC LIMIT 1',
-			position,
-			relayStatistics.version,
-		)
-	let state =
-		saved === undefined
-			? relayStatistics.initial()
-			: (JSON.parse(String(saved['state'])) as RelayStatistics)
-	for (let next = Number(saved?.['id'] ?? 0) + 1; next <= position; ) {
-		sources.checkTime()
-		const events = sources.journal.read(next, Math.min(eventsPerReading, position - next + 1))
-		for (const event of events) {
-			if (event.position > position) return state
-			state = relayStatistics.fold(state, event)
-			next = event.position + 1
-		}
-	}
-	return state
 }

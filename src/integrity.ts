@@ -1,5 +1,7 @@
 /** How far the history of a relay is sealed: for the shell, and for whoever else shows it. */
+
 import { newestCheckpoint, openSealToRead, sealedSize } from '../adapters/journal/seal-store.ts'
+import { counted } from '../domain/count-text.ts'
 import type { Journal } from '../domain/journal.ts'
 
 export type SealStatus = {
@@ -60,5 +62,5 @@ export function integrityLines(
 
 function checkpointText(at: number, now: number): string {
 	const seconds = Math.max(0, Math.round((now - at) / 1000))
-	return `${new Date(at).toISOString()}, ${seconds} seconds ago`
+	return `${new Date(at).toISOString()}, ${counted(seconds, 'second')} ago`
 }

@@ -37,7 +37,7 @@ export function openMirrorThread<T extends Told>(settings: MirrorThreadSettings<
 	const { module, workerData, store, target, id, subject, log, restartMs = 5_000 } = settings
 	let state: MirrorState = {
 		...{ store, target, state: 'connecting', reason: '' },
-		...{ position: 0, events: 0, reconnects: 0 },
+		...{ position: 0, events: 0, retries: 0 },
 	}
 	let closing = false
 	let restart: NodeJS.Timeout | undefined

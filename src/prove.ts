@@ -1,4 +1,5 @@
 /** `radledger prove`: writes a proof that somebody can check without the journal. */
+
 import { writeFileSync } from 'node:fs'
 import type { DatabaseSync } from 'node:sqlite'
 import { canonicalText } from '../adapters/journal/commitment.ts'
@@ -13,6 +14,7 @@ import {
 	type StoredCheckpoint,
 	subtreesOf,
 } from '../adapters/journal/seal-store.ts'
+import { counted } from '../domain/count-text.ts'
 import { consistencyProof, inclusionProof } from '../domain/seal/merkle.ts'
 import { type Proof, proofText } from '../domain/seal/proof.ts'
 import { dataFolder, readFlags, UsageError } from './settings.ts'
@@ -82,7 +84,7 @@ export function proofFrom(folder: string, asked: Asked): Proof {
 			throw new UsageError(
 				asked.to === undefined
 					? `Nothing has been signed in ${folder} yet: a relay does so within a second of its start.`
-					: `The log in ${folder} has no checkpoint of ${asked.to} events.`,
+					: `The log in ${folder} has no checkpoint of ${counted(asked.to, 'event')}.`,
 			)
 		}
 		if ('from' in asked) return consistency(seal, checkpoint, asked.from)
@@ -95,7 +97,9 @@ export function proofFrom(folder: string, asked: Asked): Proof {
 
 function consistency(seal: DatabaseSync, { size, note }: StoredCheckpoint, from: number): Proof {
 	if (from < 1 || from > size) {
-		throw new UsageError(`A checkpoint of ${from} events is not older than one of ${size}.`)
+		throw new UsageError(
+			`A checkpoint of ${counted(from, 'event')} is not older than one of ${size}.`,
+		)
 	}
 	const hashes = consistencyProof(from, size, subtreesOf(seal))
 	return { kind: 'consistency', fromSize: from, treeSize: size, hashes, checkpoint: note }
@@ -112,7 +116,7 @@ function inclusion(
 	if (line === undefined) throw new UsageError(`There is no event at position ${position}.`)
 	if (sealed === undefined || position > size) {
 		throw new UsageError(
-			`Position ${position} is not under the checkpoint of ${size} events; the next one is signed within a minute.`,
+			`Position ${position} is not under the checkpoint of ${counted(size, 'event')}; the next one is signed within a minute.`,
 		)
 	}
 	const entry = isErased(seal, position)

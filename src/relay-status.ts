@@ -14,16 +14,13 @@ import type {
 import { services } from '../domain/configuration.ts'
 import type { Operator } from '../domain/junose/operator.ts'
 import type { MirrorState } from '../domain/mirror.ts'
-import {
-	dhcpStatisticsRows,
-	dynamicStatisticsRows,
-	relayStatisticsRows,
-	upstreamStatisticsRows,
-} from '../projections/statistics-rows.ts'
-import { type Engine, recordDurably } from './engine/engine.ts'
+import { statisticsRows } from '../projections/all-statistics.ts'
+import { recordDurably } from './engine/commit.ts'
+import type { Engine } from './engine/engine.ts'
 import type { Operated } from './operate.ts'
 import { poolSizes } from './pool-sizes.ts'
 import { release } from './release.ts'
+import { type FoldedStatistics, statisticsNow } from './shown-statistics.ts'
 
 export type StatusSettings = {
 	readonly operated: Operated
@@ -52,25 +49,8 @@ export function liveRelay({ operated, operator, commitTimes }: StatusSettings): 
 	}
 }
 
-/** What the statistics that a relay's history gives are folded into. */
-export type FoldedStatistics = Pick<
-	Operated,
-	'relayStatistics' | 'upstreamStatistics' | 'dhcpStatistics' | 'dynamicRequestStatistics'
->
-
 export function statisticsOf(operated: FoldedStatistics, query: StatisticsQuery) {
-	switch (query.of) {
-		case 'relay':
-			return relayStatisticsRows(operated.relayStatistics.state(), query)
-		case 'upstream':
-			return upstreamStatisticsRows(operated.upstreamStatistics.state(), query)
-		case 'dhcp':
-			return dhcpStatisticsRows(operated.dhcpStatistics.state(), query)
-		case 'dynamic-request':
-			return dynamicStatisticsRows(operated.dynamicRequestStatistics.state(), query)
-		default:
-			return query.of satisfies never
-	}
+	return statisticsRows(statisticsNow(operated), query.of, query)
 }
 
 function relayStatus(operated: Operated, commits: CommitTimes): RelayStatus {
@@ -115,7 +95,7 @@ function srcStatus(engine: Engine): PeerStatus[] {
 }
 
 function mirrorStatus(mirror: MirrorState): PeerStatus {
-	const { store, target, state, position, events, reconnects, reason } = mirror
+	const { store, target, state, position, events, retries, reason } = mirror
 	const kinds = { EventStoreDB: 'eventstore', 'NATS JetStream': 'nats' } as const
 	return {
 		kind: kinds[store],
@@ -124,7 +104,7 @@ function mirrorStatus(mirror: MirrorState): PeerStatus {
 		state,
 		position,
 		trouble: reason === '' ? null : reason,
-		figures: { events, reconnects },
+		figures: { events, retries },
 	}
 }
 

@@ -24,7 +24,8 @@ export const replayUsage = `radledger replay WHOM [WHEN] [--data DIR | --export 
   --address IP           ... of an address: who held it
   --wap W                ... of an access point (its MAC address): who was there
   --from T, --to T       only what happened between these times
-  --at T                 how things stood at that time; without --from and --to no time line
+  --at T                 how things stood at that time; without --from and --to no time line;
+                         where the clock was set back and showed it twice, the second time
   --virtual-router NAME  only there
   --limit N              events at most (${limitDefault})
   --json                 for programs

@@ -4,6 +4,7 @@ import { mirroredEvent } from '../adapters/eventstoredb/envelope.ts'
 import { readHistory } from '../adapters/eventstoredb/history.ts'
 import { openTarget, type Target } from '../adapters/eventstoredb/target.ts'
 import { type Gap, openRebuild, type Rebuild } from '../adapters/journal/rebuild.ts'
+import { counted } from '../domain/count-text.ts'
 import { relayStream, virtualRouterOf } from '../domain/event.ts'
 import { readFlags, UsageError } from './settings.ts'
 
@@ -26,12 +27,16 @@ export type RestoreSettings = {
 	readonly virtualRouter?: string
 	readonly journal?: string
 	readonly upTo?: number
+	/** So long it is waited for an answer, in milliseconds, and after so long that is said. */
+	readonly patienceMs?: number
+	readonly silenceMs?: number
 }
 
 export type Restored = { readonly journal: string; readonly events: number }
 
 const deadlineMs = 10_000
 const progressMs = 5_000
+const usualPatience = { patienceMs: 30_000, silenceMs: 2_000 }
 const namedGaps = 10
 
 export async function restoreCommand(args: readonly string[]): Promise<number> {
@@ -39,7 +44,7 @@ export async function restoreCommand(args: readonly string[]): Promise<number> {
 	const settings = restoreSettings(args, process.env)
 	const { journal, events } = await restore(settings, note)
 	console.log(
-		`The journal ${journal} has its ${events} events again, in ${settings.folder}. Check it with "radledger verify", and let no other relay with this journal run.`,
+		`The journal ${journal} has its ${counted(events, 'event')} again, in ${settings.folder}. Check it with "radledger verify", and let no other relay with this journal run.`,
 	)
 	// The client's channel would keep the process.
 	process.exit(0)
@@ -79,10 +84,26 @@ export async function restore(
 	note: (line: string) => void,
 ): Promise<Restored> {
 	const target = openTarget(settings.url, deadlineMs)
+	const waiting = waitingNote(target.name, settings, note)
+	try {
+		return await restoreFrom(target, settings, note, waiting)
+	} finally {
+		waiting.end()
+		await target.reset()
+	}
+}
+
+async function restoreFrom(
+	target: Target,
+	settings: RestoreSettings,
+	note: (line: string) => void,
+	waiting: Waiting,
+): Promise<Restored> {
 	const wanted = settings.journal ?? (await journalOf(target, settings.virtualRouter))
+	waiting.heard()
 	const rebuild = openRebuild(settings.folder)
 	try {
-		const journal = await collect(target, rebuild, wanted, note)
+		const journal = await collect(target, rebuild, wanted, note, waiting, settings.patienceMs)
 		const complete = await checkpointPosition(target, journal)
 		const last = settings.upTo ?? Math.max(rebuild.last(), complete)
 		refuseGaps(rebuild, last)
@@ -91,8 +112,33 @@ export async function restore(
 	} catch (error) {
 		rebuild.discard()
 		throw error
-	} finally {
-		await target.reset()
+	}
+}
+
+type Waiting = { heard(): void; end(): void }
+
+/** Says after a while that nothing has come yet, and until when it is waited for. */
+function waitingNote(
+	name: string,
+	settings: RestoreSettings,
+	note: (line: string) => void,
+): Waiting {
+	const { patienceMs, silenceMs } = { ...usualPatience, ...settings }
+	let heardAt = performance.now()
+	let told = false
+	const timer = setInterval(() => {
+		const silent = performance.now() - heardAt
+		if (told || silent < silenceMs) return
+		told = true
+		const until = new Date(Date.now() + patienceMs - silent).toISOString().slice(11, 19)
+		note(`EventStoreDB at ${name} does not answer yet; it is waited for until ${until} UTC.`)
+	}, silenceMs / 4)
+	return {
+		heard() {
+			heardAt = performance.now()
+			told = false
+		},
+		end: () => clearInterval(timer),
 	}
 }
 
@@ -112,12 +158,15 @@ async function collect(
 	rebuild: Rebuild,
 	wanted: string | undefined,
 	note: (line: string) => void,
+	waiting: Waiting,
+	patienceMs: number | undefined,
 ): Promise<string> {
 	const relays = new Map<string, Set<string>>()
 	let chosen = wanted
 	let kept = 0
 	let noteAt = performance.now() + progressMs
-	for await (const { journal, event } of readHistory(target)) {
+	for await (const { journal, event } of readHistory(target, patienceMs)) {
+		waiting.heard()
 		const routers = relays.get(journal) ?? new Set()
 		relays.set(journal, routers)
 		if (event.stream.startsWith('relay-')) routers.add(virtualRouterOf(event.stream))
@@ -127,7 +176,7 @@ async function collect(
 		kept++
 		if (performance.now() < noteAt) continue
 		noteAt = performance.now() + progressMs
-		note(`${kept} events so far, position ${event.position}`)
+		note(`${counted(kept, 'event')} so far, position ${event.position}`)
 	}
 	if (wanted === undefined && relays.size > 1) throw several(target, relays)
 	if (chosen !== undefined && relays.has(chosen)) return chosen

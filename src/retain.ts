@@ -35,6 +35,8 @@ export async function retain(args: readonly string[]): Promise<number> {
 		config: { type: 'string' },
 	}) as Record<string, string | undefined>
 	const folder = dataFolder(flags['data'], process.env)
+	// A folder that is not there is a mistake, and not one without a relay.
+	openReader(folder).close()
 	const asked = await exec(folder, 'retention apply')
 	// 2: there is no relay to ask.
 	if (asked.exitCode !== 2) {

@@ -16,7 +16,12 @@ Prints the newest signed checkpoint. Keep it outside of the folder: verify --che
 whether the journal still leads to it, and verify --proof needs it.`
 
 export function sealKey(args: readonly string[]): number {
-	return print(args, sealKeyUsage, folder => inSeal(folder, verifierKeyIn))
+	return print(args, sealKeyUsage, sealKeyText)
+}
+
+/** The verifier key of a folder's seal. Throws UsageError where nothing is sealed. */
+export function sealKeyText(folder: string): string {
+	return inSeal(folder, verifierKeyIn)
 }
 
 export function checkpoint(args: readonly string[]): number {

@@ -29,19 +29,16 @@ import { srcStatistics } from '../projections/src-statistics.ts'
 import { relayStatistics } from '../projections/statistics.ts'
 import { upstreamStatistics } from '../projections/upstream-statistics.ts'
 import { timed } from './commit-times.ts'
-import { loadConfiguration, saveConfiguration } from './configuration-file.ts'
+import { loadConfiguration, saveConfiguration, whyExposed } from './configuration-file.ts'
+import { recordDurably } from './engine/commit.ts'
 import { configure, resolveUpstreams } from './engine/configure.ts'
-import {
-	createEngine,
-	type Engine,
-	type EngineLog,
-	presentTime,
-	recordDurably,
-	turn,
-} from './engine/engine.ts'
+import { createEngine } from './engine/create-engine.ts'
+import type { Engine, EngineLog } from './engine/engine.ts'
+import { presentTime } from './engine/record.ts'
 import { closeSrc } from './engine/src-bridge.ts'
 import { stopEngine } from './engine/stop.ts'
 import { tickMs } from './engine/timers.ts'
+import { turn } from './engine/turn.ts'
 import { type Eraser, openEraser } from './eraser.ts'
 import { completeErasures } from './erasing.ts'
 import { type Horizon, moveHorizon, newHorizon } from './horizon.ts'
@@ -77,6 +74,8 @@ export async function serve(settings: ServeSettings): Promise<number> {
 	const log = openLog(settings.logLevel)
 	const loaded = loadConfiguration(settings.config)
 	if ('refused' in loaded) throw new UsageError(loaded.refused)
+	const exposed = whyExposed(settings.config, loaded.configuration)
+	if (exposed !== undefined) log.warn('configuration-file', { file: settings.config }, exposed)
 	const hidden = hiddenAttributes(loadDictionaries(settings.dictionaries))
 	const mirroring = await loadMirroring(settings)
 	const onWarning = (sentence: string) => log.warn('data-folder', {}, sentence)
@@ -162,7 +161,7 @@ export async function serve(settings: ServeSettings): Promise<number> {
 	})
 	await recordDurably(engine, started(loaded.configuration, presentTime(engine)))
 
-	const snapshooter = openSnapshooter(settings.data, journal.last(), onWarning)
+	const snapshooter = openSnapshooter(settings.data, journal.last(), horizon, onWarning)
 	const eraser = openEraser({ engine, journal, snapshooter: () => snapshooter })
 	const viewReading = settings.views ? openViewReading(settings.data) : undefined
 	const operated: Operated = {

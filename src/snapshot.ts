@@ -9,6 +9,7 @@ import { join } from 'node:path'
 import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads'
 import { openReader } from '../adapters/journal/reader.ts'
 import { openSnapshots } from '../adapters/journal/snapshots.ts'
+import { durableUpTo, type Horizon } from './horizon.ts'
 import { recoverState, saveState, stateProjection } from './recover.ts'
 
 /** Events after which the next snapshot is due: two to four seconds of folding. */
@@ -23,9 +24,11 @@ export type Snapshooter = {
 	close(): Promise<void>
 }
 
+/** `horizon`: a snapshot that is ahead of the disk would outlive what a power failure takes. */
 export function openSnapshooter(
 	folder: string,
 	position: number,
+	horizon: Horizon,
 	onWarning: (sentence: string) => void,
 ): Snapshooter {
 	let taken = position
@@ -34,7 +37,7 @@ export function openSnapshooter(
 		at(now) {
 			if (worker !== undefined || now - taken < eventsPerSnapshot) return
 			taken = now
-			worker = run(folder, onWarning).finally(() => {
+			worker = run(folder, horizon, onWarning).finally(() => {
 				worker = undefined
 			})
 		},
@@ -42,7 +45,7 @@ export function openSnapshooter(
 			while (worker !== undefined) await worker
 			// What was folded before must not be begun with.
 			rmSync(join(folder, 'snapshots', `${stateProjection.name}.json`), { force: true })
-			worker = run(folder, onWarning).finally(() => {
+			worker = run(folder, horizon, onWarning).finally(() => {
 				worker = undefined
 			})
 			await worker
@@ -51,9 +54,13 @@ export function openSnapshooter(
 	}
 }
 
-function run(folder: string, onWarning: (sentence: string) => void): Promise<void> {
+function run(
+	folder: string,
+	horizon: Horizon,
+	onWarning: (sentence: string) => void,
+): Promise<void> {
 	const { promise, resolve } = Promise.withResolvers<void>()
-	const worker = new Worker(new URL(import.meta.url), { workerData: { folder } })
+	const worker = new Worker(new URL(import.meta.url), { workerData: { folder, horizon } })
 	worker.on('message', (sentence: string) => onWarning(sentence))
 	// A snapshot is a cache: without it a restart takes longer, and nothing else is wrong.
 	worker.on('error', error => onWarning(`No snapshot could be made: ${error}`))
@@ -68,9 +75,9 @@ if (!isMainThread && typeof workerData?.folder === 'string') {
 	} catch {
 		// A matter of speed only.
 	}
-	const { folder } = workerData as { folder: string }
+	const { folder, horizon } = workerData as { folder: string; horizon: Horizon }
 	const onWarning = (sentence: string) => parentPort?.postMessage(sentence)
-	const reader = openReader(folder)
+	const reader = openReader(folder, durableUpTo(horizon))
 	const snapshots = openSnapshots({ folder, journalId: reader.id, last: reader.last, onWarning })
 	saveState(snapshots, recoverState(reader, snapshots, onWarning))
 	reader.close()

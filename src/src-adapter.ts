@@ -4,6 +4,7 @@
  * accounting; a subscriber is then accounted for twice, by the access point and from here.
  */
 import { readFileSync } from 'node:fs'
+import { setFlagsFromString } from 'node:v8'
 import { startSrcService } from '../adapters/nats/src-service.ts'
 import {
 	type AccountingClient,
@@ -27,6 +28,12 @@ import type { SrcAdapterSettings } from './src-adapter-settings.ts'
 const reportMs = 60_000
 /** How long sessions on their way to the accounting server are waited for at the end. */
 const accountingLimitMs = 5000
+
+/**
+ * Young garbage is collected by the thread that made it, as in the relay: V8's helpers kept questions
+ * waiting for whichever of them got no processor.
+ */
+setFlagsFromString('--no-parallel-scavenge')
 
 /** Runs until it is told to stop; resolves to the process's exit code. */
 export async function srcAdapter(settings: SrcAdapterSettings): Promise<number> {

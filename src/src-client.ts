@@ -5,7 +5,7 @@ import type { SrcClient } from '../domain/sae/client.ts'
 import { createLocalSrc } from '../domain/sae/local.ts'
 import { serverRoles } from '../domain/sae/servers.ts'
 import type { EngineLog } from './engine/engine.ts'
-import type { OpenSrc } from './engine/src-bridge.ts'
+import type { OpenSrc } from './engine/src-link.ts'
 import { openRulesFile } from './rules-file.ts'
 
 /** `configurationFile`: rules files are looked for in its folder. */

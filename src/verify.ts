@@ -15,6 +15,7 @@ import {
 import { sha256 } from '../adapters/journal/sha256.ts'
 import type { Fault, SealCheck } from '../adapters/journal/verify-seal.ts'
 import { startSealCheck } from '../adapters/journal/verify-thread.ts'
+import { counted } from '../domain/count-text.ts'
 import { parseVerifierKey, type VerifierKey } from '../domain/seal/note.ts'
 import { checkProof, parseProof } from '../domain/seal/proof.ts'
 import { dataFolder, readFlags, UsageError } from './settings.ts'
@@ -127,7 +128,8 @@ async function verifyOnce(verification: FolderVerification): Promise<Verdict> {
 	const { folder, kept, progress } = verification
 	const reader = openReader(folder)
 	try {
-		const { key, ...known } = sealOf(folder, reader.id, verification.key)
+		const { key, foreign, ...known } = sealOf(folder, reader.id, verification.key)
+		if (foreign !== undefined) return { faults: [foreign], lines: [foreign.sentence] }
 		const { sealed } = known
 		const begun = performance.now()
 		const thread =
@@ -157,16 +159,33 @@ async function verifyOnce(verification: FolderVerification): Promise<Verdict> {
 
 function sealOf(folder: string, journalId: string, given: VerifierKey | undefined) {
 	const seal = openSealToRead(folder, journalId)
-	if (seal === undefined) return { key: undefined, sealed: 0, isErasing: false }
+	if (seal === undefined) {
+		return { key: undefined, foreign: undefined, sealed: 0, isErasing: false }
+	}
 	try {
 		const text = verifierKeyIn(seal)
 		const own = text === undefined ? undefined : parseVerifierKey(sha256, text)
+		const foreign = given && own && foreignKey(folder, given, own)
 		const verifier = given ?? own
 		const key = verifier === undefined ? undefined : { verifier, own: given === undefined }
-		return { key, sealed: sealedSize(seal), isErasing: erasureMark(seal).isOpen }
+		return { key, foreign, sealed: sealedSize(seal), isErasing: erasureMark(seal).isOpen }
 	} finally {
 		seal.close()
 	}
+}
+
+/** Whether the signatures here are by another key than the one to check with: then nothing is checked. */
+function foreignKey(folder: string, given: VerifierKey, own: VerifierKey): Fault | undefined {
+	const [asked, here] = [given, own].map(
+		({ name, id }) => `${name}+${Buffer.from(id).toString('hex')}`,
+	)
+	if (asked === here) return undefined
+	const why =
+		given.name === own.name
+			? 'If you have kept that key for this journal, somebody has put another in its place and signed anew: believe nothing here that was recorded since, and look for a copy from before. Else ask whoever keeps the key for the right one.'
+			: `That key is of another journal: give the one of this journal, as you have kept it ("radledger seal-key --data ${folder}" prints what the folder itself says).`
+	const sentence = `Not verified: the checkpoints in ${folder} are signed by the key ${here}, and --key is ${asked}. ${why}`
+	return { position: 0, sentence }
 }
 
 type Circumstances = {
@@ -196,7 +215,7 @@ function verdict(
 	}
 	const events = folding.position()
 	const lines = [
-		`${events} events from position 1 on, without a gap.`,
+		`${counted(events, 'event')} from position 1 on, without a gap.`,
 		...sealLines(check, events),
 		`Folded anew and compared with the snapshots: ${folding.compared().join(', ') || 'there are none'}.`,
 		...folding.remarks,
@@ -232,11 +251,11 @@ function wrongLine(folder: string, { position }: Fault): string {
 function sealLines(check: SealCheck | undefined, events: number): string[] {
 	if (check === undefined) return ['Nothing is sealed: these events prove nothing yet.']
 	const lines = [
-		`${check.sealed} events sealed, all with the right hash; ${check.checkpoints} checkpoints signed, the newest of ${check.signed} events.`,
+		`${counted(check.sealed, 'event')} sealed, all with the right hash; ${counted(check.checkpoints, 'checkpoint')} signed, the newest of ${counted(check.signed, 'event')}.`,
 	]
 	const open = events - check.signed
-	if (open > 0) lines.push(`The last ${open} events are not under a signed checkpoint yet.`)
-	if (check.erased > 0) lines.push(`${check.erased} of the events are erased.`)
+	if (open > 0) lines.push(`Not under a signed checkpoint yet: the last ${counted(open, 'event')}.`)
+	if (check.erased > 0) lines.push(`Erased: ${counted(check.erased, 'event')}.`)
 	if (check.erasures.some(({ complete }) => !complete)) {
 		lines.push('An erasure is not complete: start the relay, or run radledger erase once more.')
 	}

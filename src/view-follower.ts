@@ -6,16 +6,19 @@ import { openViewStore, type ViewStore } from '../adapters/views/store.ts'
 import type { RecordedEvent } from '../domain/event.ts'
 import type { JournalReader } from '../domain/journal.ts'
 import type { Row, Table, ViewChanges } from '../domain/view.ts'
-import { type RelayStatistics, relayStatistics } from '../projections/statistics.ts'
+import { type AllStatistics, allStatistics } from '../projections/all-statistics.ts'
 import { foldViews } from '../projections/views/fold.ts'
-import { statisticsSnapshot } from '../projections/views/network-tables.ts'
+import { statisticsNewest, statisticsSnapshot } from '../projections/views/network-tables.ts'
 import { viewSchema } from '../projections/views/schema.ts'
+import { savedStatisticsAt, statisticsAt } from './statistics-at.ts'
 
 /** Events of one commit at most, and of one reading of the journal. */
 export const eventsPerCommit = 16_384
 const eventsPerReading = 4_096
-/** The relay's statistics are saved at multiples of this position: a second of folding. */
+/** The statistics are saved at multiples of this position, for questions: a second of folding. */
 const eventsPerSnapshot = 2 ** 19
+/** And more often, in one place, for the next start, which has to fold the events since then. */
+const eventsPerSaving = 2 ** 16
 
 export type ViewFollower = {
 	/**
@@ -37,6 +40,7 @@ export type ViewFollowerSettings = {
 	/** Fewer events than usual in a commit, and between snapshots, for tests. */
 	readonly eventsPerCommit?: number
 	readonly eventsPerSnapshot?: number
+	readonly eventsPerSaving?: number
 }
 
 /** Opens the read models and goes on from their checkpoint. Throws ViewFailure with a sentence. */
@@ -44,9 +48,13 @@ export function openViewFollower(settings: ViewFollowerSettings): ViewFollower {
 	const { reader, file, onWarning, last = reader.last } = settings
 	const perCommit = settings.eventsPerCommit ?? eventsPerCommit
 	const perSnapshot = settings.eventsPerSnapshot ?? eventsPerSnapshot
+	const perSaving = settings.eventsPerSaving ?? eventsPerSaving
 	let store = open()
 	let folding = foldViews(store.lookup, store.position() === 0)
-	let statistics = statisticsAt(store, reader, store.position())
+	let statistics = statisticsAt(store.query, reader, store.position())
+	let savedAt = savedStatisticsAt(store.query, store.position())
+	/** Where this follower's own last commit ended. */
+	let committed = { position: 0, at: 0 }
 	/** A commit that failed is tried again with the same rows. */
 	let waiting:
 		| { readonly position: number; readonly at: number; readonly count: number }
@@ -60,17 +68,45 @@ export function openViewFollower(settings: ViewFollowerSettings): ViewFollower {
 			const { position, at, count } = waiting
 			const changes = folding.changes()
 			const isDue = position % perSnapshot === 0
+			const isSaving = position - savedAt >= perSaving
 			const rows = isDue ? withSnapshot(changes, statistics, position, at) : changes
-			if (!store.commit(rows, position, at)) {
+			if (!store.commit(isSaving ? withNewest(rows, position, at) : rows, position, at)) {
 				reset()
 				return 0
 			}
+			if (isSaving) savedAt = position
+			committed = { position, at }
 			folding.committed()
 			waiting = undefined
 			return count
 		},
 		position: () => store.position(),
-		close: () => store.close(),
+		close() {
+			save()
+			store.close()
+		},
+	}
+
+	/** Before the end, so that the next start folds nothing twice. */
+	function save(): void {
+		const { position, at } = committed
+		if (waiting !== undefined || position !== store.position() || savedAt === position) return
+		if (file === ':memory:' || !store.isInPlace()) return
+		try {
+			store.commit(withNewest(noChanges, position, at), position, at)
+		} catch (error) {
+			// The next start has more to fold, and that is all.
+			onWarning((error as Error).message)
+		}
+	}
+
+	function withNewest(changes: ViewChanges, position: number, at: number): ViewChanges {
+		const { version } = allStatistics
+		const row = { slot: 1, id: position, at, version, state: JSON.stringify(statistics) }
+		const isThere = store.query('SELECT 1 FROM statistics_newest').length > 0
+		const kind = isThere ? 'updated' : 'inserted'
+		const rows = new Map<Table, Iterable<Row>>(changes[kind])
+		return { ...changes, [kind]: rows.set(statisticsNewest, [row]) }
 	}
 
 	function open(): ViewStore {
@@ -98,7 +134,8 @@ export function openViewFollower(settings: ViewFollowerSettings): ViewFollower {
 
 	function reset(): void {
 		folding = foldViews(store.lookup, store.position() === 0)
-		statistics = statisticsAt(store, reader, store.position())
+		statistics = statisticsAt(store.query, reader, store.position())
+		savedAt = savedStatisticsAt(store.query, store.position())
 		waiting = undefined
 	}
 
@@ -129,38 +166,24 @@ export function openViewFollower(settings: ViewFollowerSettings): ViewFollower {
 			)
 		}
 		folding.fold(event)
-		statistics = relayStatistics.fold(statistics, event)
+		statistics = allStatistics.fold(statistics, event)
 	}
 }
 
+const noChanges: ViewChanges = { inserted: new Map(), updated: new Map() }
+
 function withSnapshot(
 	changes: ViewChanges,
-	statistics: RelayStatistics,
+	statistics: AllStatistics,
 	position: number,
 	at: number,
 ): ViewChanges {
 	const row = {
 		id: position,
 		at,
-		version: relayStatistics.version,
+		version: allStatistics.version,
 		state: JSON.stringify(statistics),
 	}
 	const inserted = new Map<Table, Iterable<Row>>(changes.inserted)
 	return { ...changes, inserted: inserted.set(statisticsSnapshot, [row]) }
-}
-
-/** The relay's statistics at a position: the newest snapshot before it, and the events since then. */
-function statisticsAt(store: ViewStore, reader: JournalReader, position: number): RelayStatistics {
-	const [row] = store.lookup('statistics-snapshot', position, relayStatistics.version)
-	let state =
-		row === undefined
-			? relayStatistics.initial()
-			: (JSON.parse(String(row['state'])) as RelayStatistics)
-	for (let next = Number(row?.['id'] ?? 0) + 1; next <= position; ) {
-		for (const event of reader.read(next, Math.min(eventsPerReading, position - next + 1))) {
-			next = event.position + 1
-			if (event.position <= position) state = relayStatistics.fold(state, event)
-		}
-	}
-	return state
 }

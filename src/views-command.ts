@@ -20,7 +20,9 @@ export async function views(args: readonly string[]): Promise<number> {
 	const reader = openDurably(folder)
 	try {
 		const position = buildViews(folder, reader, sentence => console.error(sentence))
-		console.log(`${viewsFile(folder)} has all ${position.toLocaleString('en-US')} events.`)
+		console.log(
+			`${viewsFile(folder)} has all ${position.toLocaleString('en-US')} ${position === 1 ? 'event' : 'events'}.`,
+		)
 		return 0
 	} finally {
 		reader.close()

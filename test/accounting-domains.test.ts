@@ -188,6 +188,16 @@ test('an Acct-Session-Id that begins to count anew after its Stop is another ses
 	assert.is(state.wap.length, 2)
 })
 
+test('a Start that comes after its Stop is no other session', () => {
+	const state = folded(
+		record('AccountingStarted', begin),
+		record('AccountingStopped', begin + 9 * minute, { sessionSeconds: 540 }),
+		record('AccountingStarted', begin + 10 * minute, { delaySeconds: 600, late: true }),
+	)
+	assert.is(state.wap.length, 1)
+	assert.is(state.wap[0]!.stoppedAt, begin + 9 * minute)
+})
+
 test('a close without an open is a session all the same, with the reason for the missing answer', () => {
 	const { server, session, ...data } = closed(begin + minute).data as EventData<'SrcSessionClosed'>
 	const event = { stream, type: 'SrcSessionClosed', v: 1, at: begin + minute } as const

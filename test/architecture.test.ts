@@ -117,6 +117,48 @@ test('imports lead to files that exist', () => {
 	assert.equal(missing, [])
 })
 
+/** Files that import each other in a circle, types included: none of them can be understood alone. */
+function circleIn(edges: ReadonlyMap<string, readonly string[]>): string[] {
+	const done = new Set<string>()
+	const path: string[] = []
+	const visit = (file: string): string[] => {
+		if (path.includes(file)) return [...path.slice(path.indexOf(file)), file]
+		if (done.has(file)) return []
+		path.push(file)
+		for (const next of edges.get(file) ?? []) {
+			const circle = visit(next)
+			if (circle.length > 0) return circle
+		}
+		path.pop()
+		done.add(file)
+		return []
+	}
+	for (const file of edges.keys()) {
+		const circle = visit(file)
+		if (circle.length > 0) return circle
+	}
+	return []
+}
+
+test('no file imports what imports it', () => {
+	const edges = new Map(
+		files
+			.filter(file => !file.startsWith('test/'))
+			.map(file => {
+				const names = importsOf(read(file)).filter(name => name.startsWith('.'))
+				return [file, names.map(name => posix.join(dirname(file), name))]
+			}),
+	)
+	assert.equal(circleIn(edges), [])
+	const circle = new Map([
+		['a', ['b']],
+		['b', ['c', 'd']],
+		['c', []],
+		['d', ['b']],
+	])
+	assert.equal(circleIn(circle), ['b', 'd', 'b'])
+})
+
 test('every test file runs its tests', () => {
 	const silent = files
 		.filter(file => file.endsWith('.test.ts'))

@@ -13,8 +13,11 @@ import { firstFrom, lastUpTo, type Times } from '../domain/clock-epochs.ts'
 import { type NewEvent, relayStream, subscriberStream } from '../domain/event.ts'
 import { viewSchema } from '../projections/views/schema.ts'
 import { openFolderSource } from '../src/history-source.ts'
+import { newHorizon } from '../src/horizon.ts'
 import { clockEpochs, positionAt } from '../src/position-at.ts'
+import { stateProjection } from '../src/recover.ts'
 import { answer } from '../src/replay.ts'
+import { openSnapshooter } from '../src/snapshot.ts'
 import { numberedEvent, numberedEvents } from './journal-events.ts'
 import { followed } from './view-database.ts'
 
@@ -129,6 +132,18 @@ test('a reader beside a relay shows only what is on disk', () => {
 	journal.close()
 })
 
+test('a snapshot beside a relay has nothing in it that is not on disk', async () => {
+	const folder = join(base, 'snapshot')
+	const journal = openJournal({ folder })
+	journal.append(numberedEvents(0, 10))
+	const snapshooter = openSnapshooter(folder, 0, newHorizon(6), assert.unreachable)
+	await snapshooter.anew()
+	await snapshooter.close()
+	const { name, version } = stateProjection
+	assert.is(journal.load(name, version)?.position, 6)
+	journal.close()
+})
+
 test('another process syncs what it shows first, and shows nothing that comes later', () => {
 	const folder = join(base, 'process')
 	const journal = openJournal({ folder })
@@ -150,6 +165,11 @@ test('another process syncs what it shows first, and shows nothing that comes la
 			throw new Error('the disk is gone')
 		})
 	assert.throws(broken, /cannot be synced: the disk is gone/)
+	const readOnly = openDurably(folder, () => {
+		throw Object.assign(new Error('read-only file system'), { code: 'EROFS' })
+	})
+	assert.is(readOnly.last(), 9)
+	readOnly.close()
 	const real = openDurably(folder)
 	assert.is(real.last(), 9)
 	real.close()

@@ -10,7 +10,8 @@ import { newDhcpPool } from '../domain/configuration.ts'
 import { leaseAt } from '../domain/lease-state.ts'
 import { isTaken } from '../domain/pool.ts'
 import { routerState } from '../domain/state.ts'
-import { presentTime } from '../src/engine/engine.ts'
+import { clockText } from '../domain/steady.ts'
+import { presentTime } from '../src/engine/record.ts'
 import { stopEngine } from '../src/engine/stop.ts'
 import { openOperator } from '../src/operate.ts'
 import { recoverState } from '../src/recover.ts'
@@ -50,6 +51,15 @@ for (const byMs of [dayMs, -dayMs]) {
 		assert.is(state.clockShiftMs, byMs)
 	})
 }
+
+test('what a step is called in the log and in the history', () => {
+	const text = (byMs: number, reason: 'step' | 'stopped') => clockText({ byMs, reason })
+	const rest = 'leases and sessions last as long as without that.'
+	assert.is(text(3_600_000, 'step'), `The clock was set forward by 3600.0 s: ${rest}`)
+	assert.is(text(-1500, 'step'), `The clock was set back by 1.5 s: ${rest}`)
+	assert.match(text(90_000, 'stopped'), /^For 90\.0 s no relay ran: that time does not count/)
+	assert.match(text(-90_000, 'stopped'), /^The clock is 90\.0 s behind the newest event/)
+})
 
 test('a command right after a step does not take the step for time', async () => {
 	const relay = await simulatedRelay(standalone, { dhcp: machine() })

@@ -47,6 +47,13 @@ test('erase makes no journal where there is none', () => {
 	assert.not(existsSync(join(base, 'nowhere')))
 })
 
+test('retain asks for no configuration where there is no journal', () => {
+	const { status, error } = run('retain', '--data', 'nowhere')
+	assert.is(status, 1)
+	assert.match(error, 'There is no journal in nowhere')
+	assert.not.match(error, '--config')
+})
+
 test('a folder that may not be read is not called one without a journal', () => {
 	const folder = join(base, 'a'.repeat(300))
 	const { status, error } = run('verify', '--data', folder)

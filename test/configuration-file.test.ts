@@ -13,7 +13,7 @@ import { join } from 'node:path'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { initialConfiguration } from '../domain/configuration.ts'
-import { loadConfiguration, saveConfiguration } from '../src/configuration-file.ts'
+import { loadConfiguration, saveConfiguration, whyExposed } from '../src/configuration-file.ts'
 
 let folder = ''
 test.before.each(() => {
@@ -34,6 +34,24 @@ test('an empty file is the initial configuration', () => {
 	const file = join(folder, 'empty.conf')
 	writeFileSync(file, '')
 	assert.equal(loadConfiguration(file), { configuration: initialConfiguration() })
+})
+
+test('secrets that everybody may read are warned of', () => {
+	const file = join(folder, 'open.conf')
+	writeFileSync(file, 'radius authentication server 192.0.2.1\n key not-told\nexit\n')
+	chmodSync(file, 0o644)
+	const warned = (of: string) => {
+		const loaded = loadConfiguration(of)
+		assert.ok('configuration' in loaded)
+		return whyExposed(of, loaded.configuration)
+	}
+	assert.match(warned(file)!, /open\.conf has secrets in it.*"chmod o-r .*open\.conf" ends that/)
+	assert.not.match(warned(file)!, /not-told/)
+	chmodSync(file, 0o640)
+	assert.is(warned(file), undefined)
+	writeFileSync(file, 'hostname x\n')
+	chmodSync(file, 0o644)
+	assert.is(warned(file), undefined, 'there is no secret in it')
 })
 
 test('every error is named with file, line and column, and nothing is loaded', () => {

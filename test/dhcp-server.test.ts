@@ -110,6 +110,23 @@ test('four messages: a broadcast on the right interface, with the options of the
 	assert.equal([data.interface, data.giaddr], ['eth0', undefined])
 })
 
+test('an interface with several addresses: the pool of any of them, and that one answers', async () => {
+	const addresses = ['192.0.2.1', '10.0.0.1'].map(text => parseIpv4(text)!)
+	const system = { ...machine(), interfaces: () => [{ index: 2, name: 'eth0', addresses }] }
+	const relay = await dhcpRelay(standalone, { dhcp: system })
+	const bytes = dhcpMessage({ type: 'discover' })
+	const socket = relay.engine.dhcp.listener!.socket
+	const to = { interfaceIndex: 2, local: parseIpv4('192.0.2.1')!, destination: 0xffff_ffff }
+	relay.transport.deliver(socket, 0, 68, bytes, to)
+	const offer = read(relay.turn()[0]!)
+	assert.equal(
+		[offer.type, offer.address, optionsOf(offer.packet)[54]],
+		['offer', '10.0.0.2', '10.0.0.1'],
+	)
+	const ack = ask(relay, { type: 'request', requested: '10.0.0.2', server: '10.0.0.1' })!
+	assert.is(ack.type, 'ack')
+})
+
 test('a client gets what it asks for, and the mask in any case', async () => {
 	const relay = await dhcpRelay()
 	const wanted = encodeOption(options.parameterRequestList, [6, 99])
@@ -120,8 +137,9 @@ test('a client gets what it asks for, and the mask in any case', async () => {
 test('options come in the order in which the client asks, the mask before them', async () => {
 	const relay = await dhcpRelay(equalAccess)
 	login(relay, [vsa(55, [42, 4, 192, 0, 2, 7, 43, 1, 9])])
-	const wanted = encodeOption(options.parameterRequestList, [42, 15, 3, 6, 1])
+	const wanted = encodeOption(options.parameterRequestList, [42, 15, 3, 15, 6, 1])
 	const { packet } = ask(relay, { type: 'discover', options: [wanted] })!
+	assert.not.ok(packet.repeats)
 	const place = (code: number) => packet.offsets[code]!
 	const codes = [1, 42, 15, 3, 6, 43]
 	assert.ok(codes.every(place))
@@ -202,6 +220,19 @@ test('link selection and server identifier override of a relay agent (RFC 3527, 
 	const ack = join(relay, { giaddr: '10.77.0.1', information })
 	assert.is(ack.address, '10.2.0.2')
 	assert.is(optionsOf(ack.packet)[54], '10.9.9.9')
+})
+
+test('what only a relay agent may say is not believed from a client', async () => {
+	const relay = await dhcpRelay()
+	const information = [5, 4, 10, 2, 0, 0, 11, 4, 10, 9, 9, 9]
+	const ack = join(relay, { information })
+	assert.equal([ack.address, optionsOf(ack.packet)[54]], ['10.0.0.2', '10.0.0.1'])
+})
+
+test('of a host name as much is kept as one can be long', async () => {
+	const relay = await dhcpRelay()
+	join(relay, { options: [encodeOption(options.hostName, 'h'.repeat(200))] })
+	assert.is(ofType(relay, 'LeaseGranted')[0]!.data.hostname, 'h'.repeat(63))
 })
 
 test('equal access: what RADIUS said about the subscriber reaches the client', async () => {
@@ -299,6 +330,12 @@ test('a restart forgets no lease, and the clock that was set meanwhile ends none
 	assert.equal(stateToJson(folded), stateToJson(relay.state))
 })
 
+test('a lease for ever is told as such, without times for its renewal', async () => {
+	const relay = await dhcpRelay(standalone.replaceAll('lease 0 1', 'lease infinite'))
+	const told = optionsOf(join(relay).packet)
+	assert.equal([told[51], told[58], told[59]], ['4294967295', undefined, undefined])
+})
+
 test('leases end when their time is over', async () => {
 	const relay = await dhcpRelay(standalone.replaceAll('lease 0 1', 'lease 0 0 1'))
 	const { address } = join(relay)
@@ -340,6 +377,21 @@ test('two clients whose addresses are pinged at once get different ones', async 
 	assert.equal(offered, ['10.0.0.2', '10.0.0.3'])
 })
 
+test('an address that is pinged for one client is not given back to its last holder meanwhile', async () => {
+	const answers: ((answered: boolean) => void)[] = []
+	const dhcp = machine(() => new Promise(resolve => answers.push(resolve)))
+	const relay = await dhcpRelay(standalone, { dhcp })
+	assert.is(join(relay, { who: 1 }).address, '10.0.0.2')
+	ask(relay, { type: 'release', who: 1, ciaddr: '10.0.0.2', unicast: true })
+	await relay.configure(`${standalone}ip dhcp-local ping\n`)
+	ask(relay, { type: 'discover', who: 2, requested: '10.0.0.2' })
+	assert.is(answers.length, 1)
+	assert.is(ask(relay, { type: 'request', who: 1, requested: '10.0.0.2' })!.type, 'nak')
+	answers[0]!(false)
+	await settled()
+	assert.is(read(relay.turn()[0]!).address, '10.0.0.2')
+})
+
 test('where pinging is not possible nothing is kept from the clients', async () => {
 	const dhcp = machine(async () => {
 		throw new Error('it needs root')
@@ -359,6 +411,7 @@ test('what is no DHCP message, or not for a server, is counted and answered by n
 		['other bootp', bootp],
 		['other short', new Uint8Array(10)],
 		['other message-type', dhcpMessage({ type: 'offer' })],
+		['other message-type', Uint8Array.of(2, ...dhcpMessage({ type: 'discover' }).subarray(1))],
 		['request invalid', dhcpMessage({ type: 'request' })],
 		[
 			'request other-server',
@@ -370,7 +423,8 @@ test('what is no DHCP message, or not for a server, is counted and answered by n
 	]
 	for (const [, bytes] of trials) assert.equal(deliverDhcp(relay, bytes), [])
 	relay.pass(1100)
-	assert.equal(discards(relay), Object.fromEntries(trials.map(([key]) => [key, 1])))
+	const once = Object.fromEntries(trials.map(([key]) => [key, 1]))
+	assert.equal(discards(relay), { ...once, 'other message-type': 2 })
 })
 
 test('a repeated offer and an answered INFORM are counted; nothing new is recorded of them', async () => {

@@ -6,7 +6,7 @@ import { type AppendFault, openMemoryJournal } from '../adapters/journal/memory.
 import { verifyMessageAuthenticator, verifyResponse } from '../domain/radius/authenticator.ts'
 import { type MacIndex, macsUnder, type Session } from '../domain/session-table.ts'
 import { evolve, initialState } from '../domain/state.ts'
-import { askLimit } from '../src/engine/disconnect-client.ts'
+import { askLimit } from '../src/engine/disconnector.ts'
 import { join, machine } from './dhcp-client.ts'
 import { assertInvariants, ofType } from './relay-invariants.ts'
 import {
@@ -441,7 +441,9 @@ test('a repeat gets the same octets again, and nothing is done or recorded twice
 	})
 	assert.equal(answerIn(fromServer(relay, other), other), { code: code.disconnectNak, cause: 503 })
 	relay.pass(31_000)
-	assert.equal(answerIn(fromServer(relay, bytes), bytes), { code: code.disconnectNak, cause: 503 })
+	const asked = ofType(relay, 'DisconnectRequested').length
+	assert.equal(answerIn(fromServer(relay, other), other), { code: code.disconnectNak, cause: 503 })
+	assert.is(ofType(relay, 'DisconnectRequested').length, asked + 1, 'too late to be a repeat')
 })
 
 test('a repeat is still one after a change of the configuration', async () => {

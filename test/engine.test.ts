@@ -4,9 +4,11 @@ import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { openMemoryJournal } from '../adapters/journal/memory.ts'
 import { hideSalted, hideUserPassword } from '../domain/radius/hidden.ts'
+import { recordDurably } from '../src/engine/commit.ts'
 import { configure } from '../src/engine/configure.ts'
-import { queueAnswer, recordDurably, turn } from '../src/engine/engine.ts'
 import type { Peer } from '../src/engine/exchange.ts'
+import { queueAnswer } from '../src/engine/record.ts'
+import { turn } from '../src/engine/turn.ts'
 import {
 	assertAnswers,
 	assertInvariants,

@@ -13,8 +13,8 @@ import {
 	watchdogSilence,
 	watchdogTimer,
 } from '../domain/upstream.ts'
+import { recordDurably } from '../src/engine/commit.ts'
 import { resolveUpstreams } from '../src/engine/configure.ts'
-import { recordDurably } from '../src/engine/engine.ts'
 import { purpose } from '../src/engine/upstream-link.ts'
 import {
 	assertAnswers,

@@ -95,6 +95,18 @@ test('with a token everything that tells something needs it', async () => {
 	await app.close()
 })
 
+test('why it is not ready is told to those with the token only', async () => {
+	const readiness = async () => ({ ready: false, reasons: ['Server 192.0.2.20 is down.'] })
+	const { app } = testServer({ token, guard: newGuard(token), readiness })
+	const asked = async (headers: Record<string, string>) => {
+		const reply = await app.inject({ url: '/readyz', headers: { host, ...headers } })
+		assert.is(reply.statusCode, 503)
+		return reply.body
+	}
+	assert.not.match(await asked({}), /192\.0\.2\.20/)
+	assert.match(await asked({ authorization: `Bearer ${token}` }), /192\.0\.2\.20 is down/)
+})
+
 test('without a token only requests that name this machine are answered', async () => {
 	const { app } = testServer()
 	const asked = async (name: string) =>

@@ -1,4 +1,5 @@
 /** The HTTP API's answers about history, against what the rules of the relay say themselves. */
+
 import { mkdtempSync, rmSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
@@ -6,6 +7,7 @@ import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
+import { statisticsSubjects } from '../adapters/http/live.ts'
 import { openApiDocument } from '../adapters/http/openapi.ts'
 import { rowRoutes } from '../adapters/http/routes.ts'
 import { openJournal } from '../adapters/journal/journal.ts'
@@ -14,8 +16,7 @@ import { formatIpv4 } from '../domain/address.ts'
 import type { RecordedEvent } from '../domain/event.ts'
 import { everyLease } from '../domain/lease-state.ts'
 import { evolve, initialState, type State } from '../domain/state.ts'
-import { relayStatistics } from '../projections/statistics.ts'
-import { relayStatisticsRows } from '../projections/statistics-rows.ts'
+import { allStatistics, statisticsRows } from '../projections/all-statistics.ts'
 import { openHistory } from '../src/http-history.ts'
 import { testServer } from './http-server.ts'
 import { followed, lifeEvents } from './view-database.ts'
@@ -127,20 +128,33 @@ test('who held an address then is one question', async () => {
 	assert.not((await holder(granted - 1)).includes(lease!['id']!))
 })
 
-test('statistics at an instant are folded up to it', async () => {
+test('statistics of every kind at an instant are folded up to it', async () => {
+	let counted = 0
 	for (const at of instants) {
-		const state = relayStatistics.initial()
-		for (const event of events) {
-			if (event.at <= at) relayStatistics.fold(state, event as RecordedEvent)
+		let state = allStatistics.initial()
+		for (const [index, event] of events.entries()) {
+			const placed = { ...event, position: index + 1 } as RecordedEvent
+			if (event.at <= at) state = allStatistics.fold(state, placed)
 		}
-		const rows = await get(`/api/v1/statistics?at=${at}&limit=10000`)
-		assert.equal(
-			rows.map(row => [row['service'], row['statistic'], row['total'], row['delta']]),
-			relayStatisticsRows(state, {}).map(({ service, statistic, total, delta }) => [
-				...[service, statistic, total, delta],
-			]),
-		)
+		for (const of of statisticsSubjects) {
+			const rows = await get(`/api/v1/statistics?of=${of}&at=${at}&limit=10000`)
+			assert.equal(
+				rows.map(row => [
+					row['peer'],
+					row['service'],
+					row['statistic'],
+					row['total'],
+					row['delta'],
+				]),
+				statisticsRows(state, of, {}).map(({ peer, service, statistic, total, delta }) => [
+					...[peer, service, statistic, total, delta],
+				]),
+			)
+			if (rows.some(({ total }) => Number(total) > 0)) counted++
+		}
 	}
+	// These events have no dynamic requests.
+	assert.ok(counted >= 3 * (instants.length - 1), `${counted}`)
 })
 
 test('pages of any size make up the whole, also while the history grows', async () => {
@@ -294,6 +308,29 @@ test('one subscriber: everything at an instant, with what had been counted by th
 	const unknown = await app.inject({ url: '/api/v1/subscribers/02FFFFFFFFFF', headers })
 	assert.is(unknown.statusCode, 404)
 	assert.match(unknown.json().detail, /another virtual router is named with vr/)
+})
+
+test('at an instant the state is that of then', async () => {
+	const [over] = await get('/api/v1/sessions?state=ended&limit=1')
+	const at = Date.parse(String(over!['endedAt'])) - 1
+	const live = await get(`/api/v1/sessions?state=live&at=${at}&limit=1000`)
+	assert.ok(live.some(row => row['id'] === over!['id']))
+	assert.equal(live, await get(`/api/v1/sessions?at=${at}&limit=1000`))
+	const leases = await get('/api/v1/leases?state=ended&limit=1000')
+	const given = leases.find(row => row['grantedAt'] !== null)!
+	const then = Date.parse(String(given['grantedAt']))
+	const bound = await get(`/api/v1/leases?state=bound&at=${then}&limit=1000`)
+	assert.ok(bound.some(row => row['id'] === given['id']))
+	const before = Date.parse(String(given['grantedAt'])) - 1
+	const holders = async (instant: number) =>
+		(await get(`/api/v1/sessions?address=${given['address']}&at=${instant}`)).map(row => row['id'])
+	assert.ok((await holders(then)).includes(given['session'] as number))
+	assert.not.ok((await holders(before)).includes(given['session'] as number), 'not yet')
+	for (const url of [`sessions?state=ended&at=${at}`, `leases?state=offered&at=${at}`]) {
+		const reply = await app.inject({ url: `/api/v1/${url}`, headers })
+		assert.is(reply.statusCode, 400, url)
+		assert.is(reply.json().parameter, 'state')
+	}
 })
 
 test('at an instant nothing is known that came later', async () => {

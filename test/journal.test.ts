@@ -221,7 +221,7 @@ test('a gap among the newest batches is refused at opening; the full check finds
 	alter(file, 'DELETE FROM batch WHERE first = 597')
 	assert.match(
 		failureOf(() => openJournal({ folder })),
-		`The journal in ${folder} is damaged: the 2 events from position 595 on are followed by position 599`,
+		`The journal in ${folder} is damaged: 2 events from position 595 on, followed by position 599`,
 	)
 })
 
@@ -239,7 +239,7 @@ test('the full check finds a wrong count, a wrong stream and wrong data', () => 
 	assert.equal(checkPositions(folder).faults, [
 		'Event 1 is not filed under its stream subscriber-default.02-00-00-00-00-01.',
 		'Event 2 is no AccessRejected of version 1.',
-		'The batch at position 3 should have 1 events and has 0.',
+		'The batch at position 3 should have 1 event and has 0.',
 	])
 })
 

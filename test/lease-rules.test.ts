@@ -2,77 +2,36 @@
 import fc from 'fast-check'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { formatIpv4, parseIpv4 } from '../domain/address.ts'
-import { type DhcpLocal, type DhcpPool, newDhcpPool } from '../domain/configuration.ts'
+import { formatIpv4 } from '../domain/address.ts'
+import type { DhcpLocal } from '../domain/configuration.ts'
 import type { NewEvent } from '../domain/event.ts'
 import { addressesEndingIn } from '../domain/lease-deadlines.ts'
-import { declineHoldMs, type LeaseDecision } from '../domain/lease-message.ts'
+import { declineHoldMs } from '../domain/lease-message.ts'
 import { offerMs } from '../domain/lease-offer.ts'
 import { everyLease, type LeaseTable } from '../domain/lease-state.ts'
 import { isTaken } from '../domain/pool.ts'
 import { routerState } from '../domain/state.ts'
+import {
+	alice,
+	beyond,
+	bob,
+	cable,
+	discover,
+	equalAccess,
+	ip,
+	lease,
+	local,
+	pool,
+	reboot,
+	refusal,
+	renew,
+	select,
+	standalone,
+	told,
+	types,
+} from './lease-client.ts'
 import { createLeaseServer, type LeaseServer } from './lease-server.ts'
 import { stateThroughJson, stateToJson } from './state-json.ts'
-
-const ip = (text: string) => parseIpv4(text)!
-const alice = '02-00-00-00-00-0A'
-const bob = '02-00-00-00-00-0B'
-
-function pool(name: string, network: string, more: Partial<DhcpPool> = {}): DhcpPool {
-	const mask = '255.255.255.248'
-	return { ...newDhcpPool(name), leaseSeconds: 100, network: { address: network, mask }, ...more }
-}
-
-function local(service: DhcpLocal['service'], ...pools: DhcpPool[]): DhcpLocal {
-	return { service: service!, pools, excluded: [], ping: false, interfaces: [] }
-}
-
-const cable = pool('cable', '10.0.0.0', { defaultRouters: ['10.0.0.1'] })
-const beyond = pool('beyond', '10.0.1.0')
-const standalone = local('standalone', cable, beyond)
-const equalAccess = local('equal-access', cable, beyond)
-
-function types(events: readonly NewEvent[]): string[] {
-	return events.map(({ type }) => type)
-}
-
-/** What the client is told: `offer 10.0.0.2`, `nak`, or nothing. */
-function told({ reply }: LeaseDecision): string {
-	if (reply === undefined) return ''
-	return 'address' in reply ? `${reply.kind} ${formatIpv4(reply.address)}` : reply.kind
-}
-
-function discover(server: LeaseServer, mac: string, more = {}): LeaseDecision {
-	return server.ask({ message: 'discover', mac, ...more })
-}
-
-function select(server: LeaseServer, mac: string, address: string, more = {}): LeaseDecision {
-	const requested = ip(address)
-	return server.ask({ message: 'request', kind: 'selecting', mac, requested, ...more })
-}
-
-function reboot(server: LeaseServer, mac: string, address: string, more = {}): LeaseDecision {
-	const requested = ip(address)
-	return server.ask({ message: 'request', kind: 'init-reboot', mac, requested, ...more })
-}
-
-function renew(server: LeaseServer, mac: string, address: string, more = {}): LeaseDecision {
-	return server.ask({ message: 'request', kind: 'renewing', mac, ciaddr: ip(address), ...more })
-}
-
-/** Discover and select; the address. */
-function lease(server: LeaseServer, mac: string, more = {}): string {
-	const { reply } = discover(server, mac, more)
-	if (reply?.kind !== 'offer') throw new Error(`${mac} was offered nothing`)
-	const address = formatIpv4(reply.address)
-	assert.is(told(select(server, mac, address, more)), `ack ${address}`)
-	return address
-}
-
-function refusal({ events }: LeaseDecision): string {
-	const [event] = events
-	return event?.type === 'LeaseRefused' ? event.data.reason : ''
-}
 
 test('DISCOVER and REQUEST: the pool is chosen, an address offered and granted', () => {
 	const server = createLeaseServer(standalone)

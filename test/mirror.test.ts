@@ -139,7 +139,7 @@ test('ships everything once, in the order of the journal, and follows', async ()
 		Array.from({ length: 741 }, (_, index) => index + 1),
 	)
 	assert.is(mirror.state().events, 741)
-	assert.is(mirror.state().reconnects, 0)
+	assert.is(mirror.state().retries, 0)
 })
 
 test('an exchange is found by its correlation id and its cause', async () => {
@@ -245,7 +245,7 @@ for (const [trouble, make] of troubles) {
 		journal.append(traffic(10, written))
 		await until('everything is there', () => mirror.state().position === written + 10)
 		assertMirrored(node.store, journal)
-		assert.ok(mirror.state().reconnects > 0, 'there was trouble')
+		assert.ok(mirror.state().retries > 0, 'there was trouble')
 	})
 }
 
@@ -286,6 +286,27 @@ test('one address of a cluster is enough: a follower names its leader', async ()
 	await until('everything is there', () => mirror.state().position === 60)
 	assert.is(follower.seen.appends, 0)
 	assertMirrored(store, journal)
+})
+
+test('large events are sent by themselves, and one that is too large says what to do', async () => {
+	const node = await startNode()
+	const journal = openMemoryJournal()
+	// The relay's own stream takes them: a configuration is the largest event there is.
+	const started = (octets: number): NewEvent => {
+		const data = { release: '0', configuration: ['x'.repeat(octets)] }
+		return { stream: relayStream('default'), type: 'RelayStarted', v: 1, at: 1, data }
+	}
+	journal.append(Array.from({ length: 40 }, () => started(100_000)))
+	const mirror = mirrorOf(journal, address(node))
+	await until('4 MB are mirrored', () => mirror.state().position === 40)
+	journal.append([started(2 ** 20), started(1)])
+	await until('it waits', () => mirror.state().state === 'waiting')
+	const { reason } = mirror.state()
+	assert.match(reason, /RelayStarted of 10\d{5} octets.* takes 1048576 .*MaxAppendSize/)
+	assert.is(mirror.state().position, 40)
+	node.settings.maxAppendSize = 2 ** 21
+	await until('it goes on', () => mirror.state().position === 42)
+	assertMirrored(node.store, journal)
 })
 
 test('never more events in flight than the window', async () => {
@@ -477,7 +498,7 @@ test('what the shell shows of a mirror', () => {
 	])
 	const mirror: MirrorState = {
 		...{ store: 'EventStoreDB', target: 'history.example.org:2113', state: 'waiting' },
-		...{ position: 70, events: 10, reconnects: 3, reason: 'It is away.' },
+		...{ position: 70, events: 10, retries: 3, reason: 'It is away.' },
 	}
 	assert.is(mirrorLag(mirror, 100), 30)
 	assert.equal(mirrorsText([mirror], 100), [
@@ -487,7 +508,7 @@ test('what the shell shows of a mirror', () => {
 		'  Mirrored Position    70',
 		'  Lag                  30 events',
 		'  Events Shipped       10',
-		'  Reconnections        3',
+		'  Connection Retries   3',
 		'  Reason               It is away.',
 	])
 })

@@ -2,10 +2,9 @@
 import * as assert from 'uvu/assert'
 import type { RecordedEvent } from '../domain/event.ts'
 import { verifyMessageAuthenticator, verifyResponse } from '../domain/radius/authenticator.ts'
-import { askLimit, type Disconnector } from '../src/engine/disconnect-client.ts'
-import type { Exchange, Peer } from '../src/engine/exchange.ts'
-import type { Listener } from '../src/engine/listener.ts'
-import { purpose, type Upstream, type UpstreamSocket } from '../src/engine/upstream-link.ts'
+import { askLimit, type Disconnector } from '../src/engine/disconnector.ts'
+import type { Exchange, Listener, Peer, Upstream, UpstreamSocket } from '../src/engine/exchange.ts'
+import { purpose } from '../src/engine/upstream-link.ts'
 import { attributesOf, homeSecret, key, type SimulatedRelay } from './simulated-relay.ts'
 
 /** Lets sockets that are being opened, and names that are being resolved, come to an end. */

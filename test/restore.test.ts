@@ -206,6 +206,24 @@ test('a database without a relay says so', async () => {
 	assert.match(await refusal({ journal: otherId }), /no events of the journal/)
 })
 
+test('a server that does not answer is waited for, which is said, and then no more', async () => {
+	node.stop()
+	const notes: string[] = []
+	const waited = performance.now()
+	const limits = { silenceMs: 100, patienceMs: 1500 }
+	await restore({ url: url(), folder, ...limits }, line => notes.push(line)).then(
+		() => assert.unreachable(),
+		error => assert.match(error.message, /is away/),
+	)
+	assert.ok(performance.now() - waited < 15_000)
+	assert.is(notes.length, 1)
+	assert.match(
+		notes[0]!,
+		/^EventStoreDB at 127\.0\.0\.1:\d+ does not answer yet; it is waited for until \d\d:\d\d:\d\d UTC\.$/,
+	)
+	assert.not.ok(existsSync(folder))
+})
+
 test('a connection that breaks on the way is taken up again', async () => {
 	const journal = await mirrored(journalWith(3000))
 	const reads = node.seen.reads

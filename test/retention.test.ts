@@ -1,16 +1,18 @@
 /** `retention`: what is old loses what is personal; sessions, leases and statistics stay as they were. */
-import { rmSync } from 'node:fs'
+import { mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import fc from 'fast-check'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { openJournal } from '../adapters/journal/journal.ts'
 import { openReader } from '../adapters/journal/reader.ts'
+import { openRetentionTally } from '../adapters/journal/retention-tally.ts'
+import type { RetentionDays } from '../domain/configuration.ts'
 import { isPseudonym } from '../domain/erasure.ts'
 import { renameInState } from '../domain/erasure-state.ts'
 import { type NewEvent, relayStream, subscriberStream } from '../domain/event.ts'
 import { execute, newSession } from '../domain/junose/session.ts'
-import { aged, keptSince, type RetentionDays } from '../domain/retention.ts'
+import { aged, keptSince } from '../domain/retention.ts'
 import { evolve, initialState, type State } from '../domain/state.ts'
 import { stateDifference } from '../domain/state-difference.ts'
 import { relayStatistics } from '../projections/statistics.ts'
@@ -138,7 +140,7 @@ test('each class loses what is personal after its days, and the MAC after the la
 	assert.match(JSON.stringify(recent[3]), /host-2/)
 	const { faults, lines } = await verified(folder)
 	assert.equal(faults, [])
-	assert.match(lines.join('\n'), /events are erased/)
+	assert.match(lines.join('\n'), /Erased: \d+ events\./)
 	assert.is(events.at(-1)!.type, 'RetentionApplied')
 })
 
@@ -225,6 +227,42 @@ test('live sessions, leases and statistics never change because of it', async ()
 	)
 })
 
+test('what is noted of subscribers and SRC is the same, however little memory it may take', () => {
+	const seen = fc.tuple(fc.nat(12), fc.boolean())
+	const property = fc.property(fc.array(seen), fc.array(fc.nat(9)), (events, ids) => {
+		const folder = join(base, String(++folders))
+		mkdirSync(folder)
+		const found = [2, 1000].map(most => {
+			const tally = openRetentionTally(folder, most)
+			for (const [who, isKept] of events) tally.saw(`mac ${who}`, isKept)
+			for (const id of ids) tally.sawSrcSession(`src ${id}`)
+			const known = [...Array(10).keys()].map(id => tally.srcSessions.has(`src ${id}`))
+			const quiet = [...tally.quiet()]
+			tally.close()
+			return { quiet, known }
+		})
+		assert.equal(found[0], found[1])
+		assert.equal(
+			found[0]!.known,
+			[...Array(10).keys()].map(id => ids.includes(id)),
+		)
+		const counts = new Map<string, number>()
+		for (const [who] of events) counts.set(`mac ${who}`, (counts.get(`mac ${who}`) ?? 0) + 1)
+		for (const [who, isKept] of events) if (isKept) counts.delete(`mac ${who}`)
+		assert.equal(new Map(found[0]!.quiet), counts)
+		assert.equal(readdirSync(folder), [])
+	})
+	fc.assert(property, { numRuns: 60 })
+})
+
+test('what a run that was killed left behind goes with the next', async () => {
+	const folder = join(base, String(++folders))
+	mkdirSync(folder)
+	writeFileSync(join(folder, 'retention.tmp'), 'half of it')
+	openRetentionTally(folder).close()
+	assert.equal(readdirSync(folder), [])
+})
+
 test('what it says about a folder is recovered by a start', async () => {
 	const { folder, lived } = await retained(
 		[
@@ -261,8 +299,10 @@ test('the commands', async () => {
 	})
 	const shown = (await type('show configuration')).lines.join('\n')
 	assert.match(shown, /retention accounting days 90\nretention lease days 365/)
-	assert.ok((await type('no retention accounting days')).ok)
+	assert.ok((await type('no retention accounting')).ok)
 	assert.equal(operator.configuration().virtualRouters[0]!.retentionDays, { lease: 365 })
+	assert.ok((await type('no retention lease days')).ok)
+	assert.equal(operator.configuration().virtualRouters[0]!.retentionDays, {})
 	assert.not((await type('retention lease days 0')).ok)
 	assert.not((await type('retention everything days 1')).ok)
 })

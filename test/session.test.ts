@@ -3,9 +3,16 @@ import fc from 'fast-check'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { decide } from '../domain/decide.ts'
+import { idleSessions } from '../domain/session.ts'
 import type { Session } from '../domain/session-table.ts'
 import { evolve, initialState, type State } from '../domain/state.ts'
 import { stateFromPieces, statePieces } from '../domain/state-snapshot.ts'
+import {
+	isLateStart,
+	noteStop,
+	type StoppedSessions,
+	stoppedLimits,
+} from '../src/engine/stopped-sessions.ts'
 import { recoverState, saveState } from '../src/recover.ts'
 import { assertInvariants, ofType } from './relay-invariants.ts'
 import {
@@ -216,6 +223,54 @@ test('late Interim-Updates and repeated Stops resurrect nothing', async () => {
 	assert.is(ofType(relay, 'AccountingStopped').length, 2, 'they are on record all the same')
 })
 
+test('a Start that is repeated after its Stop begins nothing, and names no later session', async () => {
+	const delay = (seconds: number): TestAttribute[] => [[41, u32(seconds)]]
+	const relay = await simulatedRelay()
+	account(relay, 'start', firstWap, 's1', delay(0))
+	relay.pass(5000)
+	account(relay, 'stop', firstWap, 's1', delay(0))
+	relay.pass(5000)
+	account(relay, 'start', firstWap, 's1', delay(10))
+	assert.equal(sessions(relay), [])
+	const lateness = () => ofType(relay, 'AccountingStarted').map(({ data }) => data.late ?? false)
+	assert.equal(lateness(), [false, true])
+	account(relay, 'start', firstWap, 's2', delay(0))
+	account(relay, 'start', firstWap, 's1', delay(11))
+	assert.is(sessions(relay)[0]!.accounting, 's2')
+	account(relay, 'stop', firstWap, 's2', delay(0))
+	// The name again, sent after the Stop; and by an access point that counts from one again.
+	account(relay, 'start', firstWap, 's1', delay(0))
+	assert.is(sessions(relay)[0]!.accounting, 's1')
+	account(relay, 'stop', firstWap, 's1', delay(0))
+	account(relay, 'on', firstWap)
+	account(relay, 'start', firstWap, 's1', delay(11))
+	assert.is(sessions(relay).length, 1)
+	account(relay, 'stop', firstWap, 's1')
+	// The same name without Acct-Delay-Time: nothing says that it is not new.
+	account(relay, 'start', firstWap, 's1')
+	assert.is(sessions(relay).length, 1)
+	account(relay, 'start', otherWap, 's2')
+	assert.is(sessions(relay)[0]!.wap, otherWap, 'of another access point')
+	const folded = recoverState(relay.journal, relay.journal, () => {})
+	assert.equal(stateToJson(folded), stateToJson(relay.state))
+})
+
+test('what is remembered of Stops has a limit, and an end', () => {
+	const stopped: StoppedSessions = new Map()
+	const about = (n: number, wap = firstWap) => {
+		return { client: 'c', mac, wap, session: `s${n}`, delaySeconds: 7200 }
+	}
+	const isLate = (n: number, now = 0, wap = firstWap) =>
+		isLateStart(stopped, 'default', about(n, wap), now)
+	for (let n = 0; n <= stoppedLimits.sessions; n++) noteStop(stopped, 'default', about(n), 0)
+	assert.equal([isLate(0), isLate(1), isLate(1, 3_600_001)], [false, true, false])
+	assert.not.ok(isLateStart(stopped, 'east', about(1), 0), 'of another virtual router')
+	for (let n = 0; n < stoppedLimits.accessPoints; n++) {
+		noteStop(stopped, 'default', about(1, `wap ${n}`), 0)
+	}
+	assert.equal([isLate(1), isLate(1, 0, 'wap 0')], [false, true])
+})
+
 test('Accounting-On and -Off of a WAP end its sessions and no others', async () => {
 	for (const status of ['on', 'off'] as const) {
 		const relay = await simulatedRelay()
@@ -287,6 +342,36 @@ test('accounting resets the idle clock, a reauthentication does not', async () =
 	account(other, 'interim', firstWap)
 	other.pass(100_000)
 	assert.is(sessions(other).length, 1)
+})
+
+test('a session ends after more than its idle timeout, not at it', () => {
+	const state = initialState()
+	const input = {
+		kind: 'accounting-request',
+		at: 1000,
+		router: 'default',
+		status: 'start',
+	} as const
+	const accounting = { client: '10.0.0.1', mac, wap: firstWap }
+	for (const event of decide(state, { ...input, accounting, server: 'a' }).events) {
+		evolve(state, event)
+	}
+	const router = state.routers.get('default')!
+	assert.is(idleSessions(router, 1000 + day, day, 9).length, 0)
+	assert.is(idleSessions(router, 1001 + day, day, 9).length, 1)
+})
+
+test('an Interim-Update of the access point that was left names nothing anew', async () => {
+	const relay = await simulatedRelay()
+	authenticate(relay, firstWap)
+	account(relay, 'start', firstWap, 'old')
+	authenticate(relay, otherWap)
+	const [moved] = sessions(relay)
+	account(relay, 'interim', firstWap, 'old')
+	assert.equal([moved!.wap, moved!.accountingWap], [otherWap, firstWap])
+	account(relay, 'start', otherWap, 'new')
+	account(relay, 'interim', firstWap, 'old')
+	assert.equal([moved!.accounting, moved!.accountingWap], ['new', otherWap])
 })
 
 test('accounting of one subscriber keeps no other session alive', () => {
@@ -491,6 +576,14 @@ test("SRC's RADIUS accounting neither names the access point's session nor ends 
 	assert.is(sessions(relay).length, 1)
 	account(relay, 'stop', firstWap, 'wap-1')
 	assert.is(sessions(relay).length, 0)
+})
+
+test("SRC's Stop ends no session whose access point has sent no accounting yet", async () => {
+	const relay = await simulatedRelay()
+	authenticate(relay, firstWap)
+	srcOpens(relay, 'SAE-1')
+	account(relay, 'stop', firstWap, 'SAE-1')
+	assert.is(sessions(relay).length, 1)
 })
 
 test("SRC's accounting that comes before its answer is not the session's name either", async () => {

@@ -2,8 +2,7 @@
  * A relay without a network, a disk or a clock: the engine on a simulated transport, a journal in
  * memory and a hand-turned clock, with WAPs and home servers that a test speaks for.
  */
-import type { MemoryJournal } from '../adapters/journal/memory.ts'
-import { openMemoryJournal } from '../adapters/journal/memory.ts'
+import { type MemoryJournal, openMemoryJournal } from '../adapters/journal/memory.ts'
 import type { DatagramSocket } from '../adapters/radius/transport.ts'
 import {
 	openSimulatedTransport,
@@ -21,16 +20,11 @@ import { builtInHidden } from '../domain/radius/dictionary.ts'
 import { createMd5Key } from '../domain/radius/md5.ts'
 import { initialState, type State } from '../domain/state.ts'
 import { configure } from '../src/engine/configure.ts'
+import { createEngine } from '../src/engine/create-engine.ts'
 import type { DhcpSystem } from '../src/engine/dhcp-service.ts'
-import {
-	type Clock,
-	createEngine,
-	type Engine,
-	type EngineParts,
-	type Entropy,
-	turn,
-} from '../src/engine/engine.ts'
-import type { OpenSrc } from '../src/engine/src-bridge.ts'
+import type { Clock, Engine, EngineParts, Entropy } from '../src/engine/engine.ts'
+import type { OpenSrc } from '../src/engine/src-link.ts'
+import { turn } from '../src/engine/turn.ts'
 
 /** An attribute: its type and its value, text or octets. */
 export type TestAttribute = readonly [type: number, value: string | Uint8Array | number[]]

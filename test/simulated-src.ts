@@ -8,7 +8,7 @@ import {
 	type SrcStatistics,
 } from '../domain/sae/client.ts'
 import type { Answers, QuestionKind, Questions } from '../domain/sae/protocol.ts'
-import type { OpenSrc } from '../src/engine/src-bridge.ts'
+import type { OpenSrc } from '../src/engine/src-link.ts'
 import { settled } from './relay-invariants.ts'
 
 export type Question = {

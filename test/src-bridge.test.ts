@@ -4,8 +4,10 @@ import * as assert from 'uvu/assert'
 import { openMemoryJournal } from '../adapters/journal/memory.ts'
 import { encodeOption, optionOf, options } from '../domain/dhcp/option.ts'
 import { optionCodes, readFileName, readOption, readServerName } from '../domain/dhcp/packet.ts'
+import type { NewEvent } from '../domain/event.ts'
 import { loginKey } from '../domain/sae/logins.ts'
 import { stateFromPieces, statePieces } from '../domain/state-snapshot.ts'
+import { queueSize } from '../src/engine/queue.ts'
 import { stopEngine } from '../src/engine/stop.ts'
 import { recoverState } from '../src/recover.ts'
 import { ask, type ClientMessage, machine, read, type Told } from './dhcp-client.ts'
@@ -326,6 +328,7 @@ test("the decision's lease, options and boot file reach the client, in offer and
 	assert.equal([text(51), text(15), text(54)], [600, 'example.net', 0x0a000001])
 	assert.equal([text(66), text(67)], ['192.0.2.7', 'pxe.0'])
 	assert.equal([readServerName(packet), readFileName(packet)], ['192.0.2.7', 'pxe.0'])
+	assert.is(packet.siaddr, 0xc0000207)
 	assert.ok(optionCodes(packet).includes(6))
 	// What was decided stands: a renewal is not asked about.
 	relay.pass(300_000)
@@ -499,20 +502,116 @@ test('what SRC does not answer is told again, after a pause that grows, and at o
 	assert.is(ofType(relay, 'SrcSessionOpened')[0]!.data.server, '10.10.2.3:4222')
 })
 
-test('what SRC refuses is not told again: a report is given up, a deletion put on record', async () => {
+test('what SRC refuses is not told again at once: a report rests, a deletion is put on record', async () => {
 	const relay = await bridged()
 	login(relay)
 	await joined(relay)
 	await relay.src.next('address').answer('refused')
 	relay.pass(60_000)
 	assert.is(relay.src.open.length, 0)
-	assert.match(relay.warnings.at(-1)!, 'SRC does not take the report of an address')
+	assert.match(
+		relay.warnings.at(-1)!,
+		'SRC does not take the reports of addresses (1 in this second): It is refused.',
+	)
 	ask(relay, { type: 'release', ciaddr: '10.2.0.1' })
 	relay.pass(50)
 	await relay.src.next('delete').answer('refused')
 	relay.pass(50)
 	const { data } = ofType(relay, 'SrcSessionClosed')[0]!
 	assert.equal([data.unanswered, data.server, data.reported], ['refused', undefined, undefined])
+})
+
+/** A relay that finds so many logins in its journal of which SRC has not heard. */
+async function withUnreported(count: number): Promise<Bridged> {
+	const journal = openMemoryJournal()
+	const at = 1_800_000_000_000
+	const events = Array.from({ length: count }, (_, n): NewEvent => {
+		const digits = n.toString(16).toUpperCase().padStart(4, '0')
+		const who = `02-00-00-01-${digits.slice(0, 2)}-${digits.slice(2)}`
+		const address = `10.9.${n >> 8}.${n & 255}`
+		const told = { src: true as const, leaseSeconds: 0, expiresAt: 0 }
+		const data = { mac: who, client: `hw:${n}`, pool: 'staff', address, interface: 'eth0', ...told }
+		return { stream: `subscriber-default.${who}`, type: 'LeaseGranted', v: 1, at, data }
+	})
+	journal.append(events)
+	const state = recoverState(journal, journal, () => undefined)
+	return bridged(configuration(), { journal, state })
+}
+
+/** Answers reports until none is open; gives how many there were. */
+async function answerReports(relay: Bridged, outcome: 'refused' | undefined): Promise<number> {
+	let answered = 0
+	for (; relay.src.open.length > 0; answered++) {
+		const report = relay.src.next('address')
+		await report.answer(outcome ?? { sessionId: report.body.macAddress })
+		relay.turn()
+	}
+	return answered
+}
+
+test('refused reports hold up no others, cost a turn nothing, and are told again a few at a time', async () => {
+	const relay = await withUnreported(1000)
+	relay.pass(50)
+	assert.is(relay.src.open.length, 64, 'under way at once')
+	const { unreported } = relay.state.routers.get('default')!.src
+	// A walk through all of them would be the same work in every turn.
+	const walk = () => assert.unreachable('they are walked through')
+	Object.assign(unreported, { [Symbol.iterator]: walk, values: walk, keys: walk, entries: walk })
+	assert.is(await answerReports(relay, 'refused'), 1000)
+	relay.pass(1000)
+	assert.equal(
+		relay.warnings
+			.filter(line => line.includes('does not take'))
+			.map(line => /\((\d+)/.exec(line)![1]),
+		['1000'],
+	)
+	login(relay)
+	await joined(relay)
+	assert.is(await answerReports(relay, undefined), 1, 'whoever is new is told of at once')
+	for (let second = 0; second < 500; second++) relay.pass(1000)
+	assert.is(relay.src.open.length, 0)
+
+	// The rest is over: a hundred a second, in the order in which they were refused.
+	relay.pass(100_000)
+	const times: number[] = []
+	for (let second = 0; second < 12; second++) {
+		times.push(await answerReports(relay, second < 6 ? 'refused' : undefined))
+		relay.pass(1000)
+	}
+	assert.ok(
+		times.every(count => count <= 100 + 64),
+		times.join(),
+	)
+	assert.is(
+		times.reduce((a, b) => a + b, 0),
+		1000,
+		times.join(),
+	)
+	const opened = ofType(relay, 'SrcSessionOpened').length
+	relay.src.change({ state: 'connected', server: '10.10.2.3:4222', role: 'secondary' })
+	relay.pass(1000)
+	for (let second = 0; second < 12; second++) {
+		const count = await answerReports(relay, undefined)
+		assert.ok(count <= 100 + 64, `${count} at once`)
+		relay.pass(1000)
+	}
+	assert.is(unreported.size, 0)
+	assert.ok(ofType(relay, 'SrcSessionOpened').length > opened)
+})
+
+test('a report that was refused is forgotten when its login has ended', async () => {
+	const relay = await bridged()
+	login(relay)
+	await joined(relay)
+	await relay.src.next('address').answer('refused')
+	ask(relay, { type: 'release', ciaddr: '10.2.0.1' })
+	relay.pass(50)
+	await relay.src.next('delete').answer({ sessionId: 'x', sessionSeconds: 0 })
+	relay.pass(700_000)
+	assert.equal(
+		[relay.src.open.length, queueSize(relay.engine.src.get('default')!.telling.refused)],
+		[0, 0],
+	)
 })
 
 test('after a crash the journal knows the open sessions and what is owed', async () => {
@@ -646,6 +745,8 @@ test('servers come and go: each change is on record once', async () => {
 		],
 	)
 	assert.equal([relay.src.opened, relay.src.closed], [1, 1])
+	const told = 'No SRC server is asked any more: pools are chosen here.'
+	assert.equal(relay.warnings, [told, told])
 })
 
 test('a change of the servers closes the old client; its open question is decided here', async () => {

@@ -2,6 +2,7 @@
 import fc from 'fast-check'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
+import { whyNotErasable } from '../domain/erasure-state.ts'
 import type { EventData, NewEvent } from '../domain/event.ts'
 import {
 	addressDeletion,
@@ -161,6 +162,43 @@ test('given an end, then it is owed with its cause until it is answered', () => 
 		evolve(state, sessionClosed('default', debt, how, begin + 9))
 		assert.is(src.debts.size, 0)
 	}
+})
+
+test('a lease that outlives the session ends with its own cause, not with that of the session', () => {
+	const expired = event('LeaseExpired', {
+		...{ mac, client, pool: 'staff', address: '10.2.0.1', heldUntil: 0 },
+	})
+	for (const [end, cause] of [
+		[expired, 'Lost-Carrier'],
+		[released('client'), 'User-Request'],
+		[released('moved'), 'User-Request'],
+		[released('server'), 'Lost-Carrier'],
+		[released('operator'), 'Admin-Reset'],
+	] as const) {
+		const session = [accepted(), stopped(4), terminated('accounting-stop')]
+		const { src } = given(granted(), ...session, end)
+		assert.is([...src.debts.values()][0]!.cause, cause)
+		// Another session in the meantime, and its end takes the address along.
+		const later = [accepted(), terminated('disconnect'), released('session')]
+		const second = given(granted(), ...session, ...later).src
+		assert.is([...second.debts.values()][0]!.cause, 'Admin-Reset')
+	}
+})
+
+test('of a subscriber without a session nothing stays when the address is gone and SRC knows', () => {
+	const question = [requested(), decided({ user: 'alice@example.org' })]
+	assert.is(given(...question).src.subscribers.size, 0, 'an offer that is never taken')
+	const refused = event('LeaseRefused', { mac, client, reason: 'src-refused', request: 1 })
+	assert.is(given(requested(), refused).src.subscribers.size, 0)
+	const ended = [accepted(), requested(), terminated('operator'), decided({ pool: 'staff' })]
+	assert.is(given(...ended).src.subscribers.size, 0, 'a decision that comes too late')
+	const { src, state } = given(...question, granted(), released('client'))
+	assert.equal([src.subscribers.size, src.debts.size], [0, 1])
+	const why = () => whyNotErasable(state, mac, begin + 10_000)
+	assert.match(why() ?? '', 'SRC has not answered yet')
+	const how = { answer: { sessionId: 'SAE-1', sessionSeconds: 5 }, server: 'local' }
+	evolve(state, sessionClosed('default', [...src.debts.values()][0]!, how, begin + 9))
+	assert.is(why(), undefined)
 })
 
 test('the wrong address, and an end of somebody else, end nothing', () => {

@@ -11,7 +11,11 @@ import { openReader } from '../adapters/journal/reader.ts'
 import { newestCheckpoint, openSealToRead, sealedSize } from '../adapters/journal/seal-store.ts'
 import { openSealer } from '../adapters/journal/sealer.ts'
 import { openSealing } from '../adapters/journal/sealing.ts'
+import { sha256 } from '../adapters/journal/sha256.ts'
 import { type NewEvent, relayStream, subscriberStream } from '../domain/event.ts'
+import { keyId, type VerifierKey } from '../domain/seal/note.ts'
+import { sealKeyText } from '../src/seal-key.ts'
+import { keyOf, verifyFolder } from '../src/verify.ts'
 import { record, seal, tamper, temporaryFolder, verified } from './sealed-folder.ts'
 
 const base = temporaryFolder()
@@ -100,9 +104,31 @@ test('a whole folder, live or copied, is right, and says what is not sealed', as
 	assert.equal(faults, [])
 	assert.match(lines.join('\n'), /2600 events from position 1 on/)
 	assert.match(lines.join('\n'), /2500 events sealed.*3 checkpoints.*of 2500 events/)
-	assert.match(lines.join('\n'), /last 100 events are not under a signed checkpoint/)
+	assert.match(lines.join('\n'), /Not under a signed checkpoint yet: the last 100 events\./)
 	assert.match(lines.join('\n'), /state, relay-statistics\./)
 	assert.equal((await verified(copyOf(whole))).faults, [])
+})
+
+test('a key that did not sign here is named, and not taken for a changed journal', async () => {
+	const other = join(base, 'of-another')
+	record(other, history(20))
+	seal(other, 20)
+	const foreign = keyOf(sealKeyText(other))
+	const own = keyOf(sealKeyText(whole))
+	const check = async (key: VerifierKey) =>
+		verifyFolder({ folder: whole, key, kept: undefined, progress: () => {} })
+	const { faults, lines } = await check(foreign)
+	assert.is(faults.length, 1)
+	assert.is(lines.length, 1)
+	const shown = ({ name, id }: VerifierKey) => `${name}+${Buffer.from(id).toString('hex')}`
+	assert.ok(lines[0]!.includes(`signed by the key ${shown(own)}, and --key is ${shown(foreign)}`))
+	assert.match(lines[0]!, /^Not verified: .* That key is of another journal: give the one/)
+	assert.not.match(lines[0]!, /not what was recorded/)
+	// The same name and another key: exchanged, or another one was made.
+	const id = keyId(sha256, own.name, foreign.key)
+	const exchanged = await check({ name: own.name, id, key: foreign.key })
+	assert.match(exchanged.lines[0]!, /somebody has put another in its place and signed anew/)
+	assert.equal((await check(own)).faults, [])
 })
 
 test("the key is its owner's alone, and another key is not taken for it", () => {

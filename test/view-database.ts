@@ -5,6 +5,7 @@ import { openMemoryJournal } from '../adapters/journal/memory.ts'
 import type { NewEvent, RecordedEvent } from '../domain/event.ts'
 import type { Cell } from '../domain/view.ts'
 import { lives } from '../infra/bench/lives.ts'
+import { statisticsNewest } from '../projections/views/network-tables.ts'
 import { viewSchema } from '../projections/views/schema.ts'
 import { openViewFollower } from '../src/view-follower.ts'
 
@@ -37,11 +38,12 @@ export function followed(reader: ReaderWithId, file: string, eventsPerCommit = 1
 	return warnings
 }
 
-/** Every row of every table, in order of the keys. */
+/** Every row of every table, in order of the keys; but for what was saved when a process happened to end. */
 export function allRows(file: string): Record<string, unknown[]> {
 	const db = new DatabaseSync(file, { readOnly: true })
 	try {
-		const tables = viewSchema.tables.map(({ name, key }) => [
+		const kept = viewSchema.tables.filter(table => table !== statisticsNewest)
+		const tables = kept.map(({ name, key }) => [
 			name,
 			db.prepare(`SELECT * FROM ${name} ORDER BY ${key.join(', ')}`).all(),
 		])

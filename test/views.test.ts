@@ -13,8 +13,8 @@ import { openViewReader } from '../adapters/views/reader.ts'
 import { openViewStore } from '../adapters/views/store.ts'
 import type { NewEvent } from '../domain/event.ts'
 import type { Cell, Row } from '../domain/view.ts'
+import { allStatistics } from '../projections/all-statistics.ts'
 import { questionKinds, spansOf } from '../projections/history/question.ts'
-import { relayStatistics } from '../projections/statistics.ts'
 import { viewSchema } from '../projections/views/schema.ts'
 import { openViewFollower } from '../src/view-follower.ts'
 import { buildViews } from '../src/views-command.ts'
@@ -180,16 +180,63 @@ test('the statistics are saved at fixed positions, whatever happened in between'
 		position = follower.position()
 		follower.close()
 	}
-	let state = relayStatistics.initial()
+	let state = allStatistics.initial()
 	const expected: object[] = []
 	for (const event of journal.read(1, events.length)) {
-		state = relayStatistics.fold(state, event)
+		state = allStatistics.fold(state, event)
 		if (event.position % 1000 === 0) {
 			expected.push({ id: event.position, at: event.at, state: JSON.stringify(state) })
 		}
 	}
 	assert.is(expected.length, 3)
 	assert.equal(ask(file, 'SELECT id, at, state FROM statistics_snapshot ORDER BY id'), expected)
+})
+
+/** A follower of the whole journal, and how many events it has read. */
+function counting(file: string, more: { readonly eventsPerSaving?: number } = {}) {
+	let read = 0
+	const reader = {
+		...journal,
+		read(from: number, limit: number) {
+			const found = journal.read(from, limit)
+			read += found.length
+			return found
+		},
+	}
+	const settings = { reader, file, onWarning: assert.unreachable, eventsPerCommit: 300 }
+	return { follower: openViewFollower({ ...settings, ...more }), read: () => read }
+}
+
+test('a start after an orderly end folds nothing again, and goes on as if there had been none', () => {
+	const file = newFile()
+	const { follower } = counting(file)
+	for (let steps = 0; steps < 5; steps++) follower.step()
+	follower.close()
+	const next = counting(file)
+	assert.is(next.read(), 0)
+	while (next.follower.step() > 0);
+	next.follower.close()
+	const [{ id, state } = { id: 0, state: '' }] = ask(
+		file,
+		'SELECT id, state FROM statistics_newest',
+	)
+	assert.is(id, events.length)
+	let whole = allStatistics.initial()
+	for (const event of journal.read(1, events.length)) whole = allStatistics.fold(whole, event)
+	assert.equal(JSON.parse(String(state)), JSON.parse(JSON.stringify(whole)))
+})
+
+test('a start after a crash folds the events since the last saving, no more', () => {
+	const file = newFile()
+	const killed = counting(file, { eventsPerSaving: 1000 })
+	for (let steps = 0; steps < 8; steps++) killed.follower.step()
+	assert.is(killed.follower.position(), 2400)
+	const next = counting(file, { eventsPerSaving: 1000 })
+	// Saved by the commits at 1200 and 2400.
+	assert.is(next.read(), 0)
+	killed.follower.step()
+	killed.follower.step()
+	assert.is(counting(file).read(), 600)
 })
 
 test('a gap in the journal is told, and nothing is written', () => {
@@ -532,6 +579,20 @@ test('a session whose Start alone is known, and accounting that belongs to none'
 			{ id: 2, session: 2, stopped: 0, open: 0, input_octets: 0 },
 		],
 	)
+})
+
+test('a Start that comes after its Stop begins neither a session nor accounting', () => {
+	const file = viewsOf(
+		story(
+			['AccountingStarted', { session: 'a' }],
+			['AccountingStopped', { session: 'a', sessionSeconds: 9 }],
+			['SubscriberTerminated', { cause: 'accounting-stop' }],
+			['AccountingStarted', { session: 'a', delaySeconds: 30, late: true }],
+		),
+	)
+	const ended = 'SELECT id, ended_at IS NOT NULL AS ended FROM'
+	assert.equal(ask(file, `${ended} session`), [{ id: 1, ended: 1 }])
+	assert.equal(ask(file, `${ended} accounting`), [{ id: 1, ended: 1 }])
 })
 
 test('the SRC domain beside that of the WAPs', () => {

@@ -53,24 +53,29 @@ function descriptionOf(name: string): string | undefined {
 /** Throws an Error that says why the FFI cannot be had. */
 export async function openDhcpSystem(): Promise<DhcpSystem> {
 	const { default: koffi } = await import('koffi')
+	/** By index and name: what stays for as long as the interface does is not read again. */
+	let descriptions: ReadonlyMap<string, string> = new Map()
 	const indexOf = koffi.load(null).func('if_nametoindex', 'uint', ['str'])
 	return {
 		...openPinger(koffi),
 		watch: (deliver, delivered) => openWatch(koffi, deliver, delivered),
 		interfaces() {
 			const found: DhcpInterface[] = []
+			const kept = new Map<string, string>()
 			for (const [name, addresses] of Object.entries(networkInterfaces())) {
 				const index = Number(indexOf(name))
 				const own = (addresses ?? []).filter(({ family }) => family === 'IPv4')
 				if (index === 0 || own.length === 0) continue
 				const alias = fileOf(name, 'ifalias')
-				const description = descriptionOf(name)
+				const description = descriptions.get(`${index} ${name}`) ?? descriptionOf(name)
+				if (description !== undefined) kept.set(`${index} ${name}`, description)
 				found.push({
 					...{ index, name, addresses: own.map(({ address }) => parseIpv4(address) ?? 0) },
 					...(alias === '' ? {} : { alias }),
 					...(description === undefined ? {} : { description }),
 				})
 			}
+			descriptions = kept
 			return found
 		},
 	}

@@ -67,8 +67,9 @@ export type Mirror = {
 	readonly ended: Promise<void>
 }
 
-/** One append has at most so many events. */
+/** One append has at most so many events, and characters in their data: far less than is taken at once. */
 const runEventsMax = 64
+const runCharactersMax = 128 * 1024
 const chunkEvents = 512
 const closingMs = 2_000
 /** Streams that are warned of by name. */
@@ -79,7 +80,7 @@ export function openMirror(parts: MirrorParts): Mirror {
 	const limits = { ...mirrorLimits, ...parts.limits }
 	let state: MirrorState = {
 		...{ store: 'EventStoreDB', target: target.name, state: 'connecting', reason: '' },
-		...{ position: 0, events: 0, reconnects: 0 },
+		...{ position: 0, events: 0, retries: 0 },
 	}
 	let closeBy: number | undefined
 	let stopped: MirrorStop | undefined
@@ -121,7 +122,7 @@ export function openMirror(parts: MirrorParts): Mirror {
 			// Not all relays of a fleet at the same moment.
 			await pause(pauseMs * (0.75 + Math.random() / 2))
 			pauseMs = Math.min(2 * pauseMs, limits.longestPauseMs)
-			update({ reconnects: state.reconnects + 1 })
+			update({ retries: state.retries + 1 })
 		}
 		if (stopped !== undefined) update({ state: 'stopped', reason: stopped.message })
 	}
@@ -227,11 +228,19 @@ function warnings(warn: (sentence: string) => void): (stream: string) => void {
 function runsOf(events: readonly PlacedEvent[]): (readonly PlacedEvent[])[] {
 	const runs: PlacedEvent[][] = []
 	let stream = ''
+	let characters = 0
 	for (const event of events) {
 		const run = runs.at(-1)
 		const of = copyStreamOf(event)
-		if (run !== undefined && stream === of && run.length < runEventsMax) run.push(event)
-		else runs.push([event])
+		const own = JSON.stringify(event.data).length
+		const fits = characters + own <= runCharactersMax && (run?.length ?? 0) < runEventsMax
+		if (run !== undefined && stream === of && fits) {
+			run.push(event)
+			characters += own
+		} else {
+			runs.push([event])
+			characters = own
+		}
 		stream = of
 	}
 	return runs

@@ -87,7 +87,8 @@ export function openTarget(url: string, deadlineMs: number): Target {
 	async function append(stream: string, after: bigint, events: readonly Proposal[]) {
 		const expectedRevision: AppendExpectedRevision = after < 0n ? NO_STREAM : after
 		const options = { expectedRevision, deadline: serverDeadlineMs, ...leader }
-		await inTime(client.appendToStream(stream, events as Proposal[], options))
+		const appended = client.appendToStream(stream, events as Proposal[], options)
+		await inTime(appended.catch(error => Promise.reject(tooLarge(error, name, events) ?? error)))
 	}
 
 	async function newest(stream: string, limit: number) {
@@ -207,6 +208,21 @@ export function targetName(url: string): string {
 
 function late(name: string): TargetFailure {
 	return new TargetFailure('away', `EventStoreDB at ${name} does not answer in time.`)
+}
+
+/** EventStoreDB takes 1 MiB in one append unless told otherwise (`MaxAppendSize`). */
+function tooLarge(error: unknown, name: string, events: readonly Proposal[]) {
+	if (typeOf(error) !== 'maximum-append-size-exceeded') return undefined
+	const { maxAppendSize } = error as { maxAppendSize?: number }
+	const [{ type, data, metadata }] = events as readonly [Proposal]
+	const octets = Buffer.byteLength(JSON.stringify(data) + JSON.stringify(metadata))
+	// A server may refuse everything that is under way with it: then it need not be this one.
+	const isThis = events.length === 1 && octets + type.length * 2 > (maxAppendSize ?? 0)
+	const what = isThis ? `The next event is a ${type} of ${octets} octets` : 'An event is too large'
+	return new TargetFailure(
+		'away',
+		`${what}: EventStoreDB at ${name} takes ${maxAppendSize} at once. Raise its setting MaxAppendSize, and the mirror goes on.`,
+	)
 }
 
 function typeOf(error: unknown): string {

@@ -52,6 +52,8 @@ export function readToken(file: string): { token: string } | { refused: string }
 export type Guard = {
 	/** What is wrong with who asks; undefined: nothing. */
 	refusal(headers: Headers, open: boolean): Problem | undefined
+	/** Whether who asks may be told what is behind a token; nothing is counted. */
+	isTrusted(headers: Headers): boolean
 	/** Requests that were refused, by kind. */
 	readonly counts: Record<'unauthorized' | 'misdirected-host' | 'foreign-origin', number>
 }
@@ -66,7 +68,9 @@ type Headers = {
 export function newGuard(token: string | undefined): Guard {
 	const expected = token === undefined ? undefined : digest(token)
 	const counts = { unauthorized: 0, 'misdirected-host': 0, 'foreign-origin': 0 }
-	return { refusal, counts }
+	const isTrusted = (headers: Headers) =>
+		expected === undefined || missingToken(headers, expected) === undefined
+	return { refusal, isTrusted, counts }
 
 	function refusal(headers: Headers, open: boolean): Problem | undefined {
 		const problem =

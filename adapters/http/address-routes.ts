@@ -25,6 +25,7 @@ import {
 	atParameter,
 	fromParameter,
 	macParameter,
+	refuseState,
 	toParameter,
 } from './subscriber-routes.ts'
 import { choice, text, time } from './value.ts'
@@ -136,12 +137,14 @@ export const addressRoutes = [
 			at: atParameter,
 		},
 		query(sources, values, page) {
+			const { at, state } = values
+			if (at !== undefined && state !== 'all' && state !== 'bound') refuseState('bound')
 			const stands = {
 				all: [],
 				offered: [{ sql: 'ended_at IS NULL AND granted_at IS NULL', values: [] }],
 				bound: [{ sql: 'ended_at IS NULL AND granted_at IS NOT NULL', values: [] }],
 				ended: [{ sql: 'ended_at IS NOT NULL', values: [] }],
-			}[values.state]
+			}[at === undefined ? state : 'all']
 			return search(sources, page, {
 				from: 'lease',
 				id: 'id',

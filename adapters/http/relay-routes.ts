@@ -4,7 +4,6 @@ import { type Service, services } from '../../domain/configuration.ts'
 import { timesOf } from './event-routes.ts'
 import type { RelayStatus } from './live.ts'
 import { statisticsSubjects } from './live.ts'
-import { refuse } from './problem.ts'
 import {
 	countColumn,
 	countOrNull,
@@ -46,6 +45,18 @@ export const relayRoutes = [
 			release: textColumn('Release of radledger'),
 			hostname: textColumn('As configured'),
 			follows: textOrNull('The history that this is a copy of; null: it is the relay itself'),
+			fleet: {
+				schema: {
+					type: 'array',
+					items: {
+						type: 'object',
+						required: ['name', 'port'],
+						properties: { name: { type: 'string' }, port: { type: 'integer' } },
+						additionalProperties: false,
+					},
+				},
+				description: 'Other relays whose histories are served beside this one, at their own ports',
+			},
 			startedAt: timeColumn('When this process began'),
 			journal: textColumn('What names the journal for ever'),
 			position: countColumn('Position of the newest event that is on disk'),
@@ -60,7 +71,8 @@ export const relayRoutes = [
 			const virtualRouters = status.virtualRouters.map(({ name }) => name)
 			const sessions = status.virtualRouters.reduce((sum, router) => sum + router.sessions, 0)
 			const follows = status.follows?.name ?? null
-			return { kind: 'item', row: { ...status, follows, virtualRouters, sessions } }
+			const fleet = status.follows?.fleet ?? []
+			return { kind: 'item', row: { ...status, follows, fleet, virtualRouters, sessions } }
 		},
 	}),
 	relayRoute({
@@ -151,7 +163,7 @@ export const relayRoutes = [
 		tag: 'Statistics',
 		summary: 'Counters, in total and since the baseline',
 		description:
-			'With `at` as they stood at that instant, which there is for `of=relay` only. One row a counter, named as the shell’s `show radius relay statistics`, `show radius statistics`, `show ip dhcp-local statistics` and `show radius dynamic-request statistics` name them.',
+			'With `at` as they stood at that instant. One row a counter, named as the shell’s `show radius relay statistics`, `show radius statistics`, `show ip dhcp-local statistics` and `show radius dynamic-request statistics` name them.',
 		gives: 'page',
 		row: 'Statistic',
 		columns: {
@@ -178,17 +190,10 @@ export const relayRoutes = [
 			return { kind: 'page', rows }
 		},
 		query(sources, { of, vr, service, peer, at }) {
-			if (of !== 'relay') {
-				return refuse(
-					'not-available',
-					`Statistics of an instant are kept of the relay only: leave at out, or ask for of=relay.`,
-					'at',
-				)
-			}
 			const position = at === undefined ? sources.last() : lastUpTo(timesOf(sources), at)
 			return {
 				kind: 'page',
-				rows: sources.statisticsAt(position, { virtualRouter: vr, service, peer }),
+				rows: sources.statisticsAt(position, of, { virtualRouter: vr, service, peer }),
 			}
 		},
 	}),

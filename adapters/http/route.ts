@@ -5,7 +5,13 @@
 import type { JournalReader } from '../../domain/journal.ts'
 import type { Key } from './cursor.ts'
 import type { Cell, Row } from './format.ts'
-import type { IntegrityStatus, Live, Statistic, StatisticsSelection } from './live.ts'
+import type {
+	IntegrityStatus,
+	Live,
+	Statistic,
+	StatisticsSelection,
+	StatisticsSubject,
+} from './live.ts'
 import type { JsonSchema, Value } from './value.ts'
 
 export type Parameter<A> = {
@@ -116,8 +122,12 @@ export type Sources = {
 	checkTime(): void
 	/** How far the journal is sealed; undefined where nothing is. */
 	integrity(): IntegrityStatus | undefined
-	/** The relay's statistics as the event at that position left them. */
-	statisticsAt(position: number, selection: StatisticsSelection): readonly Statistic[]
+	/** Statistics as the event at that position left them. */
+	statisticsAt(
+		position: number,
+		of: StatisticsSubject,
+		selection: StatisticsSelection,
+	): readonly Statistic[]
 }
 
 type Common = {

@@ -253,6 +253,9 @@ function problemOf(error: unknown, settings: HttpSettings): Problem {
 	return { kind: kinds[statusCode] ?? 'invalid-request', detail: `${message}.`.replace('..', '.') }
 }
 
+/** Reasons name servers and files: they are not for whoever comes by. */
+const askWithToken = 'Ask with the token to be told why.'
+
 const jsonOnly = 'Send a JSON object, and with it the header "Content-Type: application/json".'
 
 function notFound(
@@ -286,9 +289,10 @@ function addOtherRoutes(
 		reply.header('cache-control', 'no-cache').type('application/json').send(text),
 	)
 	app.get('/healthz', async (_request, reply) => reply.type('text/plain').send('ok\n'))
-	app.get('/readyz', async (_request, reply) => {
-		const readiness = await settings.readiness()
-		return reply.code(readiness.ready ? 200 : 503).send(readiness)
+	app.get('/readyz', async (request, reply) => {
+		const { ready, reasons } = await settings.readiness()
+		const told = ready || settings.guard.isTrusted(request.headers) ? reasons : [askWithToken]
+		return reply.code(ready ? 200 : 503).send({ ready, reasons: told })
 	})
 	app.get('/metrics', async (_request, reply) =>
 		reply

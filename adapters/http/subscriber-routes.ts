@@ -1,5 +1,6 @@
 /** Subscribers: their sessions, attempts, accounting, and each one's whole history. */
 
+import { refuse } from './problem.ts'
 import { vr } from './relay-routes.ts'
 import {
 	type Columns,
@@ -189,6 +190,37 @@ export function accountingExpressions(at: number | undefined): Expressions {
 	return { stopped: '0', ...Object.fromEntries(unknown.map(name => [name, 'NULL'])) }
 }
 
+/** Sessions that held the address, by a lease of that instant or of any, or as accounted. */
+function holding(address: string | undefined, at: number | undefined): Condition[] {
+	if (address === undefined) return []
+	const held = [...where('address = ?', address), ...lasting('granted_at', 'ended_at', at)]
+	// What is accounted for has no time of its own: where there are leases, they say when.
+	const unleased = at === undefined ? '' : ' AND address IS NULL'
+	const tests = ['granted_at IS NOT NULL', ...held.map(({ sql }) => sql)].join(' AND ')
+	return [
+		{
+			sql: `(framed_address = ?${unleased} OR id IN (SELECT session FROM lease WHERE ${tests}))`,
+			values: [address, ...held.flatMap(({ values }) => values)],
+		},
+	]
+}
+
+/** At an instant a session lasts if it did then, whatever became of it. */
+function standing(state: 'live' | 'ended' | 'all', at: number | undefined): Condition[] {
+	if (at !== undefined && state === 'ended') refuseState('live')
+	if (at !== undefined || state === 'all') return []
+	return [{ sql: `ended_at IS ${state === 'live' ? '' : 'NOT '}NULL`, values: [] }]
+}
+
+/** Refuses a state that nothing has of what is given for an instant. */
+export function refuseState(only: string): never {
+	return refuse(
+		'invalid-parameter',
+		`With at only what was ${only} then is given: leave state out, or ask with from and to.`,
+		'state',
+	)
+}
+
 /** Sessions that were at the access point, at that instant or ever. */
 function visited(wap: string | undefined, at: number | undefined): Condition[] {
 	if (wap === undefined) return []
@@ -235,13 +267,9 @@ export const subscriberRoutes = [
 					...where('mac = ?', values.mac),
 					...where('user COLLATE NOCASE = ?', values.user),
 					...where('virtual_router = ?', values.vr),
-					...where(
-						'(framed_address = ? OR id IN (SELECT session FROM lease WHERE address = ? AND granted_at IS NOT NULL))',
-						address,
-					),
+					...holding(address, at),
 					...visited(wap, at),
-					...(state === 'live' ? [{ sql: 'ended_at IS NULL', values: [] }] : []),
-					...(state === 'ended' ? [{ sql: 'ended_at IS NOT NULL', values: [] }] : []),
+					...standing(state, at),
 					...overlapping('began_at', 'ended_at', values.from, values.to),
 					...lasting('began_at', 'ended_at', at),
 				],

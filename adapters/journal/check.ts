@@ -1,6 +1,7 @@
 /** Checks of a journal's own rules: positions without gaps, batches that hold what they say. */
 import type { DatabaseSync } from 'node:sqlite'
 import { isLeft } from 'fp-ts/lib/Either.js'
+import { counted } from '../../domain/count-text.ts'
 import type { RecordedEvent } from '../../domain/event.ts'
 import { catalogue } from '../../domain/event.ts'
 import { decodeEvents } from '../../domain/event-text.ts'
@@ -29,7 +30,7 @@ export function checkTail(db: DatabaseSync, folder: string): number {
 
 function gap(folder: string, first: number, count: number, next: number): JournalFailure {
 	return new JournalFailure(
-		`The journal in ${folder} is damaged: the ${count} events from position ${first} on are ` +
+		`The journal in ${folder} is damaged: ${counted(count, 'event')} from position ${first} on, ` +
 			`followed by position ${next}. Restore the folder from a copy.`,
 	)
 }
@@ -83,7 +84,7 @@ function batchFaults({ first, count, streams, events: text }: Batch): string[] {
 		const hashes = hashesOf(streams)
 		if (events.length !== count || hashes.length !== count) {
 			return [
-				`The batch at position ${first} should have ${count} events and has ${events.length}.`,
+				`The batch at position ${first} should have ${counted(count, 'event')} and has ${events.length}.`,
 			]
 		}
 		for (const [index, event] of events.entries()) {

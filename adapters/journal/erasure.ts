@@ -304,7 +304,7 @@ export function finishErasure(folder: string, journalId: string, plan: Plan): vo
 
 /** Snapshots of the state and read models are made anew out of the journal as it is now. */
 function deleteFoldedFiles(folder: string): void {
-	for (const name of ['snapshots/state.json', 'snapshots/state.json.new']) {
+	for (const name of ['snapshots/state.json', 'snapshots/state.json.new', 'retention.tmp']) {
 		rmSync(join(folder, name), { force: true })
 	}
 	for (const suffix of ['', '-wal', '-shm']) {

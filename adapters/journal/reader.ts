@@ -58,12 +58,16 @@ export function openDurably(folder: string, sync: (folder: string) => void = syn
 		sync(folder)
 		return reader
 	} catch (error) {
+		// Where nothing can be written, as on a read-only medium, everything is there already.
+		if (needsNoSync.includes((error as NodeJS.ErrnoException).code ?? '')) return reader
 		reader.close()
 		throw new JournalFailure(`The journal in ${folder} cannot be synced: ${reason(error)}.`, {
 			cause: error,
 		})
 	}
 }
+
+const needsNoSync = ['EROFS', 'EINVAL', 'ENOTSUP']
 
 /** The database itself is synced by whoever takes something out of its log. */
 function syncLog(folder: string): void {

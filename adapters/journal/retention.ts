@@ -1,10 +1,12 @@
 /** Finds what `retention` lets go of, in the whole journal, and puts the plan of it on disk. */
 import type { DatabaseSync } from 'node:sqlite'
+import type { RetentionClass } from '../../domain/configuration.ts'
 import { eraseFrom, noNames } from '../../domain/erasure.ts'
 import { virtualRouterOf } from '../../domain/event.ts'
-import { aged, type Bounds, type RetentionClass, retentionClassOf } from '../../domain/retention.ts'
+import { aged, type Bounds, retentionClassOf } from '../../domain/retention.ts'
 import type { StoredEvent } from '../../domain/upcast.ts'
 import { type Change, lineOf, linesOf, type Plan, savePlan } from './erasure.ts'
+import { openRetentionTally, type RetentionTally } from './retention-tally.ts'
 import { lastPosition, openToRead } from './schema.ts'
 import { openSealToWrite } from './seal-store.ts'
 
@@ -36,9 +38,10 @@ export type RetentionPlan = {
 export function planRetention(retention: Retention): RetentionPlan | undefined {
 	const { db: journal, id } = openToRead(retention.folder)
 	const seal = openSealToWrite(retention.folder, id)
+	const tally = openRetentionTally(retention.folder)
 	try {
 		const upTo = lastPosition(journal)()
-		const quiet = quietSubscribers(journal, upTo, retention)
+		const quiet = quietSubscribers(journal, upTo, retention, tally)
 		const changes: Change[] = []
 		let more = quiet.more
 		for (const change of changesIn(journal, upTo, retention, quiet)) {
@@ -51,6 +54,7 @@ export function planRetention(retention: Retention): RetentionPlan | undefined {
 		const plan = savePlan(seal, { name: retention.name, what, upTo }, changes)
 		return { plan, renamed: [...quiet.pseudonyms], more }
 	} finally {
+		tally.close()
 		seal.close()
 		journal.close()
 	}
@@ -92,7 +96,7 @@ type Quiet = {
 	/** There are more than one run may change. */
 	readonly more: boolean
 	/** SRC's ids of its sessions, of all subscribers. */
-	readonly srcSessions: Set<string>
+	readonly srcSessions: { has(id: string): boolean }
 }
 
 /**
@@ -103,24 +107,22 @@ function quietSubscribers(
 	journal: DatabaseSync,
 	upTo: number,
 	{ bounds, isLive, pseudonym }: Retention,
+	tally: RetentionTally,
 ): Quiet {
-	/** Number of events; 0: of one with a newer event. */
-	const seen = new Map<string, number>()
-	const srcSessions = new Set<string>()
+	const { srcSessions } = tally
 	for (const { stored } of eventsUpTo(journal, upTo)) {
 		if (stored.type === 'SrcSessionOpened') {
-			srcSessions.add(String((stored.data as { session?: unknown }).session))
+			tally.sawSrcSession(String((stored.data as { session?: unknown }).session))
 		}
 		const mac = subscriberOf(stored)
 		if (mac === undefined) continue
 		const bound = bounds.get(virtualRouterOf(stored.stream))?.longest ?? Number.NEGATIVE_INFINITY
-		const before = seen.get(mac)
-		seen.set(mac, before === 0 || stored.at >= bound ? 0 : (before ?? 0) + 1)
+		tally.saw(mac, stored.at >= bound)
 	}
 	const pseudonyms = new Map<string, string>()
 	let events = 0
-	for (const [mac, count] of seen) {
-		if (count === 0 || isLive(mac)) continue
+	for (const [mac, count] of tally.quiet()) {
+		if (isLive(mac)) continue
 		if (events >= changesMax) return { pseudonyms, more: true, srcSessions }
 		pseudonyms.set(mac, pseudonym(mac))
 		events += count

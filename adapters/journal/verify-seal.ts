@@ -2,8 +2,10 @@
  * Checks the journal's octets against the seal: every leaf, tile and checkpoint from the first event
  * on. A generator, so that whoever drives it shows how far it is and ends it when told.
  */
+
 import { hash } from 'node:crypto'
 import type { DatabaseSync } from 'node:sqlite'
+import { counted } from '../../domain/count-text.ts'
 import { originOf, parseCheckpoint } from '../../domain/seal/checkpoint.ts'
 import { type Frontier, growBy, newFrontier, rootOf } from '../../domain/seal/merkle.ts'
 import { openNote, type VerifierKey } from '../../domain/seal/note.ts'
@@ -321,7 +323,7 @@ function checkpointChecks(
 	/** When all leaves are there. */
 	function rest(sealed: number): Fault | undefined {
 		if (next !== undefined) {
-			const sentence = `there is a checkpoint of ${next.size} events, and only ${sealed} are sealed`
+			const sentence = `there is a checkpoint of ${counted(next.size, 'event')}, and only ${sealed} sealed`
 			return { position: sealed + 1, sentence }
 		}
 		if (opened === undefined) return undefined
@@ -329,7 +331,7 @@ function checkpointChecks(
 			return { position: 1, sentence: `the checkpoint that you gave is wrong: ${opened.fault}` }
 		}
 		if (opened.size <= sealed) return undefined
-		const sentence = `the checkpoint that you gave is of ${opened.size} events, and only ${sealed} are sealed`
+		const sentence = `the checkpoint that you gave is of ${counted(opened.size, 'event')}, and only ${sealed} sealed`
 		return { position: sealed + 1, sentence }
 	}
 }

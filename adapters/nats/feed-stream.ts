@@ -1,11 +1,20 @@
 /** The JetStream streams of the event feed: their names, their making, and what their last message tells. */
 import { setTimeout as sleep } from 'node:timers/promises'
-import { type JetStreamManager, RetentionPolicy, StorageType, type StreamInfo } from 'nats'
+import {
+	type JetStreamManager,
+	type Msg,
+	RetentionPolicy,
+	StorageType,
+	type StreamInfo,
+} from 'nats'
 import { subjectToken } from '../../domain/sae/protocol.ts'
+import type { PlacedEvent } from '../../domain/upcast.ts'
 
 /** Error codes of JetStream. */
 const streamNotFound = 10059
 const messageNotFound = 10037
+/** The stream's last message is another one. */
+const wrongLastSequence = 10071
 
 /** Nothing in a stream's name may be `.`, `*`, `>`, a blank or a separator of paths. */
 export function streamName(router: string): string {
@@ -81,4 +90,27 @@ export async function lastMessage(
 function errorCode(error: unknown): number | undefined {
 	const { api_error: api } = error as { api_error?: { err_code?: number } }
 	return api?.err_code
+}
+
+/** More than the headers of a message ever have; the server counts them, too. */
+const headerOctets = 512
+
+/** An event as a message of at most so many octets. Throws a sentence where it is larger. */
+export function payloadOf(event: PlacedEvent, octetsMax = Number.POSITIVE_INFINITY): Uint8Array {
+	const payload = new TextEncoder().encode(JSON.stringify(event))
+	if (payload.length + headerOctets <= octetsMax) return payload
+	throw new Error(
+		`event ${event.position} is a ${event.type} of ${payload.length} octets, and this NATS server takes messages of ${octetsMax}; raise its setting max_payload, and the feed goes on`,
+	)
+}
+
+const noResponders = 503
+
+/** Why a message was not taken; undefined: it was. */
+export function refusalOf(message: Msg): Error | undefined {
+	if (message.headers?.code === noResponders) return new Error('the stream has no leader')
+	const { error } = message.json<{ error?: { err_code: number; description: string } }>()
+	if (error === undefined) return undefined
+	if (error.err_code !== wrongLastSequence) return new Error(error.description)
+	return new Error('a message was lost or is there already: the feed looks again')
 }

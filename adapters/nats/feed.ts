@@ -13,7 +13,15 @@ import type { PlacedEvent } from '../../domain/upcast.ts'
 import { connect } from './connect.ts'
 import { connectionOptions, type NatsSecurity } from './connection.ts'
 import type { FedStream, FeedCheckpoint } from './feed-checkpoint.ts'
-import { ensureStream, lastMessage, messageId, positionIn, streamName } from './feed-stream.ts'
+import {
+	ensureStream,
+	lastMessage,
+	messageId,
+	payloadOf,
+	positionIn,
+	refusalOf,
+	streamName,
+} from './feed-stream.ts'
 
 export type FeedSource = {
 	/** Id of the journal. */
@@ -69,8 +77,6 @@ export type Feed = {
 
 const closingMs = 2000
 const chunkEvents = 512
-/** Of JetStream: the stream's last message is another one. */
-const wrongLastSequence = 10071
 
 /** Somebody has to decide: the feed goes no further. */
 class FeedStop extends Error {
@@ -103,7 +109,7 @@ export function openFeed(settings: FeedSettings): Feed {
 	const limits = { ...usual, ...settings.limits }
 	let state: MirrorState = {
 		...{ store: 'NATS JetStream', target: servers.join(', '), state: 'connecting' },
-		...{ position: 0, events: 0, reconnects: 0, reason: '' },
+		...{ position: 0, events: 0, retries: 0, reason: '' },
 	}
 	let closing = false
 	let closeBy = Number.POSITIVE_INFINITY
@@ -154,7 +160,7 @@ export function openFeed(settings: FeedSettings): Feed {
 			if (state.events > before) pauseMs = limits.firstPauseMs
 			await pause(pauseMs * (0.75 + Math.random() / 2))
 			pauseMs = Math.min(2 * pauseMs, limits.longestPauseMs)
-			update({ reconnects: state.reconnects + 1 })
+			update({ retries: state.retries + 1 })
 		}
 	}
 
@@ -246,6 +252,7 @@ export function openFeed(settings: FeedSettings): Feed {
 			if (event.position <= chain.position) {
 				return
 			}
+			const payload = payloadOf(event, connection.info?.max_payload)
 			const certain = chain.certain
 			await settled(() => pending.length < (certain ? limits.window : 1))
 			chain.sequence++
@@ -256,7 +263,7 @@ export function openFeed(settings: FeedSettings): Feed {
 			const isDoubted = doubted.get(chain.name) === event.position
 			head.set('Nats-Msg-Id', messageId(source.journal, event.position, isDoubted))
 			head.set('Nats-Expected-Last-Sequence', `${chain.sequence - 1}`)
-			connection.publish(`${chain.prefix}${event.type}`, JSON.stringify(event), {
+			connection.publish(`${chain.prefix}${event.type}`, payload, {
 				reply: `${inbox}.${event.position}`,
 				headers: head,
 			})
@@ -379,15 +386,4 @@ export function openFeed(settings: FeedSettings): Feed {
 		}
 		return { ...chain, position }
 	}
-}
-
-const noResponders = 503
-
-/** Why a message was not taken. */
-function refusalOf(message: Msg): Error | undefined {
-	if (message.headers?.code === noResponders) return new Error('the stream has no leader')
-	const { error } = message.json<{ error?: { err_code: number; description: string } }>()
-	if (error === undefined) return undefined
-	if (error.err_code !== wrongLastSequence) return new Error(error.description)
-	return new Error('a message was lost or is there already: the feed looks again')
 }

@@ -82,6 +82,9 @@ type OpenQuestion = {
 	readonly settle: (outcome: SrcOutcome<Answers[QuestionKind]>) => void
 }
 
+/** A copy of a question for the better server that is tried, which another one has answered meanwhile. */
+type Copy = Pick<OpenQuestion, 'kind' | 'id' | 'limitAt'> & { readonly server: number }
+
 export function createSrcClient(settings: SrcClientSettings): SrcClient {
 	const { limitMs = usual.limitMs, repeatMs = usual.repeatMs } = settings
 	const { maximumOpen = usual.maximumOpen, security = {}, name = 'radledger' } = settings
@@ -89,6 +92,8 @@ export function createSrcClient(settings: SrcClientSettings): SrcClient {
 	const statistics = noStatistics()
 	/** In the order of their numbers, and so of their limits. */
 	const open = new Map<number, OpenQuestion>()
+	/** The same of copies that the server which is tried still has: its answer brings the return. */
+	const copies = new Map<number, Copy>()
 	const links = new Map<number, Link>()
 	/** What each server failed of last. */
 	const troubles = new Map<number, string>()
@@ -213,31 +218,45 @@ export function createSrcClient(settings: SrcClientSettings): SrcClient {
 		const number = Number(message.subject.slice(link.inbox.length + 1))
 		const question = open.get(number)
 		const code = message.headers?.code
+		const copy = copies.get(number)
+		const isCopy = copy?.server === link.server
+		if (isCopy) copies.delete(number)
 		if (code === noResponders && message.data.length === 0) {
-			if (question !== undefined) {
+			if (question !== undefined || isCopy) {
 				step({ kind: 'unanswered', server: link.server, nobody: true })
 			}
 			return
 		}
-		if (question === undefined) {
+		const asked = question ?? (isCopy ? copy : undefined)
+		if (asked === undefined) {
 			const ours = Number.isInteger(number) && number >= 0 && number < nextNumber
 			if (ours) statistics.lateAnswers++
 			else statistics.foreignAnswers++
 			return
 		}
 		// Of UTF-8, so octets are at least as many as characters.
-		if (message.data.length > 4 * maximumMessageLength) {
-			statistics.malformedAnswers++
-			return
-		}
-		const answer = decodeAnswer(question.kind, message.string())
+		const tooLong = message.data.length > 4 * maximumMessageLength
+		const answer = tooLong ? { why: 'long' } : decodeAnswer(asked.kind, message.string())
 		if ('why' in answer) {
 			statistics.malformedAnswers++
 			return
 		}
-		if (answer.id !== question.id) {
+		if (answer.id !== asked.id) {
 			statistics.foreignAnswers++
 			return
+		}
+		if (question !== undefined) settleWith(question, link, answer)
+		step({ kind: 'answered', server: link.server })
+	}
+
+	function settleWith(
+		question: OpenQuestion,
+		link: Link,
+		answer: Exclude<ReturnType<typeof decodeAnswer>, { why: string }>,
+	): void {
+		const { number, kind, id, limitAt, askedProbe } = question
+		if (askedProbe >= 0 && askedProbe !== link.server) {
+			copies.set(number, { kind, id, limitAt, server: askedProbe })
 		}
 		if (isRefusal(answer.body)) {
 			statistics.refusals++
@@ -246,7 +265,6 @@ export function createSrcClient(settings: SrcClientSettings): SrcClient {
 			countAnswered(statistics, question.kind)
 			end(question, { answer: answer.body, server: addressOf(settings.servers[link.server]!) })
 		}
-		step({ kind: 'answered', server: link.server })
 	}
 
 	function end(question: OpenQuestion, outcome: SrcOutcome<Answers[QuestionKind]>): void {
@@ -268,6 +286,10 @@ export function createSrcClient(settings: SrcClientSettings): SrcClient {
 	function tick(): void {
 		const now = performance.now()
 		step({ kind: 'tick' })
+		for (const [number, { limitAt }] of copies) {
+			if (now < limitAt && copies.size <= maximumOpen) break
+			copies.delete(number)
+		}
 		for (const question of [...open.values()]) {
 			if (now >= question.limitAt) giveUp(question)
 			else if (now >= question.repeatAt) repeat(question)

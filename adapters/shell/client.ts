@@ -1,7 +1,7 @@
 /** The shell's end of the socket: connecting, asking, and `exec`. */
 import { once } from 'node:events'
 import { connect as netConnect, type Socket } from 'node:net'
-import { isQuoteOpen } from '../../domain/junose/command.ts'
+import { isQuoteOpen } from '../../domain/junose/quotation.ts'
 import {
 	decode,
 	linesOf,

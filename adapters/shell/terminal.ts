@@ -4,7 +4,7 @@
  */
 import { clearScreenDown, cursorTo, emitKeypressEvents, moveCursor } from 'node:readline'
 import type { Readable, Writable } from 'node:stream'
-import { isQuoteOpen } from '../../domain/junose/command.ts'
+import { isQuoteOpen } from '../../domain/junose/quotation.ts'
 import { type Connection, connect, send } from './client.ts'
 import {
 	beforeCursor,

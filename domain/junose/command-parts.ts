@@ -79,6 +79,8 @@ export function setting<T>(spec: {
 	readonly modes: readonly ModeKind[]
 	readonly words: readonly Element<unknown>[]
 	readonly value: Element<{ readonly value: T }>
+	/** The words of the `no` form, where they are others. */
+	readonly no?: readonly Element<unknown>[]
 	/** Undefined where there is nothing that could have the value. */
 	get(context: Context): T | undefined
 	initial(context: Context): T
@@ -89,7 +91,7 @@ export function setting<T>(spec: {
 		modes,
 		syntax: [...words, spec.value],
 		run: (context, { value }) => set(context, value),
-		no: words,
+		no: spec.no ?? words,
 		undo: context => set(context, initial(context)),
 		current: context => {
 			const value = get(context)

@@ -22,10 +22,8 @@ import {
 	type Outcome,
 	optional,
 	type Parameter,
-	type Parsed,
 	type Path,
 	parameter,
-	parse,
 	pathsOf,
 	prefixed,
 } from './command.ts'
@@ -81,6 +79,7 @@ import {
 	secretText,
 	unicastAddress,
 } from './parameter.ts'
+import { type Parsed, parse } from './parse.ts'
 import { ssccCommands, ssccExecCommands } from './sscc-commands.ts'
 import { subscriberCommands, subscriberExecCommands } from './subscriber-commands.ts'
 import { relayServersTable } from './tables.ts'
@@ -626,11 +625,15 @@ const showCommands: readonly Command[] = [
 		modes: showModes,
 		exec: true,
 		filterable: true,
-		syntax: [show, radius, statistics, optional(delta)],
+		syntax: [show, radius, statistics, optional(delta), atTime],
 		run: (_, bindings) => {
 			return {
 				kind: 'show',
-				what: { kind: 'radius-statistics', delta: bindings.delta !== undefined },
+				what: {
+					kind: 'radius-statistics',
+					delta: bindings.delta !== undefined,
+					...(bindings.at === undefined ? {} : { at: bindings.at }),
+				},
 			}
 		},
 	}),

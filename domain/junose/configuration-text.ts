@@ -12,19 +12,13 @@ import {
 	relayServerDefaults,
 	upstreamServerDefaults,
 } from '../configuration.ts'
-import {
-	type Command,
-	type Context,
-	commandText,
-	type Outcome,
-	type Parsed,
-	pathFor,
-	type Step,
-} from './command.ts'
+import type { Command, Context, Outcome, Step } from './command.ts'
+import { commandText, pathFor } from './command-text.ts'
 import { commands, hostnameCommand, parseIn, virtualRouterCommand } from './commands.ts'
 import { configurationConflict } from './conflicts.ts'
 import { isConfiguring, type Mode } from './mode.ts'
 import { outcomeOf } from './negation.ts'
+import type { Parsed } from './parse.ts'
 import { transportCommand } from './sscc-commands.ts'
 
 export type ConfigurationError = {

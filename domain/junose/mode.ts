@@ -1,6 +1,6 @@
 /** The modes of the command line, and what the prompt says about them. */
 import type { Service } from '../configuration.ts'
-import { quoteWord } from './command.ts'
+import { quoteWord } from './quotation.ts'
 
 export type Mode =
 	| { readonly kind: 'user-exec' }

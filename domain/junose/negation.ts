@@ -2,21 +2,7 @@
  * `no`: with as many words as the command's own `no` form has, or with the whole command, as it stands in the
  * configuration.
  */
-import type { Command, Context, Outcome, Path, Step } from './command.ts'
-
-/** The rows of a command that go on where its `no` form ends. */
-export function wholeRows({ rows, noRows }: Command): readonly (readonly Step[])[] {
-	return rows.filter(row =>
-		noRows.some(
-			short => short.length < row.length && short.every((step, i) => isSame(step, row[i]!)),
-		),
-	)
-}
-
-function isSame(a: Step, b: Step): boolean {
-	if (a.kind === 'keyword') return b.kind === 'keyword' && a.word === b.word
-	return b.kind === 'parameter' && a.name === b.name
-}
+import type { Command, Context, Outcome, Path } from './command.ts'
 
 /** What a command amounts to. Values that are typed behind a `no` must be those that are configured. */
 export function outcomeOf(

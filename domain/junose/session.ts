@@ -3,24 +3,17 @@
  * effects go through the `Operator`; a terminal, a socket or a test may stand in front.
  */
 import type { Configuration } from '../configuration.ts'
-import {
-	type Candidate,
-	type Candidates,
-	type Command,
-	type Context,
-	candidatesFor,
-	commandText,
-	type Filter,
-	type Outcome,
-	type Parsed,
-} from './command.ts'
+import type { Command, Context, Outcome } from './command.ts'
+import { commandText } from './command-text.ts'
 import { parseIn, scopesOf } from './commands.ts'
+import { type Candidate, type Candidates, candidatesFor } from './completion.ts'
 import { configurationLines, maximumLineLength } from './configuration-text.ts'
 import { configurationConflict } from './conflicts.ts'
 import { applyFilter } from './filter.ts'
 import { isConfiguring, type Mode, modePath, promptText } from './mode.ts'
 import { outcomeOf } from './negation.ts'
 import type { Operator } from './operator.ts'
+import type { Filter, Parsed } from './parse.ts'
 
 export type Session = {
 	readonly mode: Mode

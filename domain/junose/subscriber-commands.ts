@@ -1,6 +1,10 @@
 /** The commands about subscribers' sessions. A part of the table in `commands.ts`. */
-import { idleTimeoutSecondsDefault } from '../configuration.ts'
-import { type RetentionClass, retentionClasses, retentionDaysMax } from '../retention.ts'
+import {
+	idleTimeoutSecondsDefault,
+	type RetentionClass,
+	retentionClasses,
+} from '../configuration.ts'
+import { retentionDaysMax } from '../retention.ts'
 import { type Command, command, keyword, optional, parameter } from './command.ts'
 import {
 	atTime,
@@ -25,15 +29,17 @@ const retentionHelp: Readonly<Record<RetentionClass, string>> = {
 	lease: 'Addresses, and how their pools were chosen',
 }
 
-/** `retention CLASS days N`; `no retention CLASS days` keeps for ever. */
+/** `retention CLASS days N`; `no retention CLASS` keeps for ever. */
 function retention(kind: RetentionClass): Command {
+	const words = [
+		keyword('retention', 'How long personal data stay in the history'),
+		keyword(kind, retentionHelp[kind]),
+	]
+	const days = keyword('days', 'Whole days, after which they are taken out')
 	return setting<number | undefined>({
 		modes: global,
-		words: [
-			keyword('retention', 'How long personal data stay in the history'),
-			keyword(kind, retentionHelp[kind]),
-			keyword('days', 'Whole days, after which they are taken out'),
-		],
+		words: [...words, days],
+		no: [...words, optional(days)],
 		value: parameter('value', numberBetween(1, retentionDaysMax, 'A number of days'), 'Days'),
 		get: context => virtualRouterOf(context).retentionDays?.[kind],
 		initial: () => undefined,

@@ -137,3 +137,8 @@ export function countSent(statistics: SrcStatistics, kind: QuestionKind): void {
 			kind satisfies never
 	}
 }
+
+/** A client that breaks is as good as one that does not answer. */
+export function brokenClient(error: unknown): SrcFailure {
+	return { failure: 'refused', why: `The SRC client failed: ${String(error)}.` }
+}

@@ -27,7 +27,10 @@ export function encodeOctets(octets: Uint8Array): string {
 }
 
 export function decodeOctets(text: string): Uint8Array {
-	return Uint8Array.from(atob(text), character => character.charCodeAt(0))
+	const binary = atob(text)
+	const octets = new Uint8Array(binary.length)
+	for (let i = 0; i < binary.length; i++) octets[i] = binary.charCodeAt(i)
+	return octets
 }
 
 /** The octets of an option, or undefined where the message does not have it. */

@@ -36,7 +36,7 @@ export type SrcLogin = {
 	session: string | undefined
 	service: string | undefined
 	serviceClass: string | undefined
-	/** What the latest accounting Stop said, and why the subscriber's session ended, once it did. */
+	/** What the latest accounting Stop said, and why the subscriber's latest session ended. */
 	stop: CloseCause | undefined
 	cause: CloseCause | undefined
 }
@@ -95,18 +95,19 @@ type LoginName = Pick<SrcLogin, 'mac' | 'address' | 'since'>
 export function foldSrc(table: SrcTable, event: SrcEvent, session: Session | undefined): void {
 	switch (event.type) {
 		case 'PoolRequested':
+			// A question is about a session, and what is known of it ends with that.
+			if (session === undefined) return
 			subscriberOf(table, event.data.mac).dhcpOptions = event.data.dhcpOptions
 			return
 		case 'PoolSelected':
 			// Without a question to SRC the decision that stands goes on standing.
-			if (event.data.request === undefined) return
+			if (session === undefined || event.data.request === undefined) return
 			subscriberOf(table, event.data.mac).decision = event.data.decision
 			return
 		case 'LeaseRefused': {
 			const subscriber = table.subscribers.get(event.data.mac)
-			if (subscriber !== undefined && event.data.request !== undefined) {
-				subscriber.decision = undefined
-			}
+			if (subscriber === undefined || event.data.request === undefined) return
+			subscriber.decision = undefined
 			return
 		}
 		case 'LeaseGranted':
@@ -208,13 +209,14 @@ function addressTaken(
 function addressGiven(
 	table: SrcTable,
 	{ mac, address }: { readonly mac: string; readonly address: string },
-	cause: CloseCause,
+	/** Undefined: why the session ended, which took the address along. */
+	cause: CloseCause | undefined,
 	at: number,
 ): void {
 	const subscriber = table.subscribers.get(mac)
 	const login = subscriber?.logins.find(each => each.address === address)
 	if (subscriber === undefined || login === undefined) return
-	owe(table, login, login.cause ?? cause, at)
+	owe(table, login, cause ?? login.cause ?? 'User-Request', at)
 	subscriber.logins = subscriber.logins.filter(each => each !== login)
 	forgetIdle(table, mac, subscriber)
 }
@@ -231,13 +233,15 @@ function forgetIdle(table: SrcTable, mac: string, subscriber: SrcSubscriber): vo
 	if (idle) table.subscribers.delete(mac)
 }
 
-function causeOfRelease(cause: EventData<'LeaseReleased'>['cause']): CloseCause {
+/** Undefined: the session's end says why. An address may also outlive a session. */
+function causeOfRelease(cause: EventData<'LeaseReleased'>['cause']): CloseCause | undefined {
 	switch (cause) {
 		case 'client':
 		case 'declined':
 		case 'moved':
-		case 'session':
 			return 'User-Request'
+		case 'session':
+			return undefined
 		case 'server':
 			return 'Lost-Carrier'
 		case 'operator':

@@ -192,7 +192,11 @@ export function sessionIdOf(
 
 /** Without the fields that are undefined. */
 function known<T extends object>(fields: T): { [K in keyof T]?: Exclude<T[K], undefined> } {
-	return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as {
-		[K in keyof T]?: Exclude<T[K], undefined>
+	const kept: { [K in keyof T]?: Exclude<T[K], undefined> } = {}
+	// Several times for each question: a loop takes a quarter of the time of lists of entries.
+	for (const name in fields) {
+		const value = fields[name]
+		if (value !== undefined) kept[name] = value as Exclude<T[typeof name], undefined>
 	}
+	return kept
 }

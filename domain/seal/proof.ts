@@ -3,6 +3,7 @@
  * inclusion proof has the event, its salt and the hashes up to the root; a consistency proof the
  * hashes between two trees.
  */
+import { counted } from '../count-text.ts'
 import { parseCheckpoint } from './checkpoint.ts'
 import {
 	hashOctets,
@@ -128,7 +129,7 @@ export function checkProof(
 	if (proof.kind === 'consistency') return consistency(proof, trusted)
 	if (trusted.size !== proof.treeSize) {
 		return {
-			fault: `The checkpoint is of ${trusted.size} events and the proof of ${proof.treeSize}: prove --checkpoint makes one for the checkpoint that you have.`,
+			fault: `The checkpoint is of ${counted(trusted.size, 'event')} and the proof of ${proof.treeSize}: prove --checkpoint makes one for the checkpoint that you have.`,
 		}
 	}
 	const { entry, leafIndex } = proof

@@ -116,7 +116,7 @@ export function eventsAnswer(
 			? ''
 			: ` It was held ${times(holdings.length)} by ${many(new Set(holdings.map(({ mac }) => mac)).size, 'subscriber')}.`
 	return printable(
-		`${count} events about ${about}, from ${pointInTimeText(first.at)} to ${pointInTimeText(last.at)}.${held}`,
+		`${count} ${events.length === 1 ? 'event' : 'events'} about ${about}, from ${pointInTimeText(first.at)} to ${pointInTimeText(last.at)}.${held}`,
 	)
 }
 

@@ -1,7 +1,7 @@
 /** An event as a sentence for people: what happened, to whom, who said so and why. */
-
 import type { EventData, RecordedEvent } from '../../domain/event.ts'
 import { pointInTimeText } from '../../domain/point-in-time.ts'
+import { clockText } from '../../domain/steady.ts'
 import { printable } from '../printable.ts'
 
 /** One line without control characters: what a subscriber or a server sent cannot break it. */
@@ -25,7 +25,7 @@ function sentence(event: RecordedEvent): string {
 		case 'AccessUnanswered':
 			return `gets no answer: ${event.data.reason}${tried(event.data)}`
 		case 'AccountingStarted':
-			return `accounting starts ${place(event.data)}${counted(event.data)}`
+			return `${startOf(event.data)} ${place(event.data)}${counted(event.data)}`
 		case 'AccountingUpdated':
 			return `accounting goes on ${place(event.data)}${counted(event.data)}`
 		case 'AccountingStopped':
@@ -57,10 +57,11 @@ function sentence(event: RecordedEvent): string {
 		case 'LeaseReleased':
 		case 'LeaseExpired':
 			return leaseSentence(event)
+		case 'ClockStepped':
+			return clockText(event.data)
 		case 'PoolWarningChanged':
 		case 'DhcpDiscarded':
 		case 'DhcpForwarded':
-		case 'ClockStepped':
 		case 'RelayStarted':
 		case 'RelayStopped':
 		case 'SubscriberErased':
@@ -208,6 +209,10 @@ function acceptFacts(data: EventData<'AccessAccepted'>): string {
 		['session timeout', data.sessionTimeoutSeconds && `${data.sessionTimeoutSeconds} s`],
 	]
 	return listed(facts)
+}
+
+function startOf({ late }: EventData<'AccountingStarted'>): string {
+	return late ? 'the start of accounting that is over comes late' : 'accounting starts'
 }
 
 function counted(data: EventData<'AccountingStarted'>): string {

@@ -157,7 +157,7 @@ function recordedIn(
 			| AccountingRow
 			| undefined)
 	const live = subscriber.session?.id ?? null
-	if (known !== undefined && (kind !== 'start' || isRepeat(known, live))) {
+	if (known !== undefined && (kind !== 'start' || data.late || isRepeat(known, live))) {
 		keepAccounting(subscriber, key, known)
 		return known
 	}

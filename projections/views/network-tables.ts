@@ -131,7 +131,7 @@ export const relayEvent = table(
 
 export const statisticsSnapshot = table(
 	'statistics_snapshot',
-	'The statistics of the relay at some positions, from which those of any time are counted. For the program, not for queries.',
+	'The statistics at some positions, from which those of any time are counted. For the program, not for queries.',
 	{
 		id: fixed(integer('Position that the statistics stand at.')),
 		at: fixed(integer('Time of the event there.')),
@@ -139,6 +139,19 @@ export const statisticsSnapshot = table(
 		state: fixed(text('The state, as JSON.')),
 	},
 	['id'],
+)
+
+export const statisticsNewest = table(
+	'statistics_newest',
+	'The newest statistics that were saved, from which the program goes on after a start. Not for queries.',
+	{
+		slot: fixed(integer('Always 1.')),
+		id: integer('Position that the statistics stand at.'),
+		at: integer('Time of the event there.'),
+		version: integer('Version of the folding.'),
+		state: text('The state, as JSON.'),
+	},
+	['slot'],
 )
 
 export type LeaseRow = RowOf<typeof lease>

@@ -6,7 +6,7 @@ import * as subscribers from './subscriber-tables.ts'
 
 export const viewSchema: ViewSchema = {
 	// Raise it whenever a table, an SQL view or the folding changes.
-	version: 2,
+	version: 3,
 	tables: [
 		subscribers.subscriber,
 		subscribers.attempt,
@@ -18,6 +18,7 @@ export const viewSchema: ViewSchema = {
 		network.minute,
 		network.relayEvent,
 		network.statisticsSnapshot,
+		network.statisticsNewest,
 	],
 	views: sqlViews,
 	lookups: {
@@ -46,10 +47,6 @@ export const viewSchema: ViewSchema = {
 		'lease-open': {
 			table: network.lease,
 			where: 'address = ? AND virtual_router = ? AND ended_at IS NULL ORDER BY id DESC LIMIT 1',
-		},
-		'statistics-snapshot': {
-			table: network.statisticsSnapshot,
-			where: 'id <= ? AND version = ? ORDER BY id DESC LIMIT 1',
 		},
 		minute: { table: network.minute, where: 'at = ? AND virtual_router = ?' },
 	},

@@ -43,6 +43,7 @@ export function sessionStarted(
 	data: EventData<'AccountingStarted'>,
 ): void {
 	noteStation(subscriber, data)
+	if (data.late) return
 	const live =
 		subscriber.session ?? begin(folding, subscriber, position, at, { ...data, by: 'accounting' })
 	identify(live, data)

@@ -1,6 +1,7 @@
 /** One more socket to an upstream server, while packets pass. */
 import type { Engine } from './engine.ts'
-import { openUpstreamSocket, type Upstream } from './upstream-link.ts'
+import type { Upstream } from './exchange.ts'
+import { openUpstreamSocket } from './upstream-link.ts'
 
 /** After a socket could not be opened the next attempt waits this long. */
 const openAgainMs = 5000

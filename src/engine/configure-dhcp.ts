@@ -6,7 +6,6 @@ import { serverPort } from '../../domain/dhcp/packet.ts'
 import { firstSlice, sliceOf } from '../../domain/lease-deadlines.ts'
 import { endShadows } from '../../domain/shadow-lease.ts'
 import { routerState } from '../../domain/state.ts'
-import { bindFailure, closeSocket } from './configure.ts'
 import { makePools, readInterfaces } from './dhcp.ts'
 import { watchPassing } from './dhcp-external.ts'
 import {
@@ -16,7 +15,9 @@ import {
 	takeDhcpDiscards,
 	takeForwarded,
 } from './dhcp-service.ts'
-import { type Engine, record } from './engine.ts'
+import type { Engine } from './engine.ts'
+import { record } from './record.ts'
+import { bindFailure, closeSocket } from './sockets.ts'
 
 type Served = { readonly name: string; readonly settings: DhcpService['settings'] }
 type Watched = { readonly name: string; readonly settings: DhcpExternal }

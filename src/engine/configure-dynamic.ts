@@ -4,28 +4,14 @@ import { parseIpv4 } from '../../domain/address.ts'
 import type { Configuration, VirtualRouter } from '../../domain/configuration.ts'
 import { dynamicRequestPorts } from '../../domain/junose/conflicts.ts'
 import { createMd5Key, type Md5Key } from '../../domain/radius/md5.ts'
-import { bindFailure, closeSocket } from './configure.ts'
-import {
-	type Disconnector,
-	type Link,
-	linkKey,
-	newDisconnector,
-	newLink,
-	tickDisconnector,
-} from './disconnect-client.ts'
+import { linkKey, tickDisconnector } from './disconnect-client.ts'
+import { type Disconnector, type Link, newDisconnector, newLink } from './disconnector.ts'
 import { countDynamicDiscard, takeDynamicDiscards } from './dynamic-discards.ts'
-import type { DynamicListener, DynamicRequests, DynamicServer } from './dynamic-listener.ts'
+import type { DynamicListener, DynamicServer } from './dynamic-listener.ts'
 import { forgetExchanges } from './dynamic-requests.ts'
-import { type Engine, record } from './engine.ts'
-
-export function newDynamicRequests(): DynamicRequests {
-	return {
-		listeners: new Map(),
-		disconnectors: new Map(),
-		retiring: new Set(),
-		discards: new Map(),
-	}
-}
+import type { Engine } from './engine.ts'
+import { record } from './record.ts'
+import { bindFailure, closeSocket } from './sockets.ts'
 
 /** Opens the sockets that are needed; what follows from it is put off into `plan`. */
 export async function planDynamicRequests(
@@ -152,7 +138,7 @@ function applyDisconnectors(
 		let disconnector = disconnectors.get(name)
 		if (disconnector === undefined) {
 			const socket = senders.get(name)!
-			disconnector = newDisconnector(engine, name, socket, sourceOf(settings))
+			disconnector = newDisconnector(engine.parts.transport, name, socket, sourceOf(settings))
 			disconnectors.set(name, disconnector)
 			engine.sockets.set(socket, disconnector)
 		}

@@ -1,8 +1,11 @@
 /** Brings the configuration of the SRC clients into force. */
 import type { Configuration, SrcSettings } from '../../domain/configuration.ts'
 import { srcSource } from '../../domain/sae/source.ts'
-import { type Engine, record } from './engine.ts'
-import { newBridge, noteServer, type SrcBridge, takeIgnored } from './src-bridge.ts'
+import type { Engine } from './engine.ts'
+import { record } from './record.ts'
+import { newBridge, noteServer, takeIgnored } from './src-bridge.ts'
+import type { SrcBridge } from './src-link.ts'
+import { takeUpReports } from './src-telling.ts'
 
 /** Opens the clients that are needed; what follows from it is put off into `plan`. */
 export async function planSrc(
@@ -53,6 +56,7 @@ function apply(engine: Engine, next: ReadonlyMap<string, SrcBridge>): void {
 	for (const [name, bridge] of next) {
 		if (engine.src.get(name) === bridge) continue
 		engine.src.set(name, bridge)
+		takeUpReports(engine, bridge)
 		noteServer(engine, bridge, bridge.client.info())
 	}
 }

@@ -14,15 +14,18 @@ import {
 	type VirtualRouter,
 } from '../../domain/configuration.ts'
 import { addSocket } from './add-socket.ts'
+import { endTurn } from './commit.ts'
 import { planDhcp, unwatchRefused } from './configure-dhcp.ts'
 import { planDynamicRequests } from './configure-dynamic.ts'
 import { planSrc } from './configure-src.ts'
 import { createDiscards } from './discards.ts'
 import { release } from './dispatch.ts'
-import { type Engine, endTurn, type Router } from './engine.ts'
-import { type Listener, newListener } from './listener.ts'
-import type { SrcBridge } from './src-bridge.ts'
-import { isIdle, newUpstream, type Upstream } from './upstream-link.ts'
+import type { Engine, Router } from './engine.ts'
+import type { Listener, Upstream } from './exchange.ts'
+import { newListener } from './listener.ts'
+import { bindFailure, closeSocket } from './sockets.ts'
+import type { SrcBridge } from './src-link.ts'
+import { isIdle, newUpstream } from './upstream-link.ts'
 
 /** A listener whose socket had to be closed for a new one at the same port. */
 type Displaced = { readonly listener: Listener; readonly closed: DatagramSocket }
@@ -91,11 +94,6 @@ function routerOf(engine: Engine, settings: VirtualRouter): Router {
 		engine.routers.set(settings.name, router)
 	}
 	return router
-}
-
-export function closeSocket(engine: Engine, socket: DatagramSocket): void {
-	engine.sockets.delete(socket)
-	socket.close()
 }
 
 /** Opens the socket that a relay server needs; what follows from it is put off into `plan`. */
@@ -179,20 +177,6 @@ async function bindListener(
 		return socket
 	} catch (error) {
 		return bindFailure(error)
-	}
-}
-
-export function bindFailure(error: unknown): string {
-	const { code, message } = error as NodeJS.ErrnoException
-	switch (code) {
-		case 'EADDRINUSE':
-			return 'another program or virtual router has that port. Choose another udp-port or listen-address.'
-		case 'EADDRNOTAVAIL':
-			return 'this machine does not have that address. Choose one that it has, or 0.0.0.0.'
-		case 'EACCES':
-			return 'ports below 1024 need root or CAP_NET_BIND_SERVICE. Choose another udp-port or grant it.'
-		default:
-			return message
 	}
 }
 

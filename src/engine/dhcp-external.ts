@@ -33,6 +33,7 @@ import {
 } from '../../domain/shadow-lease.ts'
 import { routerState } from '../../domain/state.ts'
 import { reserve } from './answer-cache.ts'
+import { endTurn } from './commit.ts'
 import {
 	type Awaited,
 	countDhcp,
@@ -46,7 +47,8 @@ import {
 	takeDhcpDiscards,
 	takeForwarded,
 } from './dhcp-service.ts'
-import { type Engine, endTurn, presentTime, queueAnswer, record, touchListener } from './engine.ts'
+import type { Engine } from './engine.ts'
+import { presentTime, queueAnswer, record, touchListener } from './record.ts'
 
 /** Requests that are remembered until their answers come, and how long (RFC 2131 §4.1: 64 s at most). */
 const awaitedLimit = 65_536

@@ -155,29 +155,38 @@ function configured(packet: DhcpPacket, reply: Configured): DhcpOption[] {
 	const addressing = session?.addressing
 	const address = reply.kind === 'inform' ? packet.ciaddr : reply.address
 	const all = addressing === undefined ? poolOptions(pool) : overridden(pool, addressing, address)
-	// The mask goes to everybody: without it an address is of no use.
-	const wanted = all.filter(
-		({ code }) =>
-			requested === undefined || requested.includes(code) || code === options.subnetMask.code,
-	)
 	const raw = addressing?.dhcpOptions
-	const given =
-		raw === undefined ? wanted : mergeOptions(wanted, notOurs(readOptions(hexOctets(raw))))
-	const list = decision === undefined ? given : mergeOptions(given, decidedOptions(decision))
-	return requested === undefined ? list : inRequestedOrder(list, requested)
+	// Given to everybody, asked for or not.
+	const own: DhcpOption[] = raw === undefined ? [] : notOurs(readOptions(hexOctets(raw)))
+	if (decision !== undefined) own.push(...decidedOptions(decision))
+	const list = own.length === 0 ? all : mergeOptions(all, own)
+	return requested === undefined ? [...list] : askedFor(list, requested, own)
 }
 
 /**
- * RFC 2132 §9.8: in the order in which the client asks, which is its preference where there is not
- * room for all; §3.3: the mask before the routers. What it did not ask for comes last.
+ * The options that the client asks for, the mask and `own`. RFC 2132 §9.8: in the order in which it
+ * asks, which is its preference where there is not room for all; §3.3: the mask before the routers,
+ * and it goes to everybody: without it an address is of no use. What it did not ask for comes last.
  */
-function inRequestedOrder(list: readonly DhcpOption[], requested: Uint8Array): DhcpOption[] {
-	const rank = ({ code }: DhcpOption) => {
-		if (code === options.subnetMask.code) return -1
-		const at = requested.indexOf(code)
-		return at < 0 ? requested.length : at
+function askedFor(
+	list: readonly DhcpOption[],
+	requested: Uint8Array,
+	own: readonly DhcpOption[],
+): DhcpOption[] {
+	const mask = options.subnetMask.code
+	const ordered = list.filter(({ code }) => code === mask)
+	for (let i = 0; i < requested.length; i++) {
+		const code = requested[i]!
+		if (code === mask) continue
+		const option = list.find(one => one.code === code)
+		// A client may well ask for the same twice.
+		if (option !== undefined && !ordered.includes(option)) ordered.push(option)
 	}
-	return [...list].sort((a, b) => rank(a) - rank(b))
+	for (const { code } of own) {
+		const option = list.find(one => one.code === code)
+		if (option !== undefined && !ordered.includes(option)) ordered.push(option)
+	}
+	return ordered
 }
 
 /** What only the server itself can say: nobody else's word for it reaches a client. */

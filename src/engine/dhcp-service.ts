@@ -5,7 +5,7 @@ import type { DhcpExternal, DhcpLocal } from '../../domain/configuration.ts'
 import { createDhcpPacket, type DhcpPacket } from '../../domain/dhcp/packet.ts'
 import { type NewEvent, relayStream } from '../../domain/event.ts'
 import type { DhcpRequest } from '../../domain/lease-message.ts'
-import type { Pools } from '../../domain/pool.ts'
+import { type Pools, poolAround } from '../../domain/pool.ts'
 import type { ClientMessage } from '../../domain/shadow-lease.ts'
 import type { Declines } from './decline-limit.ts'
 
@@ -100,6 +100,7 @@ export type Dhcp = {
 	watch: Watch | undefined
 	/** By index. */
 	interfaces: ReadonlyMap<number, DhcpInterface>
+	interfacesByName: ReadonlyMap<string, DhcpInterface>
 	/** This machine's own addresses. */
 	own: ReadonlySet<number>
 	/** Monotonic milliseconds at which the interfaces were last looked at. */
@@ -117,11 +118,20 @@ export function newDhcp(): Dhcp {
 		external: new Map(),
 		watch: undefined,
 		interfaces: new Map(),
+		interfacesByName: new Map(),
 		own: new Set(),
 		interfacesAt: Number.NEGATIVE_INFINITY,
 		packet: createDhcpPacket(),
 		reproached: new Set(),
 	}
+}
+
+/** What an interface is called beside its name; nothing where there is none of that name. */
+export function interfaceWords(
+	{ interfacesByName }: Dhcp,
+	name: string | undefined,
+): Pick<DhcpInterface, 'alias' | 'description'> {
+	return (name === undefined ? undefined : interfacesByName.get(name)) ?? {}
 }
 
 /** The service whose interface it is: one that names it, or else the one that names none. */
@@ -134,6 +144,19 @@ export function ownerOf(dhcp: Dhcp, name: string): DhcpService | ExternalService
 		}
 	}
 	return everywhere
+}
+
+/**
+ * The address of the receiving interface that pools go by: the one that was spoken to, else the first one,
+ * and where no pool has that one's network, the first that has a pool. Whoever sends to another
+ * interface's address still comes by this one.
+ */
+export function addressFacing(service: DhcpService, from: DhcpInterface, local: number): number {
+	const { addresses } = from
+	const usual = addresses.includes(local) ? local : addresses[0]!
+	const { pools } = service
+	if (addresses.length === 1 || poolAround(pools, usual) !== undefined) return usual
+	return addresses.find(address => poolAround(pools, address) !== undefined) ?? usual
 }
 
 export function isExternal(service: DhcpService | ExternalService): service is ExternalService {

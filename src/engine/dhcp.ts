@@ -6,7 +6,6 @@
  * when a ping is through.
  */
 import type { Received } from '../../adapters/radius/transport.ts'
-import { parseIpv4 } from '../../domain/address.ts'
 import { options, subOptions } from '../../domain/dhcp/option.ts'
 import {
 	clientKey,
@@ -21,22 +20,23 @@ import {
 	readText,
 	requestKind,
 } from '../../domain/dhcp/packet.ts'
-import { type NewEvent, virtualRouterOf } from '../../domain/event.ts'
 import { decideLease } from '../../domain/lease.ts'
 import { dueLeases, poolWarnings } from '../../domain/lease-end.ts'
 import type { DhcpRequest, LeaseContext } from '../../domain/lease-message.ts'
 import { pingAnswered } from '../../domain/lease-offer.ts'
-import { addressesOfMac, leaseAt } from '../../domain/lease-state.ts'
+import { leaseAt } from '../../domain/lease-state.ts'
 import { createPools, followLease } from '../../domain/pool.ts'
 import { readUint32 } from '../../domain/radius/packet.ts'
 import type { Session } from '../../domain/session-table.ts'
 import { routerState } from '../../domain/state.ts'
+import { endTurnSoon } from './commit.ts'
 import { mayDecline } from './decline-limit.ts'
 import { receiveFromClient, receiveFromServer, tickExternal } from './dhcp-external.ts'
 import { logPoolWarnings } from './dhcp-log.ts'
 import { sendReply } from './dhcp-reply.ts'
 import {
 	type Asked,
+	addressFacing,
 	countDhcp,
 	type DhcpInterface,
 	type DhcpListener,
@@ -45,15 +45,8 @@ import {
 	ownerOf,
 	takeDhcpDiscards,
 } from './dhcp-service.ts'
-import {
-	type CommitSharing,
-	type Engine,
-	endTurnSoon,
-	presentTime,
-	queueAnswer,
-	record,
-	touchListener,
-} from './engine.ts'
+import type { CommitSharing, Engine } from './engine.ts'
+import { presentTime, queueAnswer, record, touchListener } from './record.ts'
 import { askSrc, wasJustAsked } from './src-bridge.ts'
 
 /**
@@ -119,7 +112,8 @@ function receiveMessage(
 	}
 	const local = received.locals[i]!
 	const isBroadcast = received.destinations[i] !== local
-	const asked = readAsked(engine, packet, message, from, local, isBroadcast, received.ports[i]!)
+	const way = { from, local, isBroadcast, sourcePort: received.ports[i]! }
+	const asked = readAsked(engine, service, packet, message, way)
 	if (typeof asked === 'string') countDhcp(service, message, asked)
 	else answer(engine, listener, service, asked)
 }
@@ -138,6 +132,7 @@ export function readInterfaces(engine: Engine): void {
 	const interfaces = parts.dhcp?.interfaces() ?? []
 	dhcp.interfacesAt = engine.now
 	dhcp.interfaces = new Map(interfaces.map(each => [each.index, each]))
+	dhcp.interfacesByName = new Map(interfaces.map(each => [each.name, each]))
 	const own = new Set(interfaces.flatMap(({ addresses }) => addresses))
 	const same = own.size === dhcp.own.size && [...own].every(address => dhcp.own.has(address))
 	if (same) return
@@ -155,21 +150,27 @@ function steadyNow(engine: Engine): number {
 	return engine.at - engine.state.clockShiftMs
 }
 
+/** How a message came: `local` is the address that it came to, or the interface's first one. */
+type Way = {
+	readonly from: DhcpInterface
+	readonly local: number
+	readonly isBroadcast: boolean
+	readonly sourcePort: number
+}
+
 /** The message as facts, or why nothing can come of it. */
 function readAsked(
 	engine: Engine,
+	service: DhcpService,
 	packet: DhcpPacket,
 	message: MessageName,
-	from: DhcpInterface,
-	local: number,
-	isBroadcast: boolean,
-	sourcePort: number,
+	{ from, local, isBroadcast, sourcePort }: Way,
 ): Asked | string {
 	const mac = clientMac(packet)
 	const client = clientKey(packet)
 	if (mac === undefined || client === undefined) return 'hardware'
-	// Whoever sends to another interface's address still comes by this one.
-	const interfaceAddress = from.addresses.includes(local) ? local : from.addresses[0]!
+	const interfaceAddress = addressFacing(service, from, local)
+	const answering = isBroadcast || local === 0 ? interfaceAddress : local
 	const override = subOptionAddress(packet, subOptions.serverIdentifierOverride)
 	const named = readIp(packet, options.serverIdentifier)
 	const hostname = readText(packet, options.hostName)?.slice(0, hostnameLimit)
@@ -191,8 +192,8 @@ function readAsked(
 	return {
 		packet,
 		request,
-		serverIdentifier: override ?? (local === 0 ? interfaceAddress : local),
-		local: local === 0 ? interfaceAddress : local,
+		serverIdentifier: override ?? answering,
+		local: answering,
 		interfaceIndex: from.index,
 		sourcePort,
 	}
@@ -322,44 +323,6 @@ function resume(engine: Engine, service: DhcpService, again: () => Asked): void 
 	presentTime(engine)
 	answer(engine, listener, service, again())
 	endTurnSoon(engine)
-}
-
-/**
- * Addresses that an event may make the state forget, together with the deadline by which the pools
- * would have heard of it: whoever gets another address has no use for one that has lapsed.
- */
-export function formerAddresses(engine: Engine, event: NewEvent): readonly number[] | undefined {
-	if (event.type !== 'LeaseOffered' && event.type !== 'LeaseGranted') return undefined
-	const { leases } = routerState(engine.state, virtualRouterOf(event.stream))
-	return addressesOfMac(leases, event.data.mac)
-}
-
-/** Keeps the pools in step with a lease: called for every event, once it is folded. */
-export function followLeaseEvent(
-	engine: Engine,
-	event: NewEvent,
-	former: readonly number[] = [],
-): void {
-	switch (event.type) {
-		case 'LeaseOffered':
-		case 'LeaseGranted':
-		case 'LeaseRenewed':
-		case 'LeaseDeclined':
-		case 'LeaseReleased':
-		case 'LeaseExpired': {
-			const name = virtualRouterOf(event.stream)
-			const service = engine.dhcp.services.get(name)
-			if (service === undefined) return
-			const { leases } = routerState(engine.state, name)
-			const steadyAt = event.at - engine.state.clockShiftMs
-			for (const address of [parseIpv4(event.data.address) ?? 0, ...former]) {
-				followLease(service.pools, address, leaseAt(leases, address), steadyAt)
-			}
-			return
-		}
-		default:
-			return
-	}
 }
 
 /** What time brings: leases end, offers and holds lapse, pools fill and empty. */

@@ -4,99 +4,24 @@
  * used again at once. Transient: what is in flight at a crash is lost, and the RADIUS server, which
  * was told nothing, asks again.
  */
-import type { DatagramSocket, Memory, Received } from '../../adapters/radius/transport.ts'
+import type { Received } from '../../adapters/radius/transport.ts'
 import { formatIpv4 } from '../../domain/address.ts'
-import {
-	type AccessPointAnswer,
-	type DisconnectTarget,
-	decideAccessPointAnswer,
-} from '../../domain/disconnect.ts'
+import { type AccessPointAnswer, decideAccessPointAnswer } from '../../domain/disconnect.ts'
 import {
 	disconnectRequestOctets,
 	examineDisconnectAnswer,
 	writeDisconnectRequest,
 } from '../../domain/dynamic-request.ts'
 import type { ResponseDiscardReason } from '../../domain/event.ts'
-import type { Md5Key } from '../../domain/radius/md5.ts'
+import type { Ask, Disconnector, Link, Waiting } from './disconnector.ts'
+import { answerDynamicRequest } from './dynamic-answers.ts'
 import { countDynamicDiscard } from './dynamic-discards.ts'
-import { answerDynamicRequest, type DynamicExchange } from './dynamic-listener.ts'
-import { type Engine, record, touchUpstream } from './engine.ts'
+import type { Engine } from './engine.ts'
+import { record, touchUpstream } from './record.ts'
 
 /** RFC 5176 leaves it to the sender: the relay's own values for home servers. */
 const timeoutMs = 3000
 const transmissionLimit = 3
-/** Requests that may await an access point at once, in each virtual router. */
-export const askLimit = 256
-
-export type Disconnector = {
-	readonly router: string
-	readonly socket: DatagramSocket
-	/** Address that requests are sent from; 0 where the kernel chooses. */
-	readonly source: number
-	/** The configured access points by address. */
-	clients: ReadonlyMap<string, Link>
-	/** By address and port, those included that are no longer configured but owe an answer. */
-	readonly links: Map<number, Link>
-	readonly asks: Set<Ask>
-	/** A request is sent from its slot, and sent again. */
-	readonly memory: Memory
-	readonly freeSlots: number[]
-	/** It is in the engine's list of sockets to flush. */
-	touched: boolean
-}
-
-/** The way to one access point. */
-export type Link = {
-	readonly address: number
-	readonly port: number
-	key: Md5Key
-	/** By identifier. */
-	readonly asks: Map<number, Ask>
-	nextIdentifier: number
-}
-
-/** The request of a RADIUS server that waits for an access point. */
-type Waiting = {
-	readonly exchange: DynamicExchange
-	/** Position and stream of its DisconnectRequested. */
-	readonly position: number
-	readonly stream: string
-	readonly target: DisconnectTarget
-}
-
-export type Ask = Waiting & {
-	readonly link: Link
-	readonly key: Md5Key
-	readonly identifier: number
-	readonly slot: number
-	readonly length: number
-	transmissions: number
-	/** Monotonic milliseconds. */
-	deadline: number
-}
-
-export function newDisconnector(
-	engine: Engine,
-	router: string,
-	socket: DatagramSocket,
-	source: number,
-): Disconnector {
-	return {
-		router,
-		socket,
-		source,
-		clients: new Map(),
-		links: new Map(),
-		asks: new Set(),
-		memory: engine.parts.transport.allocate(askLimit * disconnectRequestOctets),
-		freeSlots: Array.from({ length: askLimit }, (_, slot) => slot),
-		touched: false,
-	}
-}
-
-export function newLink(address: number, port: number, key: Md5Key): Link {
-	return { address, port, key, asks: new Map(), nextIdentifier: 0 }
-}
 
 /** Sends the Disconnect-Request at once: it rests on nothing that must be on disk. */
 export function askAccessPoint(engine: Engine, disconnector: Disconnector, waiting: Waiting): void {

@@ -7,9 +7,15 @@ import type { Md5Key } from '../../domain/radius/md5.ts'
 import { chooseUpstream, nextStart } from '../../domain/upstream.ts'
 import { addSocket } from './add-socket.ts'
 import { countDiscard } from './discards.ts'
-import { type Engine, nextAuthenticator, type Router, record, touchUpstream } from './engine.ts'
-import type { Exchange, Peer } from './exchange.ts'
-import { pendingLimit } from './requests.ts'
+import { type Engine, nextAuthenticator, type Router } from './engine.ts'
+import {
+	type Exchange,
+	type Peer,
+	pendingLimit,
+	type Upstream,
+	type UpstreamSocket,
+} from './exchange.ts'
+import { record, touchUpstream } from './record.ts'
 import {
 	freeSlot,
 	needsSocket,
@@ -17,8 +23,6 @@ import {
 	sendSlot,
 	socketWithFreeSlot,
 	takeSlot,
-	type Upstream,
-	type UpstreamSocket,
 } from './upstream-link.ts'
 
 /**

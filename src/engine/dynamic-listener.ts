@@ -1,13 +1,7 @@
 /** Where RADIUS servers send Disconnect- and CoA-Requests, and what is in flight there. */
 import type { DatagramSocket } from '../../adapters/radius/transport.ts'
 import type { DynamicRequestServer } from '../../domain/configuration.ts'
-import type { Verdict } from '../../domain/disconnect.ts'
-import { writeDynamicAnswer } from '../../domain/dynamic-request.ts'
 import type { Md5Key } from '../../domain/radius/md5.ts'
-import { reserve } from './answer-cache.ts'
-import type { Disconnector } from './disconnect-client.ts'
-import type { DynamicDiscards } from './dynamic-discards.ts'
-import { type Engine, queueAnswer } from './engine.ts'
 
 /** A port, on all addresses; servers of every virtual router that use it share it. */
 export type DynamicListener = {
@@ -50,39 +44,4 @@ export type DynamicExchange = {
 	answerMark: number
 	/** Monotonic milliseconds. */
 	answeredAt: number
-}
-
-/** All of this subject that changes while the engine runs. */
-export type DynamicRequests = {
-	/** By port. */
-	readonly listeners: Map<number, DynamicListener>
-	/** By virtual router. */
-	readonly disconnectors: Map<string, Disconnector>
-	/** No longer configured, but access points still owe answers. */
-	readonly retiring: Set<Disconnector>
-	readonly discards: DynamicDiscards
-}
-
-/** Writes the answer to where it is kept and queues it: it leaves when its events are on disk. */
-export function answerDynamicRequest(
-	engine: Engine,
-	exchange: DynamicExchange,
-	verdict: Verdict,
-): void {
-	const { answerCache, scratch } = engine
-	const length = writeDynamicAnswer(exchange.request, scratch, verdict, exchange.key)
-	const at = reserve(answerCache, length)
-	answerCache.memory.bytes.set(scratch.subarray(0, length), at)
-	exchange.state = 'answered'
-	exchange.answerAt = at
-	exchange.answerLength = length
-	exchange.answerMark = answerCache.written
-	exchange.answeredAt = engine.now
-	sendAnswer(engine, exchange)
-	queueAnswer(engine, exchange.listener)
-}
-
-export function sendAnswer(engine: Engine, exchange: DynamicExchange): void {
-	const { listener, answerAt, answerLength, address, port, local } = exchange
-	listener.socket.send(engine.answerCache.memory, answerAt, answerLength, address, port, local)
 }

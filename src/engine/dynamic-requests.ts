@@ -12,15 +12,11 @@ import type { Md5Key } from '../../domain/radius/md5.ts'
 import { packetLength } from '../../domain/radius/packet.ts'
 import { isKept } from './answer-cache.ts'
 import { askAccessPoint } from './disconnect-client.ts'
+import { answerDynamicRequest, sendAnswer } from './dynamic-answers.ts'
 import { countDynamicDiscard } from './dynamic-discards.ts'
-import {
-	answerDynamicRequest,
-	type DynamicExchange,
-	type DynamicListener,
-	type DynamicServer,
-	sendAnswer,
-} from './dynamic-listener.ts'
-import { type Engine, record, touchListener } from './engine.ts'
+import type { DynamicExchange, DynamicListener, DynamicServer } from './dynamic-listener.ts'
+import type { Engine } from './engine.ts'
+import { record, touchListener } from './record.ts'
 
 /** RFC 5080 §2.2.2: how long a repeat gets the same answer again. */
 const answerLifeMs = 30_000

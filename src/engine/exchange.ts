@@ -3,10 +3,15 @@
  * and nothing durable rests on it. One exchange object serves a client's identifier for as long as
  * the client is heard, so that steady traffic allocates none.
  */
-import type { Client } from '../../domain/client.ts'
-import type { AccountingStatus } from '../../domain/event.ts'
-import type { Listener } from './listener.ts'
-import type { Upstream, UpstreamSocket } from './upstream-link.ts'
+import type { DatagramSocket, Memory } from '../../adapters/radius/transport.ts'
+import type { Client, Clients } from '../../domain/client.ts'
+import type { RelayServer, Service, UpstreamServer } from '../../domain/configuration.ts'
+import type { AccountingStatus, ResponseDiscardReason } from '../../domain/event.ts'
+import type { Md5Key } from '../../domain/radius/md5.ts'
+import type { Watchdog } from '../../domain/upstream.ts'
+
+/** Requests that may await an answer at once, in all. */
+export const pendingLimit = 65_536
 
 export type Exchange = {
 	state: 'idle' | 'pending' | 'answered'
@@ -62,6 +67,68 @@ export type Peer = {
 	pending: number
 	/** Monotonic milliseconds. */
 	heardAt: number
+}
+
+/** A relay server: its socket and the clients that talk to it. */
+export type Listener = {
+	readonly router: string
+	readonly service: Service
+	settings: RelayServer
+	clients: Clients
+	socket: DatagramSocket
+	/** By source address and port. */
+	readonly peers: Map<number, Peer>
+	/** Exchanges that await an answer. */
+	pending: number
+	/** Removed from the configuration: it answers what is in flight, and takes nothing new. */
+	retired: boolean
+	/** It is in the engine's list of sockets to flush. */
+	touched: boolean
+}
+
+/** 256 slots of an upstream server, one for each identifier. */
+export type UpstreamSocket = {
+	readonly upstream: Upstream
+	readonly socket: DatagramSocket
+	readonly memory: Memory
+	readonly packets: readonly Uint8Array[]
+	readonly lengths: Uint16Array
+	readonly purposes: Uint8Array
+	readonly exchanges: (Exchange | undefined)[]
+	/** Monotonic milliseconds: the end of a quarantine, or when a Status-Server was sent. */
+	readonly until: Float64Array
+	/** Free identifiers, the one that has been free longest first. */
+	readonly free: Uint8Array
+	freeAt: number
+	freeCount: number
+	/** The server has moved to another address: what is in flight may still be answered. */
+	retired: boolean
+	touched: boolean
+}
+
+export type Upstream = {
+	readonly router: string
+	readonly service: Service
+	readonly name: string
+	settings: UpstreamServer
+	readonly key: Md5Key
+	/** Resolved address; 0 while there is none. */
+	address: number
+	/** Address that requests are sent from; 0 where the kernel chooses. */
+	readonly source: number
+	readonly sockets: UpstreamSocket[]
+	readonly watchdog: Watchdog
+	ready: boolean
+	inFlight: number
+	maxSessions: number
+	/** It has signed an answer that it need not have signed: from then on it must. */
+	messageAuthenticatorSeen: boolean
+	/** A further socket is being opened. */
+	opening: boolean
+	/** Monotonic milliseconds before which none is, because the last attempt failed. */
+	openAgainAt: number
+	retired: boolean
+	readonly discarded: Map<ResponseDiscardReason, number>
 }
 
 export function newPeer(

@@ -1,25 +1,9 @@
 /** A relay server's socket and the clients that talk to it. */
 import type { DatagramSocket } from '../../adapters/radius/transport.ts'
 import { formatIpv4 } from '../../domain/address.ts'
-import { type Clients, clientsOf } from '../../domain/client.ts'
+import { clientsOf } from '../../domain/client.ts'
 import type { RelayServer, Service } from '../../domain/configuration.ts'
-import { newPeer, type Peer } from './exchange.ts'
-
-export type Listener = {
-	readonly router: string
-	readonly service: Service
-	settings: RelayServer
-	clients: Clients
-	socket: DatagramSocket
-	/** By source address and port. */
-	readonly peers: Map<number, Peer>
-	/** Exchanges that await an answer. */
-	pending: number
-	/** Removed from the configuration: it answers what is in flight, and takes nothing new. */
-	retired: boolean
-	/** It is in the engine's list of sockets to flush. */
-	touched: boolean
-}
+import { type Listener, newPeer, type Peer } from './exchange.ts'
 
 /** Client ports that are remembered at once; more than that are turned away. */
 export const peerLimit = 65_536

@@ -17,15 +17,20 @@ import { routerState } from '../../domain/state.ts'
 import { isKept, reserve } from './answer-cache.ts'
 import { countDiscard } from './discards.ts'
 import { chooseServer, forward, release } from './dispatch.ts'
-import { type Engine, type Router, record, touchListener } from './engine.ts'
-import { type Exchange, keepAuthenticator, newExchange, sameAuthenticator } from './exchange.ts'
-import { findPeer, type Listener } from './listener.ts'
+import type { Engine, Router } from './engine.ts'
+import {
+	type Exchange,
+	keepAuthenticator,
+	type Listener,
+	newExchange,
+	sameAuthenticator,
+} from './exchange.ts'
+import { findPeer } from './listener.ts'
+import { record, touchListener } from './record.ts'
+import { forgetStops, isLateStart, noteStop } from './stopped-sessions.ts'
 
 /** RFC 5080 §2.2.2: how long a repeat gets the same answer again. */
 const answerLifeMs = 30_000
-
-/** Requests that may await an answer at once, in all. */
-export const pendingLimit = 65_536
 
 export function receiveRequests(engine: Engine, listener: Listener, received: Received): void {
 	const router = engine.routers.get(listener.router)
@@ -261,6 +266,11 @@ function takeAccountingRequest(
 	const upstream = chooseServer(engine, router, exchange.peer, bytes)
 	if (upstream === 'full') return true
 	const server = upstream?.name ?? ''
+	const { stoppedSessions } = engine
+	if (status === 'stop') noteStop(stoppedSessions, router.name, accounting!, engine.now)
+	if (status === 'start' && isLateStart(stoppedSessions, router.name, accounting!, engine.now)) {
+		accounting!.late = true
+	}
 	const decision =
 		status === 'on' || status === 'off'
 			? decide(state, {
@@ -284,6 +294,10 @@ function takeAccountingRequest(
 	exchange.mac = accounting?.mac ?? ''
 	exchange.wap = accounting?.wap ?? ''
 	exchange.stream = decision.events[0]!.stream
+	const [opening] = decision.events
+	if (opening?.type === 'AccountingTurnedOn') {
+		forgetStops(stoppedSessions, router.name, opening.data.wap)
+	}
 	record(engine, decision.events)
 	if (decision.effect === 'forward' && upstream !== undefined) {
 		begin(exchange, bytes, index.first[attribute.proxyState] !== 0)

@@ -1,77 +1,33 @@
 /**
- * The SRC client of each virtual router while it runs: the questions that put a DHCPDISCOVER off, the
- * logins and their ends that SRC is told of once they are on disk, and which server is asked. The
- * rules are in `domain/sae`; the client itself is handed in, over NATS or in this process.
+ * The SRC client of each virtual router while it runs: the questions that put a DHCPDISCOVER off, which
+ * server is asked, and what is counted. What SRC is told of logins is in `src-telling.ts`, the rules are
+ * in `domain/sae`; the client itself is handed in, over NATS or in this process.
  */
 import type { SrcSettings } from '../../domain/configuration.ts'
 import { options } from '../../domain/dhcp/option.ts'
 import { type DhcpPacket, optionCodes, readOctets } from '../../domain/dhcp/packet.ts'
 import { type NewEvent, relayStream, virtualRouterOf } from '../../domain/event.ts'
 import {
-	addressDeletion,
-	addressReport,
 	debtLimit,
 	discoverQuestion,
 	givenUp,
-	type InterfaceWords,
 	poolRequested,
 	type SrcReply,
 	serverChanged,
-	sessionClosed,
-	sessionOpened,
 	srcReply,
 } from '../../domain/sae/bridge.ts'
-import type { SrcClient, SrcFailure, SrcInfo } from '../../domain/sae/client.ts'
+import { brokenClient, type SrcInfo } from '../../domain/sae/client.ts'
 import { type DhcpOptions, encodeOctets } from '../../domain/sae/dhcp-options.ts'
-import { loginWith, type SrcDebt, type SrcLogin } from '../../domain/sae/logins.ts'
 import type { Session } from '../../domain/session-table.ts'
 import { routerState } from '../../domain/state.ts'
-import type { Asked } from './dhcp-service.ts'
-import { type Engine, presentTime, record } from './engine.ts'
+import { type Asked, interfaceWords } from './dhcp-service.ts'
+import type { Engine } from './engine.ts'
+import { presentTime, record } from './record.ts'
+import { newTelling, type SrcBridge } from './src-link.ts'
+import { tellAnother, tickTelling } from './src-telling.ts'
 
-/** Opens the SRC client of a virtual router, or says why it cannot be. */
-export type OpenSrc = (
-	router: string,
-	settings: SrcSettings,
-	/** The address that connections come from; undefined: as routed. */
-	source: string | undefined,
-	/** Told whenever another server is asked, or none. */
-	onChange: (info: SrcInfo) => void,
-) => Promise<SrcClient | { readonly refused: string }>
-
-export type SrcBridge = {
-	readonly router: string
-	settings: SrcSettings
-	/** The address that its connections come from; undefined: as routed. */
-	readonly source: string | undefined
-	readonly client: SrcClient
-	/** Whom the last `SrcServerChanged` named; empty: nobody. */
-	server: string
-	/** Monotonic milliseconds of the latest question about each MAC. */
-	readonly askedAt: Map<string, number>
-	/** Logins whose report or deletion is under way. */
-	readonly telling: Set<string>
-	/** Logins whose report SRC would not take. */
-	readonly rejected: Set<string>
-	/** Monotonic milliseconds before which SRC is told nothing more; it did not answer. */
-	retryAt: number
-	pauseMs: number
-	/** What has been recorded of the client's counts. */
-	readonly recorded: Record<IgnoredReason, number>
-	/** What each upstream server was reproached with. */
-	readonly missed: Map<string, Set<string>>
-}
-
-type IgnoredReason = 'late' | 'malformed' | 'foreign'
-
-/** Reports and deletions under way at once: questions for pools need the room. */
-const tellLimit = 64
-const firstPauseMs = 1000
-const longestPauseMs = 30_000
 /** SRC is asked about one subscriber this often at most: clients repeat themselves after seconds. */
 const askAgainMs = 1000
-/** Reports that SRC would not take, remembered so that they hold up no others. */
-const rejectedLimit = 10_000
 const missedLimit = 1000
 
 export async function newBridge(
@@ -97,10 +53,7 @@ export async function newBridge(
 		client,
 		server: '',
 		askedAt: new Map(),
-		telling: new Set(),
-		rejected: new Set(),
-		retryAt: 0,
-		pauseMs: firstPauseMs,
+		telling: newTelling(),
 		recorded: { late: 0, malformed: 0, foreign: 0 },
 		missed: new Map(),
 	}
@@ -114,11 +67,14 @@ export function noteServer(engine: Engine, bridge: SrcBridge, info: SrcInfo): vo
 	if (changed === undefined) return
 	bridge.server = changed.data.to
 	record(engine, [changed])
-	if (bridge.server === '') return
-	// What failed with the last one may be told now.
-	bridge.retryAt = 0
-	bridge.pauseMs = firstPauseMs
-	bridge.rejected.clear()
+	const { log } = engine.parts
+	const fields = { router: bridge.router, ...changed.data }
+	if (bridge.server === '') {
+		log.warn('src-server', fields, 'No SRC server is asked any more: pools are chosen here.')
+		return
+	}
+	log.info('src-server', fields, `SRC is asked at ${bridge.server} now.`)
+	tellAnother(bridge)
 }
 
 // ---- questions
@@ -143,13 +99,12 @@ export async function askSrc(
 	const event = poolRequested(router, request, session, questionOptions(packet), engine.at)
 	record(engine, [event])
 	const position = engine.state.position
-	const question = discoverQuestion(router, event.data, wordsFor(engine, request.interface))
-	return srcReply(position, await client.discover(question).catch(failed))
-}
-
-function wordsFor(engine: Engine, name: string | undefined): InterfaceWords {
-	for (const each of engine.dhcp.interfaces.values()) if (each.name === name) return each
-	return {}
+	const question = discoverQuestion(
+		router,
+		event.data,
+		interfaceWords(engine.dhcp, request.interface),
+	)
+	return srcReply(position, await client.discover(question).catch(brokenClient))
 }
 
 function questionOptions(packet: DhcpPacket): DhcpOptions {
@@ -161,104 +116,13 @@ function questionOptions(packet: DhcpPacket): DhcpOptions {
 	return found
 }
 
-/** A client that breaks is as good as one that does not answer. */
-function failed(error: unknown): SrcFailure {
-	return { failure: 'refused', why: `The SRC client failed: ${String(error)}.` }
-}
-
-// ---- logins and their ends
-
-/**
- * Tells SRC what it is owed, as much as may be under way at once. Called when everything that is
- * folded is on disk: told means durable.
- */
-export function tellSrc(engine: Engine): void {
-	for (const bridge of engine.src.values()) {
-		if (engine.now < bridge.retryAt || bridge.telling.size >= tellLimit) continue
-		const { unreported, debts } = routerState(engine.state, bridge.router).src
-		for (const [key, debt] of debts) {
-			if (bridge.telling.size >= tellLimit) break
-			if (!bridge.telling.has(key)) void tellEnd(engine, bridge, key, debt)
-		}
-		for (const [key, login] of unreported) {
-			if (bridge.telling.size >= tellLimit) break
-			if (bridge.telling.has(key) || bridge.rejected.has(key)) continue
-			void tellLogin(engine, bridge, key, login)
-		}
-	}
-}
-
-async function tellLogin(
-	engine: Engine,
-	bridge: SrcBridge,
-	key: string,
-	login: SrcLogin,
-): Promise<void> {
-	const { router, client } = bridge
-	bridge.telling.add(key)
-	const report = addressReport(router, login, wordsFor(engine, login.interface))
-	const outcome = await client.address(report).catch(failed)
-	bridge.telling.delete(key)
-	if (engine.stopped) return
-	presentTime(engine)
-	if ('failure' in outcome) {
-		if (outcome.failure === 'refused') refuseLogin(engine, bridge, key, outcome.why)
-		else pause(engine, bridge)
-		return
-	}
-	bridge.pauseMs = firstPauseMs
-	const { src } = routerState(engine.state, router)
-	const now = loginWith(src, login.mac, key)
-	// Its end may have been told and answered by another client meanwhile.
-	if (now === undefined || now.session !== undefined) return
-	record(engine, [sessionOpened(router, now, outcome, engine.at)])
-}
-
-function refuseLogin(engine: Engine, bridge: SrcBridge, key: string, why: string): void {
-	if (bridge.rejected.size >= rejectedLimit) bridge.rejected.clear()
-	bridge.rejected.add(key)
-	const { router, server } = bridge
-	const sentence = `SRC does not take the report of an address: ${why}`
-	engine.parts.log.warn('src-refused', { router, server }, sentence)
-}
-
-async function tellEnd(
-	engine: Engine,
-	bridge: SrcBridge,
-	key: string,
-	debt: SrcDebt,
-): Promise<void> {
-	const { router, client } = bridge
-	bridge.telling.add(key)
-	const outcome = await client.delete(addressDeletion(router, debt)).catch(failed)
-	bridge.telling.delete(key)
-	if (engine.stopped) return
-	presentTime(engine)
-	const refused = 'failure' in outcome && outcome.failure === 'refused'
-	if ('failure' in outcome && !refused) {
-		pause(engine, bridge)
-		return
-	}
-	bridge.pauseMs = firstPauseMs
-	const owed = routerState(engine.state, router).src.debts.get(key)
-	if (owed === undefined) return
-	const how = 'failure' in outcome ? ('refused' as const) : outcome
-	record(engine, [sessionClosed(router, owed, how, engine.at)])
-}
-
-/** Nobody answers: those that wait are not asked one by one. */
-function pause(engine: Engine, bridge: SrcBridge): void {
-	if (engine.now < bridge.retryAt) return
-	bridge.retryAt = engine.now + bridge.pauseMs
-	bridge.pauseMs = Math.min(bridge.pauseMs * 2, longestPauseMs)
-}
-
 // ---- time, and what is counted
 
 /** Every second: what was ignored goes on record, and what is owed too long is given up. */
 export function tickSrc(engine: Engine): void {
 	for (const bridge of engine.src.values()) {
 		record(engine, takeIgnored(bridge, engine.at))
+		tickTelling(engine, bridge)
 		const { src } = routerState(engine.state, bridge.router)
 		if (src.debts.size > debtLimit) {
 			record(engine, givenUp(bridge.router, src, debtLimit, engine.at))

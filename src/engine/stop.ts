@@ -1,7 +1,9 @@
 /** The end of a run: whatever was counted or is in flight is on record before the process goes. */
 import { type NewEvent, relayStream } from '../../domain/event.ts'
+import { recordDurably } from './commit.ts'
 import { releaseAll } from './configure.ts'
-import { type Engine, presentTime, recordDurably } from './engine.ts'
+import type { Engine } from './engine.ts'
+import { presentTime } from './record.ts'
 import { tick } from './timers.ts'
 
 /** Gives up what is in flight and records the end; rejects when the journal fails. */

@@ -1,5 +1,4 @@
 /** What happens because time has passed: retransmission, fail-over, watchdogs, gathered counts. */
-
 import { services } from '../../domain/configuration.ts'
 import { decide } from '../../domain/decide.ts'
 import { type NewEvent, relayStream } from '../../domain/event.ts'
@@ -13,18 +12,12 @@ import { tickDynamicRequests } from './configure-dynamic.ts'
 import { tickDhcp } from './dhcp.ts'
 import { countDiscard, otherClients, takeDiscards } from './discards.ts'
 import { detach, forward, release, transmit } from './dispatch.ts'
-import { type Engine, type Router, record } from './engine.ts'
-import type { Exchange } from './exchange.ts'
+import type { Engine, Router } from './engine.ts'
+import type { Exchange, Upstream, UpstreamSocket } from './exchange.ts'
 import { forgetPeers } from './listener.ts'
+import { record } from './record.ts'
 import { tickSrc } from './src-bridge.ts'
-import {
-	freeSlot,
-	needsSocket,
-	purpose,
-	quarantineSlot,
-	type Upstream,
-	type UpstreamSocket,
-} from './upstream-link.ts'
+import { freeSlot, needsSocket, purpose, quarantineSlot } from './upstream-link.ts'
 import { followWatchdog, watchdogSettings } from './watchdog.ts'
 
 /** How often deadlines are looked at. */

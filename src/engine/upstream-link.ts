@@ -3,13 +3,13 @@
  * identifier. A slot's memory holds the request as it was forwarded, to be sent from and to be sent
  * again; it is not given out anew while a late answer could still arrive for it.
  */
-import type { DatagramSocket, Memory, Transport } from '../../adapters/radius/transport.ts'
+import type { Transport } from '../../adapters/radius/transport.ts'
 import { parseIpv4 } from '../../domain/address.ts'
 import type { Service, UpstreamServer } from '../../domain/configuration.ts'
 import type { ResponseDiscardReason } from '../../domain/event.ts'
-import { createMd5Key, type Md5Key } from '../../domain/radius/md5.ts'
-import { newWatchdog, type Watchdog, type WatchdogSettings } from '../../domain/upstream.ts'
-import type { Exchange } from './exchange.ts'
+import { createMd5Key } from '../../domain/radius/md5.ts'
+import { newWatchdog, type WatchdogSettings } from '../../domain/upstream.ts'
+import type { Exchange, Upstream, UpstreamSocket } from './exchange.ts'
 
 const slotOctets = 4096
 const slotCount = 256
@@ -18,50 +18,6 @@ const slotCount = 256
 const quarantineMs = 10_000
 
 export const purpose = { free: 0, request: 1, statusServer: 2, quarantine: 3 } as const
-
-export type UpstreamSocket = {
-	readonly upstream: Upstream
-	readonly socket: DatagramSocket
-	readonly memory: Memory
-	readonly packets: readonly Uint8Array[]
-	readonly lengths: Uint16Array
-	readonly purposes: Uint8Array
-	readonly exchanges: (Exchange | undefined)[]
-	/** Monotonic milliseconds: the end of a quarantine, or when a Status-Server was sent. */
-	readonly until: Float64Array
-	/** Free identifiers, the one that has been free longest first. */
-	readonly free: Uint8Array
-	freeAt: number
-	freeCount: number
-	/** The server has moved to another address: what is in flight may still be answered. */
-	retired: boolean
-	touched: boolean
-}
-
-export type Upstream = {
-	readonly router: string
-	readonly service: Service
-	readonly name: string
-	settings: UpstreamServer
-	readonly key: Md5Key
-	/** Resolved address; 0 while there is none. */
-	address: number
-	/** Address that requests are sent from; 0 where the kernel chooses. */
-	readonly source: number
-	readonly sockets: UpstreamSocket[]
-	readonly watchdog: Watchdog
-	ready: boolean
-	inFlight: number
-	maxSessions: number
-	/** It has signed an answer that it need not have signed: from then on it must. */
-	messageAuthenticatorSeen: boolean
-	/** A further socket is being opened. */
-	opening: boolean
-	/** Monotonic milliseconds before which none is, because the last attempt failed. */
-	openAgainAt: number
-	retired: boolean
-	readonly discarded: Map<ResponseDiscardReason, number>
-}
 
 export function newUpstream(
 	router: string,

@@ -2,8 +2,10 @@
 import { relayStream } from '../../domain/event.ts'
 import { writeStatusServer } from '../../domain/forward.ts'
 import type { WatchdogSettings, WatchdogStep } from '../../domain/upstream.ts'
-import { type Engine, nextAuthenticator, record, touchUpstream } from './engine.ts'
-import { sendSlot, socketWithFreeSlot, takeSlot, type Upstream } from './upstream-link.ts'
+import { type Engine, nextAuthenticator } from './engine.ts'
+import type { Upstream } from './exchange.ts'
+import { record, touchUpstream } from './record.ts'
+import { sendSlot, socketWithFreeSlot, takeSlot } from './upstream-link.ts'
 
 export function watchdogSettings(engine: Engine, upstream: Upstream): WatchdogSettings {
 	return {

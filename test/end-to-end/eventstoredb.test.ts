@@ -124,7 +124,7 @@ test('an address that is none is refused at once', async () => {
 	const args = ['serve', '--config', relay.config, '--data', `${relay.data}-2`]
 	const { code, output } = await run(process.execPath, [main, ...args, '--eventstore', 'http://x'])
 	assert.is(code, 1)
-	assert.match(output, /^The EventStoreDB address is not a connection string/)
+	assert.match(output, /^The EventStoreDB address is not a connection string/m)
 })
 
 test('a lost relay is restored: the same journal, the same figures, and the mirror goes on', async () => {

@@ -1,11 +1,14 @@
 /** The event feed on a real JetStream: order, no gap, no double, servers that go and come. */
-import { cpSync, rmSync } from 'node:fs'
-import { connect, type JetStreamManager } from 'nats'
+import { cpSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { connect, DiscardPolicy, type JetStreamManager } from 'nats'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { type Feed, type FeedSettings, openFeed } from '../../adapters/nats/feed.ts'
 import type { Fed } from '../../adapters/nats/feed-checkpoint.ts'
+import { subjectToken } from '../../domain/sae/protocol.ts'
 import type { PlacedEvent } from '../../domain/upcast.ts'
+import { operatorMode, selfSigned } from './credentials.ts'
 import { type NatsServer, startNats, startNatsCluster } from './nats.ts'
 import { canRun, endAll, temporaryFolder, until } from './processes.ts'
 import { startRelay } from './relay-process.ts'
@@ -163,7 +166,7 @@ if (canRun('the event feed', 'nats-server')) {
 		await until('the feed waits', 10_000, () => feed.state().state === 'waiting')
 		await server.revive()
 		await follows(feed, 5100)
-		assert.ok(feed.state().reconnects > 0)
+		assert.ok(feed.state().retries > 0)
 		const found = await messages(server, router)
 		assert.equal(positions(found), upTo(5100))
 	})
@@ -260,6 +263,91 @@ if (canRun('the event feed', 'nats-server')) {
 		await follows(second, 33)
 		// The server remembers the ids of the last two minutes.
 		assert.equal(positions(await messages(server, router)), [31, 32, 33])
+	})
+
+	test('a virtual router may be called anything: its subject and its stream stay its own', async () => {
+		const events = journal()
+		const names = ['a.b', 'a b', '*', '>', 'a/b', 'a%2Eb', 'Zürich']
+		for (const name of names) events.add(2, name)
+		await follows(open([server], events), events.last())
+		const seen = new Set<string>()
+		for (const [index, name] of names.entries()) {
+			const [one, two] = await messages(server, subjectToken(name))
+			assert.equal([one!.event.position, two!.event.position], [2 * index + 1, 2 * index + 2])
+			const { subject } = one!
+			assert.is(subject.split('.').length, 4, subject)
+			assert.not.match(subject, /[*> /]/)
+			seen.add(subject)
+		}
+		assert.is(seen.size, names.length)
+	})
+
+	test('a stream that is full says so, and the feed goes on when it has room', async () => {
+		const router = newRouter()
+		const name = `radledger-event-${router}`
+		const subjects = [`radledger.event.${router}.>`]
+		await managed(server, manager =>
+			manager.streams.add({ name, subjects, max_msgs: 10, discard: DiscardPolicy.New }),
+		)
+		const events = journal()
+		events.add(25, router)
+		const feed = open([server], events)
+		await until('it waits', 10_000, () => /maximum messages exceeded/.test(feed.state().reason))
+		assert.is(feed.state().state, 'waiting')
+		assert.equal(positions(await messages(server, router)), upTo(10))
+		await managed(server, manager => manager.streams.update(name, { max_msgs: 100 }))
+		await follows(feed, 25)
+		assert.equal(positions(await messages(server, router)), upTo(25))
+	})
+
+	test('a message that is larger than the server takes says so, and what to do', async () => {
+		const small = await startNats(
+			`max_payload: 4096\njetstream { store_dir: "${temporaryFolder('jetstream')}" }`,
+		)
+		const events = journal()
+		events.add(3)
+		const whole = events.source.read(1, 9)
+		const large = { ...whole[1]!, data: { scope: 'x'.repeat(5000) } }
+		const read = (from: number) => [whole[0]!, large, whole[2]!].slice(from - 1)
+		const feed = open([small], { ...events, source: { ...events.source, read } })
+		await until('it waits', 10_000, () =>
+			/event 2 is a BaselineSet of 5\d{3} octets.*4096.*max_payload/.test(feed.state().reason),
+		)
+		assert.is(feed.state().state, 'waiting')
+		assert.equal(positions(await messages(small)), [1])
+		await small.program().end()
+	})
+
+	test('credentials, TLS, and a user whom the server does not know', async () => {
+		if (!canRun('TLS to NATS', 'openssl')) return
+		const { certificate, keyFile } = await selfSigned()
+		const { configuration, credentials, stranger } = operatorMode()
+		const guarded = await startNats(`
+			${configuration}
+			tls { cert_file: "${certificate}", key_file: "${keyFile}" }
+			jetstream { store_dir: "${temporaryFolder('jetstream')}" }
+		`)
+		const folder = temporaryFolder('creds')
+		const file = join(folder, 'relay.creds')
+		writeFileSync(file, stranger)
+		const relay = await startRelay({
+			servers: [],
+			flags: [
+				...['--nats', `tls://127.0.0.1:${guarded.port}`],
+				...['--nats-credentials', file, '--nats-ca', certificate],
+			],
+		})
+		const shown = () => relay.exec('show radius relay mirrors')
+		await until('it is refused', 10_000, async () => /Authorization Violation/.test(await shown()))
+		// The file is read anew with every connection.
+		writeFileSync(file, credentials)
+		await until('the feed follows', 20_000, async () =>
+			/State +following[\s\S]*Lag +0 events/.test(await shown()),
+		)
+		const told = relay.log() + JSON.stringify(relay.events()) + (await shown())
+		assert.not.match(told, /SU[A-Z2-7]{20}|eyJ/, 'neither a seed nor a JWT')
+		await relay.stop()
+		await guarded.program().end()
 	})
 
 	test('what is not durable yet is not shown', async () => {

@@ -3,6 +3,10 @@ import { join, resolve } from 'node:path'
 import type { Browser, Page } from 'playwright-core'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
+import { openMirror } from '../../adapters/eventstoredb/mirror.ts'
+import { openTarget } from '../../adapters/eventstoredb/target.ts'
+import { openMemoryJournal } from '../../adapters/journal/memory.ts'
+import { relayStream } from '../../domain/event.ts'
 import { openBrowser } from '../../infra/browser.ts'
 import { type EventStoreNode, startEventStoreNode } from '../eventstoredb/server.ts'
 import { type Campus, startCampus } from './page-traffic.ts'
@@ -28,6 +32,20 @@ async function open(view: string, isExpected = (_: string) => false): Promise<Pa
 	})
 	await page.goto(`${base}/#${view}`)
 	return page
+}
+
+/** A second relay's history, as its mirror would have written it. */
+async function mirrorAnother(router: string): Promise<void> {
+	const journal = openMemoryJournal({ id: crypto.randomUUID() })
+	const configuration = ['hostname annex', `virtual-router ${router}`]
+	const data = { release: '0', configuration }
+	journal.append([{ stream: relayStream(router), type: 'RelayStarted', v: 1, at: 1, data }])
+	const target = openTarget(`esdb://127.0.0.1:${node.port}?tls=false`, limitMs)
+	const source = { journal: journal.id, durable: journal.last, read: journal.read }
+	const mirror = openMirror({ source, target, run: 'a' })
+	await until('it is mirrored', limitMs, () => mirror.state().position === 1)
+	await mirror.close()
+	await target.reset()
 }
 
 async function sees(page: Page, selector: string, pattern: RegExp): Promise<void> {
@@ -95,6 +113,16 @@ if (canRun('the web page of a history', 'chromium')) {
 		await sees(page, 'main [role=status]', /Following the journal/)
 		await campus.login({ user: 'bob', mac: '02-00-00-00-0B-01' }, wap)
 		await sees(page, 'tbody', /AccessAccepted/)
+	})
+
+	test('the relays of a fleet lead to each other', async () => {
+		await mirrorAnother('library')
+		const page = await open('/')
+		await sees(page, 'nav[aria-label="Other relays"]', /^annex: default, library$/)
+		await page.getByRole('link', { name: 'annex: default, library' }).click()
+		await sees(page, '#standing', /^annex: history only$/)
+		await sees(page, 'nav[aria-label="Other relays"]', /^test: default$/)
+		assert.is.not(new URL(page.url()).port, new URL(base).port)
 	})
 
 	test('machines are told the same: nothing is said about a relay that is not here', async () => {

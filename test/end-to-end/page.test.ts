@@ -196,6 +196,9 @@ if (canRun('the web page', 'chromium')) {
 			text.includes('404'),
 		)
 		await sees(page, '.error', /02-00-00-00-FF-FF/)
+		await until('nothing is being waited for', limitMs, async () => {
+			return !/Loading/.test(await textOf(page, 'main'))
+		})
 	})
 
 	test('statistics: a baseline, and what was counted since', async () => {

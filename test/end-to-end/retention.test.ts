@@ -113,7 +113,7 @@ test('a running relay lets go of what is old, when it is told to', async () => {
 	const before = await Promise.all(shown.map(relay.exec))
 	const said = await relay.exec('retention apply')
 	assert.match(said, /^180 events up to position \d+ lost what is personal.*20 AccessAccepted/)
-	assert.match(said, /Of 1 subscribers nothing is left but a pseudonym/)
+	assert.match(said, /Of 1 subscriber nothing is left but a pseudonym/)
 	assert.match(said, /Not reached:\n - EventStoreDB/)
 	assert.equal(found(data, traces), [])
 	assert.equal(await Promise.all(shown.map(relay.exec)), before)

@@ -15,6 +15,7 @@ import { createMd5Key } from '../../domain/radius/md5.ts'
 import type { SrcClient, SrcInfo, SrcOutcome } from '../../domain/sae/client.ts'
 import type { Decision } from '../../domain/sae/protocol.ts'
 import { type SrcServer, serverRoles } from '../../domain/sae/servers.ts'
+import { selfSigned } from './credentials.ts'
 import { type Adapter, type NatsServer, onlyPool, startAdapter, startNats } from './nats.ts'
 import { aloud, canRun, freePorts, run, start, temporaryFolder, until } from './processes.ts'
 import { type RelayProcess, startRelay } from './relay-process.ts'
@@ -97,16 +98,6 @@ async function typed(relay: RelayProcess, ...lines: readonly string[]): Promise<
 	const program = start(process.execPath, shell, text)
 	await program.exited
 	return program.output()
-}
-
-async function selfSigned(): Promise<{ certificate: string; keyFile: string }> {
-	const folder = temporaryFolder('tls')
-	const [certificate, keyFile] = [join(folder, 'c.pem'), join(folder, 'k.pem')]
-	const openssl = ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256']
-	const name = ['-subj', '/CN=localhost', '-addext', 'subjectAltName=IP:127.0.0.1']
-	const files = ['-nodes', '-days', '2', '-keyout', keyFile, '-out', certificate]
-	assert.is((await run('openssl', [...openssl, ...name, ...files])).code, 0)
-	return { certificate, keyFile }
 }
 
 if (canRun('the SRC bridge', 'nats-server')) {
@@ -315,6 +306,29 @@ if (canRun('the SRC bridge', 'nats-server')) {
 		)
 		await better.program.end()
 		await primary.program().end()
+	})
+
+	test('the primary returns although the secondary is always quicker', async () => {
+		const slow = await startNats()
+		const client = openClient([slow.port, nats.port], { retryMs: 300 })
+		assert.match(poolOf(await ask(client)), /^[ab]$/)
+		const connection = await connect({ servers: `127.0.0.1:${slow.port}` })
+		connection.subscribe('radledger.src.default.discover', {
+			callback: (_, message) => {
+				const { v, id } = JSON.parse(message.string())
+				const answer = JSON.stringify({ v, id, accept: true, poolName: 'slow' })
+				setTimeout(() => message.respond(answer), 50)
+			},
+		})
+		await until('the return', 5000, async () => {
+			await ask(client)
+			return client.info().role === 'primary'
+		})
+		assert.is(poolOf(await ask(client)), 'slow')
+		const { lateAnswers, foreignAnswers } = client.statistics()
+		assert.equal([lateAnswers, foreignAnswers], [0, 0])
+		await connection.close()
+		await slow.program().end()
 	})
 
 	test('its sessions become RADIUS accounting when that is asked for', async () => {

@@ -45,6 +45,9 @@ const rules = (pool: string) => `service gold
   class gold-2026
 rule staff
   match realm example.org
+  match if-alias "the cable"
+  match if-desc "ethernet s0"
+  match nas-port-id 17
   pool ${pool}
   service gold
   lease 1200
@@ -79,6 +82,8 @@ async function prepare(): Promise<void> {
 		{ namespace: client, device: 'c0' },
 	)
 	addAddress(server, 's0', '10.91.0.1/24')
+	const [command, ...args] = [...server.within, 'ip', 'link', 'set', 's0', 'alias', 'the cable']
+	assert.is((await run(command!, args)).code, 0)
 	setMac(client, 'c0', mac.replaceAll('-', ':'))
 	for (let n = 0; n < 2; n++) nats.push(await startNats('', server.within))
 	for (const [n, pool] of ['staff', 'other'].entries()) {
@@ -102,7 +107,7 @@ function serversNow(): unknown {
 async function account(status: 'Start' | 'Stop', user = 'alice@example.org'): Promise<void> {
 	const attributes = path(folder, 'attributes')
 	const lines = [`Acct-Status-Type = ${status}`, 'Acct-Session-Id = "s1"', 'Class = 0x7374616666']
-	lines.push(`User-Name = "${user}"`, `Calling-Station-Id = "${mac}"`)
+	lines.push('NAS-Port = 17', `User-Name = "${user}"`, `Calling-Station-Id = "${mac}"`)
 	lines.push('Called-Station-Id = "02-AA-00-00-00-07:campus"')
 	writeFileSync(attributes, `${lines.join('\n')}\n`)
 	const seen = relay.events(`Accounting${status === 'Start' ? 'Started' : 'Stopped'}`).length

@@ -57,7 +57,7 @@ function batchAppend(node: EventStoreNode, call: BatchCall): void {
 }
 
 function finish(
-	{ store, faults, seen }: EventStoreNode,
+	{ store, faults, seen, settings }: EventStoreNode,
 	call: BatchCall,
 	{ stream, expected, events }: Pending,
 	answer: Pb.BatchAppendResp,
@@ -77,6 +77,12 @@ function finish(
 		)
 		return
 	}
+	if (sizeOf(events) > settings.maxAppendSize) {
+		const details = new shared.MaximumAppendSizeExceeded().setMaxappendsize(settings.maxAppendSize)
+		const name = 'event_store.client.MaximumAppendSizeExceeded'
+		call.write(answer.setError(problem('Maximum Append Size Exceeded', name, details)))
+		return
+	}
 	const appended = store.append(stream, expected, events)
 	if (faults.loseAnswers > 0) {
 		faults.loseAnswers--
@@ -84,6 +90,14 @@ function finish(
 		return
 	}
 	call.write(answered(answer, appended, expected))
+}
+
+/** As EventStoreDB counts it: data, metadata, and the type in UTF-16. */
+function sizeOf(events: readonly Proposed[]): number {
+	return events.reduce(
+		(sum, { data, metadata, type }) => sum + data.length + metadata.length + 2 * type.length,
+		0,
+	)
 }
 
 function breakOff(call: BatchCall): void {

@@ -1,7 +1,8 @@
 /**
  * What the mirror relies on, asked of any EventStoreDB: `npm run test:eventstore -- "esdb://..."`.
- * Writes streams with names of their own and deletes them (softly) at the end. The user in the
- * connection string must be allowed to read `$all`.
+ * Writes streams with names of their own and deletes them (softly) at the end; what was in them stays
+ * in `$all` until the database is scavenged, and `restore` and `serve-views` take it for relays' until
+ * then. The user in the connection string must be allowed to read `$all`.
  */
 import { EventStoreDBClient } from '@eventstore/db-client'
 import { suite } from 'uvu'
@@ -211,5 +212,24 @@ if (import.meta.main) {
 	}
 	// The client leaves promises behind that nobody awaits when a connection breaks while it writes.
 	process.on('unhandledRejection', () => {})
-	contractOf(url).run()
+	await reach(url)
+	const test = contractOf(url)
+	test.after(() => {
+		console.log(
+			'What this wrote stays in $all until the database is scavenged: until then restore and serve-views see its relays, too.',
+		)
+	})
+	test.run()
+}
+
+/** Twelve tests that all say that nobody is there would help nobody. */
+async function reach(url: string): Promise<void> {
+	try {
+		const target = openTarget(url, deadlineMs)
+		await target.newest('radledger-contract', 1)
+		await target.reset()
+	} catch (error) {
+		console.error((error as Error).message)
+		process.exit(1)
+	}
 }

@@ -31,6 +31,8 @@ export type EventStoreNode = {
 	readonly port: number
 	readonly store: Store
 	readonly faults: Faults
+	/** `maxAppendSize`: octets of one append, by default as many as EventStoreDB takes. */
+	readonly settings: { maxAppendSize: number }
 	/** How many appends have come, and how many connections' worth of append streams. */
 	readonly seen: { appends: number; appendStreams: number; reads: number }
 	/** Ends every connection and listens no more; `start` has it back with everything it kept. */
@@ -52,6 +54,7 @@ export async function startEventStoreNode(
 		},
 		store,
 		faults: { stall: false, busy: 0, loseAnswers: 0, dropAppends: 0, leader: undefined },
+		settings: { maxAppendSize: 2 ** 20 },
 		seen: { appends: 0, appendStreams: 0, reads: 0 },
 		stop() {
 			server?.forceShutdown()

@@ -1,5 +1,4 @@
 /** The relay's process in a simulation: how it starts, turns, crashes and stops. */
-
 import type { PassingDatagram, Watch } from '../../adapters/dhcp/watch.ts'
 import {
 	openSimulatedTransport,
@@ -18,7 +17,8 @@ import { pools } from '../../projections/pools.ts'
 import { srcStatistics } from '../../projections/src-statistics.ts'
 import { relayStatistics } from '../../projections/statistics.ts'
 import { upstreamStatistics } from '../../projections/upstream-statistics.ts'
-import { presentTime, recordDurably } from '../../src/engine/engine.ts'
+import { recordDurably } from '../../src/engine/commit.ts'
+import { presentTime } from '../../src/engine/record.ts'
 import { stopEngine } from '../../src/engine/stop.ts'
 import { openOperator } from '../../src/operate.ts'
 import { followState, recoverState, saveState } from '../../src/recover.ts'

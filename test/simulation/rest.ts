@@ -49,9 +49,9 @@ function leftOver(engine: Engine): Record<string, number> {
 			dynamic.discards.size +
 			sum([...services, ...external].map(({ discards }) => discards.size)) +
 			routers.filter(({ discards }) => discards.any).length,
+		'questions to SRC': sum([...engine.src.values()].map(({ telling }) => telling.underWay.size)),
 		'messages not recorded': sum(external.map(({ forwarded }) => forwarded.size)),
 		'messages whose answer is awaited': sum(external.map(({ awaited }) => awaited.size)),
-		'questions to SRC': sum([...engine.src.values()].map(({ telling }) => telling.size)),
 		'questions to SRC remembered': sum([...engine.src.values()].map(({ askedAt }) => askedAt.size)),
 		'commands waiting': engine.waiting.length,
 		'answers queued': engine.answersQueued,

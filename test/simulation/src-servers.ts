@@ -1,9 +1,8 @@
 /** SRC servers behind the relay's client: they decide, stay silent, are late, refuse, and take turns. */
-
 import { noStatistics, type SrcClient, type SrcOutcome } from '../../domain/sae/client.ts'
 import type { Answers, Questions } from '../../domain/sae/protocol.ts'
 import { routerState } from '../../domain/state.ts'
-import type { OpenSrc } from '../../src/engine/src-bridge.ts'
+import type { OpenSrc } from '../../src/engine/src-link.ts'
 import { readJournal } from './history.ts'
 import type { Running } from './relay.ts'
 import { after, breaks, count, type World } from './world.ts'

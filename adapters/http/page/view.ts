@@ -26,6 +26,7 @@ export async function attempt(place: Element, work: () => Promise<void>): Promis
 	} catch (error) {
 		if ((error as Error).name === 'AbortError') return
 		const text = error instanceof ApiError ? error.message : `This page has a fault: ${error}`
+		place.querySelector(':scope > .loading')?.remove()
 		const shown = place.querySelector(':scope > .error')
 		if (shown !== null) shown.textContent = text
 		else place.prepend(element('p', { class: 'error', role: 'alert' }, text))
@@ -33,7 +34,7 @@ export async function attempt(place: Element, work: () => Promise<void>): Promis
 }
 
 export function loading(): HTMLElement {
-	return element('p', { class: 'note' }, 'Loading …')
+	return element('p', { class: 'note loading' }, 'Loading …')
 }
 
 export function nothing(text: string): HTMLElement {

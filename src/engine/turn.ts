@@ -1,0 +1,65 @@
+/** One turn: what has arrived is given to whom it is for, and time passes. */
+import type { DatagramSocket } from '../../adapters/radius/transport.ts'
+import { receiveAnswers } from './answers.ts'
+import { endTurn, flushUpstreams } from './commit.ts'
+import { receiveDhcp } from './dhcp.ts'
+import { receiveDisconnectAnswers } from './disconnect-client.ts'
+import { receiveDynamicRequests } from './dynamic-requests.ts'
+import { answersPerCommit, type Engine } from './engine.ts'
+import { presentTime } from './record.ts'
+import { receiveRequests } from './requests.ts'
+import { tick } from './timers.ts'
+
+const quietMs = 0.4
+
+/** Datagrams taken from one socket in one turn, in batches: the others get their turn, too. */
+const batchesPerSocket = 4
+
+/**
+ * One turn of the loop: `ready` are the sockets that have something. A number when another turn
+ * should follow, after that many microseconds at most: answers wait for a commit that takes in what
+ * arrives meanwhile.
+ */
+export function turn(engine: Engine, ready: readonly DatagramSocket[]): number | undefined {
+	if (engine.stopped) return undefined
+	presentTime(engine)
+	let received = 0
+	for (let i = 0; i < ready.length; i++) received += receive(engine, ready[i]!)
+	if (engine.now >= engine.nextTickAt) tick(engine)
+	const waitUs = commitWaitUs(engine, received > 0)
+	if (waitUs === undefined) endTurn(engine)
+	else flushUpstreams(engine)
+	return waitUs
+}
+
+/** How long queued answers wait for others to share a commit with; undefined: not at all. */
+function commitWaitUs(engine: Engine, busy: boolean): number | undefined {
+	const { answersQueued, now } = engine
+	if (answersQueued === 0 || answersQueued >= answersPerCommit || now >= engine.answersDue) {
+		return undefined
+	}
+	const { spacingMs, enough } = engine.sharing
+	const pauseMs = engine.committedAt + spacingMs - now
+	if (pauseMs <= 0 || answersQueued >= enough) return busy ? 0 : undefined
+	if (pauseMs <= quietMs) return pauseMs * 1000
+	return busy ? quietMs * 1000 : undefined
+}
+
+/** Takes what a socket has, and tells how many datagrams that was. */
+function receive(engine: Engine, socket: DatagramSocket): number {
+	const owner = engine.sockets.get(socket)
+	if (owner === undefined) return 0
+	let taken = 0
+	for (let n = 0; n < batchesPerSocket; n++) {
+		const received = socket.receive()
+		taken += received.count
+		if (received.count === 0) break
+		if ('upstream' in owner) receiveAnswers(engine, owner, received)
+		else if ('peers' in owner) receiveRequests(engine, owner, received)
+		else if ('dhcp' in owner) receiveDhcp(engine, owner, received)
+		else if ('servers' in owner) receiveDynamicRequests(engine, owner, received)
+		else receiveDisconnectAnswers(engine, owner, received)
+		if (received.count < received.buffers.length) break
+	}
+	return taken
+}
