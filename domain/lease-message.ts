@@ -92,6 +92,8 @@ export type LeaseDecision = {
 	readonly discard?: string
 	/** This address is to be pinged before the message is decided again. */
 	readonly ping?: number
+	/** The address was offered to somebody who has not taken it: no other was left. */
+	readonly reclaimed?: true
 	/** SRC is to be asked about this subscriber before the message is decided again. */
 	readonly ask?: Session
 }

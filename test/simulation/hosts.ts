@@ -231,6 +231,10 @@ function bind(
 		host.holding = undefined
 		discover(world, host, 1)
 	})
+	// It thinks better of it, while what it sent may still be on its way.
+	if (chance.happens(0.1)) {
+		later(world, host, chance.within(0, 500), 'begins anew', () => discover(world, host, 1))
+	}
 	if (chance.happens(0.05)) later(world, host, lastingMs * 0.3, 'asks', () => inform(world, host))
 	const what = chance.random()
 	if (what < 0.1)

@@ -4,7 +4,7 @@ import { openAccessPoints } from './access-points.ts'
 import { ownAddresses } from './configuration.ts'
 import { openDynamicServer } from './dynamic-server.ts'
 import { openExternalServers } from './external-servers.ts'
-import { judgeEnded, judgeOverdue, judgeState } from './history.ts'
+import { judgeEnded, judgeOverdue, judgePending, judgeState } from './history.ts'
 import { judgeUse } from './holders.ts'
 import { openHomeServers } from './home-servers.ts'
 import { openHosts } from './hosts.ts'
@@ -12,6 +12,8 @@ import { openMischief } from './mischief.ts'
 import type { Datagram } from './network.ts'
 import { arrives, bury, settle, startRelay, wake } from './relay.ts'
 import { judgeLongRest, judgeRest } from './rest.ts'
+import { judgeIdle } from './sessions.ts'
+import { openSqliteDisk } from './sqlite-disk.ts'
 import { openSubscribers } from './subscribers.ts'
 import { breaks, createWorld, ip, type World } from './world.ts'
 
@@ -61,6 +63,16 @@ export async function simulate(
 		hash: world.trace.hash(),
 		counts: world.counts,
 		simulatedMs: world.clock.truth(),
+	}
+}
+
+/** The same with the real journal, on the real disk. */
+export async function simulateOnSqlite(settings: SimulationSettings): Promise<Outcome> {
+	const { journal, remove } = openSqliteDisk(settings.seed)
+	try {
+		return await simulate(settings, createWorld(settings.seed, settings.print, journal))
+	} finally {
+		remove()
 	}
 }
 
@@ -126,4 +138,6 @@ function check(world: World): void {
 	assertInvariants(relay)
 	judgeEnded(world, relay.state)
 	judgeOverdue(world, running)
+	judgeIdle(world, running)
+	judgePending(world, running)
 }
