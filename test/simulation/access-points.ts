@@ -176,7 +176,7 @@ function disconnectAsked(world: World, wap: AccessPoint, datagram: Datagram): vo
 	const subscriber = world.subscribers.find(one => one.mac === mac && one.wap === wap)
 	const refuses = subscriber === undefined || chance.happens(0.15)
 	count(world, refuses ? 'access point refuses' : 'access point disconnects')
-	if (!refuses) world.sessionHistory.agreed.add(mac)
+	if (!refuses) world.sessionHistory.agreed.set(mac, wap.station)
 	const answer = answerPacket(bytes, {
 		code: refuses ? 42 : 41,
 		secret: secrets.port,

@@ -10,6 +10,7 @@ import { addressesEndingIn } from '../../domain/lease-deadlines.ts'
 import { reclaimAfterMs } from '../../domain/lease-offer.ts'
 import { everyLease, type LeaseTable, leaseAt, leasesOfMac } from '../../domain/lease-state.ts'
 import { isTaken } from '../../domain/pool.ts'
+import { externalServer } from '../../domain/shadow-lease.ts'
 import {
 	evolve,
 	initialState,
@@ -21,6 +22,7 @@ import { stoppedMeanwhile } from '../../domain/steady.ts'
 import { idleTimeoutSeconds } from './configuration.ts'
 import { givenElsewhere } from './external-servers.ts'
 import { leaseEnded, leaseGranted } from './holders.ts'
+import { longestDelayMs } from './network.ts'
 import type { Running } from './relay.ts'
 import { judgeDue, judgeSession, judgeUnchanged, sessionOf } from './sessions.ts'
 import { breaks, count, type World } from './world.ts'
@@ -293,6 +295,7 @@ function judge(world: World, event: RecordedEvent): void {
 			judgeStop(world)
 			return
 		case 'LeaseRefused':
+			judgeRefused(world, router, event)
 			if (event.data.silent === undefined) tally(history, `nak ${event.data.mac}`)
 			return
 		case 'SubscriberTerminated':
@@ -409,12 +412,26 @@ function judgeHolder(world: World, router: RouterState, event: Leased): void {
 
 type Observed = Extract<RecordedEvent, { type: 'LeaseObserved' }>
 
+/** Whom a server refuses an address has it no longer when that is told. */
+function judgeRefused(
+	{ sessionHistory }: World,
+	{ name, leases }: RouterState,
+	{ data }: Extract<RecordedEvent, { type: 'LeaseRefused' }>,
+): void {
+	if (data.reason !== externalServer || data.address === undefined) return
+	const address = parseIpv4(data.address)!
+	const lease = leaseAt(leases, address)
+	if (lease?.status !== 'bound' || lease.mac !== data.mac) return
+	const { mac, since } = lease
+	sessionHistory.dueLeases.set(`${name} ${address}`, { router: name, address, mac, since })
+}
+
 function observedKey({ type, data }: Observed): string {
 	return `${type} ${data.mac} ${data.address} ${data.leaseSeconds}`
 }
 
-/** What lies between an event and its commit. */
-const shadowToleranceMs = 1000
+/** The relay may have heard a later copy of the request only; and what lies between event and commit. */
+const shadowToleranceMs = 3 * longestDelayMs + 1000
 /** A server takes so long to answer at most. */
 const longestAnswerMs = 40_000
 

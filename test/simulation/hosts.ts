@@ -117,7 +117,7 @@ function transmit(world: World, host: Host, message: ClientMessage): void {
 	send(world, datagram)
 	// A network with two paths: what the client has said long ago is heard once more.
 	if (world.quiet || message.type !== 'request' || !world.chance.happens(0.1)) return
-	after(world, world.chance.within(0, longestDelayMs / 2), 'a request is doubled', () =>
+	after(world, world.chance.within(0, 2 * longestDelayMs), 'a request is doubled', () =>
 		send(world, datagram),
 	)
 }
@@ -238,8 +238,9 @@ function bind(
 		discover(world, host, 1)
 	})
 	// It thinks better of it, while what it sent may still be on its way.
-	if (chance.happens(0.1)) {
-		later(world, host, chance.within(0, 500), 'begins anew', () => discover(world, host, 1))
+	if (chance.happens(0.15)) {
+		// SRC is asked once a second, and may have another pool then.
+		later(world, host, chance.within(900, 2000), 'begins anew', () => discover(world, host, 1))
 	}
 	if (chance.happens(0.05)) later(world, host, lastingMs * 0.3, 'asks', () => inform(world, host))
 	const what = chance.random()

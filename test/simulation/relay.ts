@@ -6,9 +6,12 @@ import {
 	type SimulatedTransport,
 } from '../../adapters/radius/transport-simulated.ts'
 import { parseIpv4 } from '../../domain/address.ts'
+import { clientMac, decodeDhcp, messageTypes } from '../../domain/dhcp/packet.ts'
 import { relayStream } from '../../domain/event.ts'
 import { configurationText } from '../../domain/junose/configuration-text.ts'
 import type { Operator } from '../../domain/junose/operator.ts'
+import { leaseAt } from '../../domain/lease-state.ts'
+import { routerState } from '../../domain/state.ts'
 import { dhcpStatistics } from '../../projections/dhcp-statistics.ts'
 import { dynamicRequestStatistics } from '../../projections/dynamic-request-statistics.ts'
 import { erasures } from '../../projections/erasures.ts'
@@ -240,6 +243,16 @@ function watch(running: Running, watching: Watching): Watch {
 	}
 }
 
+/** Who was seen to give his address back has it no more. */
+function judgeReleased(world: World, { relay }: Running, { bytes }: Datagram): void {
+	const packet = decodeDhcp(bytes, bytes.length)
+	if (typeof packet === 'string' || packet.messageType !== messageTypes.release) return
+	if (!relay.engine.dhcp.external.has('cable')) return
+	const lease = leaseAt(routerState(relay.state, 'cable').leases, packet.ciaddr)
+	if (lease?.status !== 'bound' || lease.mac !== clientMac(packet)) return
+	breaks(world, `${lease.mac} has released an address, and its shadow lease lasts.`)
+}
+
 /** The relay's machine routes a datagram that came by an interface; its packet socket shows it. */
 export function passes(world: World, datagram: Datagram, interfaceIndex: number): void {
 	const { running, chance } = world
@@ -251,6 +264,7 @@ export function passes(world: World, datagram: Datagram, interfaceIndex: number)
 			count(world, 'seen in passing')
 			watching.deliver({ bytes, source, destination, destinationPort, interfaceIndex })
 			watching.delivered()
+			judgeReleased(world, running, datagram)
 			wake(world, 50)
 		}
 	}

@@ -2,11 +2,20 @@
  * What the history must say of sessions: what ends one, what must end one, and what changes nothing in
  * one. An end that is due comes with the commit that it is due in.
  */
+import { formatIpv4 } from '../../domain/address.ts'
 import { type RecordedEvent, virtualRouterOf } from '../../domain/event.ts'
+import { leaseAt } from '../../domain/lease-state.ts'
 import type { Session } from '../../domain/session-table.ts'
 import { type RouterState, routerState } from '../../domain/state.ts'
 import type { Running } from './relay.ts'
 import { breaks, type World } from './world.ts'
+
+type DueLease = {
+	readonly router: string
+	readonly address: number
+	readonly mac: string
+	readonly since: number
+}
 
 export type SessionHistory = {
 	/** Sessions that must be over at the end of the commit, by virtual router and MAC: since when they lasted. */
@@ -14,11 +23,17 @@ export type SessionHistory = {
 		string,
 		{ readonly router: string; readonly mac: string; readonly since: number }
 	>
+	/** The same of leases that a server has refused. */
+	readonly dueLeases: Map<string, DueLease>
 	/** The last access point of a virtual router that was turned on or off, and the last that was heard of a MAC. */
 	readonly turned: Map<string, string>
 	readonly stopped: Map<string, string>
-	/** Whom an access point has let go because it was asked to. */
-	readonly agreed: Set<string>
+	/** Whom an access point has let go because it was asked to, and that one's Called-Station-Id. */
+	readonly agreed: Map<string, string>
+	/** The latest end by a Disconnect-Request. */
+	disconnected:
+		| { readonly mac: string; readonly wap: string; readonly position: number }
+		| undefined
 	/** The session that a Disconnect-Request is about, by the position of its event: since when it lasts. */
 	readonly meant: Map<number, number>
 	/** Monotonic time at which the relay was first seen to serve a virtual router. */
@@ -28,9 +43,11 @@ export type SessionHistory = {
 export function createSessionHistory(): SessionHistory {
 	return {
 		due: new Map(),
+		dueLeases: new Map(),
 		turned: new Map(),
 		stopped: new Map(),
-		agreed: new Set(),
+		agreed: new Map(),
+		disconnected: undefined,
 		meant: new Map(),
 		servedSince: new WeakMap(),
 	}
@@ -88,13 +105,21 @@ export function judgeDue(world: World): void {
 		if (session?.since === since) breaks(world, `The session of ${mac} should have ended.`)
 	}
 	due.clear()
+	const { dueLeases } = world.sessionHistory
+	for (const { router, address, mac, since } of dueLeases.values()) {
+		const lease = leaseAt(routerState(world.history.durable, router).leases, address)
+		const lasts = lease?.status === 'bound' && lease.mac === mac && lease.since === since
+		if (lasts) breaks(world, `${formatIpv4(address)} was refused to ${mac}, who has it still.`)
+	}
+	dueLeases.clear()
 }
 
 type Terminated = Extract<RecordedEvent, { type: 'SubscriberTerminated' }>
 
-function judgeCause(world: World, router: RouterState, { data }: Terminated): void {
+function judgeCause(world: World, router: RouterState, { data, position }: Terminated): void {
 	const { turned, stopped } = world.sessionHistory
 	const { mac, cause } = data
+	if (cause === 'disconnect') world.sessionHistory.disconnected = { mac, wap: data.wap, position }
 	const wap = router.sessions.get(mac)?.wap
 	const isOf: Partial<Record<typeof cause, string | undefined>> = {
 		'accounting-on': turned.get(router.name),
@@ -108,7 +133,11 @@ function judgeCause(world: World, router: RouterState, { data }: Terminated): vo
 type Answered = Extract<RecordedEvent, { type: 'DisconnectAnswered' }>
 
 /** Accepted means ended; and where an access point was asked, it has really said so. */
-function judgeDisconnect(world: World, router: RouterState, { data, stream }: Answered): void {
+function judgeDisconnect(
+	world: World,
+	router: RouterState,
+	{ data, stream, position }: Answered,
+): void {
 	const mac = stream.slice(stream.lastIndexOf('.') + 1)
 	if (data.request !== 'disconnect' || !stream.startsWith('subscriber-')) return
 	const { meant, agreed } = world.sessionHistory
@@ -118,9 +147,17 @@ function judgeDisconnect(world: World, router: RouterState, { data, stream }: An
 	if (data.accepted && lasts) {
 		breaks(world, `A disconnect of ${mac} was accepted, and its session lasts.`)
 	}
-	if (data.accessPoint === 'ack' && !agreed.delete(mac)) {
+	if (data.accessPoint === undefined) return
+	const place = agreed.get(mac)
+	agreed.delete(mac)
+	if (data.accessPoint === 'ack' && place === undefined) {
 		breaks(world, `No access point has let ${mac} go.`)
 	}
+	// Where the session has ended by this very request, the access point that has it must have agreed.
+	const { disconnected } = world.sessionHistory
+	if (disconnected?.position !== position - 1 || disconnected.mac !== mac) return
+	if (data.accessPoint === 'ack' && disconnected.wap.startsWith(place?.slice(0, 17) ?? '')) return
+	breaks(world, `${disconnected.wap} has not let ${mac} go, and its session was ended.`)
 }
 
 /** What a session was, and what an event has made of it. */
