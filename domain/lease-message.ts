@@ -202,7 +202,10 @@ export function hasTooMany({ router, steadyAt }: LeaseContext, request: DhcpRequ
 
 /** Whether the client has taken an address after the last that is known of another one of its. */
 export function isLater(taken: Lease, other: Lease): boolean {
-	return taken.status === 'bound' && taken.changedAt > other.changedAt
+	if (taken.status !== 'bound') return false
+	// The one that it left behind for this one was given up in the same moment.
+	const leftBehind = other.status === 'held' && taken.changedAt === other.changedAt
+	return taken.changedAt > other.changedAt || leftBehind
 }
 
 // ---- events

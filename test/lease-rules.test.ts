@@ -579,6 +579,23 @@ test('a request from before the client took another address takes that one from 
 	assert.equal(types(server.events).slice(-2), ['LeaseReleased', 'LeaseGranted'])
 })
 
+test('a doubled request for an address that was left behind takes the next one from nobody', () => {
+	const server = createLeaseServer(standalone)
+	const there = { giaddr: ip('10.0.1.6'), link: ip('10.0.1.6') }
+	discover(server, alice, there)
+	assert.is(told(select(server, alice, '10.0.1.1', there)), 'ack 10.0.1.1')
+	server.pass(100)
+	discover(server, alice)
+	assert.is(told(select(server, alice, '10.0.0.2')), 'ack 10.0.0.2')
+	assert.equal(types(server.events).slice(-2), ['LeaseReleased', 'LeaseGranted'])
+	server.pass(500)
+	assert.is(select(server, alice, '10.0.1.1', there).discard, 'late')
+	// Whoever comes back for it says so as long as nobody else has it: by a new DHCPDISCOVER.
+	server.pass(500)
+	assert.is(told(discover(server, alice, there)), 'offer 10.0.1.1')
+	assert.is(told(select(server, alice, '10.0.1.1', there)), 'ack 10.0.1.1')
+})
+
 /** As many addresses as the pool has, offered to made-up MACs, one a second. */
 function useUp(server: LeaseServer, addresses: number): string[] {
 	return Array.from({ length: addresses }, (_, i) => {
