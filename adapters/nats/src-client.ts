@@ -118,7 +118,7 @@ export function createSrcClient(settings: SrcClientSettings): SrcClient {
 		}
 		if (before.state === after.state && before.current === after.current) return
 		settings.onChange?.(info())
-		if (after.state === 'connected') for (const question of open.values()) ask(question)
+		if (after.state === 'connected') for (const question of open.values()) askOnce(question)
 		else failHopeless()
 	}
 
@@ -151,7 +151,7 @@ export function createSrcClient(settings: SrcClientSettings): SrcClient {
 		link.connection = connection
 		connection.subscribe(`${link.inbox}.*`, {
 			callback: (error, message) => {
-				if (error === null) receive(link, message)
+				if (error === null && !link.closed) receive(link, message)
 			},
 		})
 		void connection.closed().then(() => lost(link))
@@ -192,6 +192,16 @@ export function createSrcClient(settings: SrcClientSettings): SrcClient {
 		if (link.connection === undefined) return
 		statistics.closedSent++
 		void link.connection.close()
+	}
+
+	/** Asks the server that is asked from now on, unless it has the question since it was tried. */
+	function askOnce(question: OpenQuestion): void {
+		if (question.askedProbe !== rotation.current) {
+			ask(question)
+			return
+		}
+		question.askedServer = question.askedProbe
+		question.askedProbe = -1
 	}
 
 	function ask(question: OpenQuestion): void {
