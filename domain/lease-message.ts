@@ -92,6 +92,8 @@ export type LeaseDecision = {
 	readonly discard?: string
 	/** This address is to be pinged before the message is decided again. */
 	readonly ping?: number
+	/** The address was offered to somebody who has not taken it: no other was left. */
+	readonly reclaimed?: true
 	/** SRC is to be asked about this subscriber before the message is decided again. */
 	readonly ask?: Session
 }
@@ -200,7 +202,10 @@ export function hasTooMany({ router, steadyAt }: LeaseContext, request: DhcpRequ
 
 /** Whether the client has taken an address after the last that is known of another one of its. */
 export function isLater(taken: Lease, other: Lease): boolean {
-	return taken.status === 'bound' && taken.changedAt > other.changedAt
+	if (taken.status !== 'bound') return false
+	// The one that it left behind for this one was given up in the same moment.
+	const leftBehind = other.status === 'held' && taken.changedAt === other.changedAt
+	return taken.changedAt > other.changedAt || leftBehind
 }
 
 // ---- events

@@ -40,6 +40,13 @@ import type { Session } from './session-table.ts'
 export const offerMs = 60_000
 /** An offer that has more than this left is repeated as it is, without another event. */
 const offerRepeatMs = 30_000
+/**
+ * Where no address is left, one whose offer is older than this goes to who asks now: whoever meant to
+ * take it has done so by then (RFC 2131 §3.1 does not bind the server to an offer).
+ */
+export const reclaimAfterMs = 10_000
+/** Offers that are looked at for that. */
+const reclaimLookups = 16
 /** Whoever had an address within this time finds it without a ping. */
 const seenLatelyMs = 24 * 3600 * 1000
 
@@ -66,7 +73,9 @@ export function discover(context: LeaseContext, request: DhcpRequest): LeaseDeci
 	if (found === undefined) {
 		return refuse(context, request, 'no-address', 0, 'silent', choice.pool.name)
 	}
-	if (needsPing(context, request, found.address)) return { events: [], ping: found.address }
+	// What was offered to somebody else was tried then.
+	if (!found.reclaimed && needsPing(context, request, found.address))
+		return { events: [], ping: found.address }
 	return offer(context, request, session, choice, own, found)
 }
 
@@ -114,7 +123,7 @@ function offerStands(
 	)
 }
 
-type Found = { readonly address: number; readonly pool: Pool }
+type Found = { readonly address: number; readonly pool: Pool; readonly reclaimed?: true }
 
 /**
  * JunosE's order within a pool and those it is linked to: the reserved address, the one asked for,
@@ -153,6 +162,26 @@ function findAddress(
 		const next = nextFree(pool, usable)
 		if (next !== undefined) return { address: next, pool }
 	}
+	return abandonedOffer(context, request, chain)
+}
+
+/** The oldest offer that nobody has taken, once it is old enough. */
+function abandonedOffer(
+	{ pools, router, steadyAt, pinging }: LeaseContext,
+	{ mac }: DhcpRequest,
+	chain: readonly Pool[],
+): Found | undefined {
+	for (const pool of chain) {
+		let lookups = 0
+		for (const address of pool.offered) {
+			const lease = leaseAt(router.leases, address)
+			const isOffer = lease?.status === 'offered' && lease.pool === pool.name
+			if (++lookups > reclaimLookups) break
+			if (isOffer && steadyAt - lease.changedAt < reclaimAfterMs) break
+			if (!isOffer || pinging.has(address) || poolFor(pools, address, mac) !== pool) continue
+			return { address, pool, reclaimed: true }
+		}
+	}
 	return undefined
 }
 
@@ -176,7 +205,7 @@ function offer(
 	session: Session | undefined,
 	choice: PoolChoice,
 	own: readonly Lease[],
-	{ address, pool }: Found,
+	{ address, pool, reclaimed }: Found,
 ): LeaseDecision {
 	const { at, name, pools } = context
 	const decision = session && decisionFor(context, request)
@@ -200,7 +229,7 @@ function offer(
 	const expiresAt = at + offerMs
 	const data = leaseData(context, request, address, pool, leaseSeconds, expiresAt, giaddr)
 	events.push({ stream, type: 'LeaseOffered', v: 1, at, data })
-	return { events, reply }
+	return { events, reply, ...(reclaimed && { reclaimed }) }
 }
 
 function selection(request: DhcpRequest, choice: PoolChoice): EventData<'PoolSelected'> {

@@ -155,7 +155,11 @@ function grant(
 		other => other.address !== address && other.status === 'bound',
 	)
 	// It has taken another address since: this message is from before that, late or doubled.
-	if (lease !== undefined && others.some(other => isLater(other, lease))) return discard('late')
+	if (lease !== undefined && others.some(other => isLater(other, lease))) {
+		if (request.kind === 'selecting') return discard('late')
+		// A client that means it begins anew; to one that has gone on it is of an old transaction.
+		return refuse(context, request, 'unknown-lease', address, 'nak')
+	}
 	if (!renewed && others.length === 0 && isOverLimit(context, request)) {
 		return refuse(context, request, 'limit', address, 'nak')
 	}

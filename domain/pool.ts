@@ -14,7 +14,7 @@ import {
 	nextMember,
 	removeMember,
 } from './free-set.ts'
-import { type Lease, type LeaseTable, takenAddresses } from './lease-state.ts'
+import { type Lease, type LeaseTable, leaseAt, takenAddresses } from './lease-state.ts'
 import type { SrcDecision } from './sae/logins.ts'
 
 export type Pool = {
@@ -36,6 +36,8 @@ export type Pool = {
 	readonly reserved: ReadonlyMap<number, string>
 	/** Reserved addresses that are in use. */
 	readonly reservedInUse: Set<number>
+	/** Addresses that are offered and not taken yet, the oldest offer first. */
+	readonly offered: Set<number>
 }
 
 export type Pools = {
@@ -67,7 +69,14 @@ export function createPools(
 		.filter(pool => pool.mask !== 0)
 		.sort((a, b) => a.network - b.network)
 	const pools = { byName, byNetwork, excluded }
-	for (const address of takenAddresses(leases, steadyAt)) occupy(pools, address, true)
+	const offers: Lease[] = []
+	for (const address of takenAddresses(leases, steadyAt)) {
+		occupy(pools, address, true)
+		const lease = leaseAt(leases, address)
+		if (lease?.status === 'offered') offers.push(lease)
+	}
+	offers.sort((a, b) => a.changedAt - b.changedAt)
+	for (const { address } of offers) poolAround(pools, address)?.offered.add(address)
 	return pools
 }
 
@@ -107,6 +116,7 @@ function createPool(settings: DhcpPool, excluded: readonly number[]): Pool {
 		reservedFor,
 		reserved,
 		reservedInUse: new Set(),
+		offered: new Set(),
 	}
 }
 
@@ -190,7 +200,12 @@ export function followLease(
 	lease: Lease | undefined,
 	steadyAt: number,
 ): void {
-	occupy(pools, address, isTaken(lease, steadyAt))
+	const taken = isTaken(lease, steadyAt)
+	occupy(pools, address, taken)
+	const offered = poolAround(pools, address)?.offered
+	// Put last, behind all older ones.
+	offered?.delete(address)
+	if (taken && lease?.status === 'offered') offered?.add(address)
 }
 
 function occupy(pools: Pools, address: number, taken: boolean): void {

@@ -8,6 +8,7 @@ import { join, resolve } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
 import { openReader, type Reader } from '../adapters/journal/reader.ts'
+import { routerState } from '../domain/state.ts'
 import { type AccessPoint, openAccessPoint, planAccessPoints } from './demo/access-points.ts'
 import { type DhcpAgent, openDhcpAgent } from './demo/dhcp-agent.ts'
 import {
@@ -173,11 +174,21 @@ async function run(
 		clearTimeout(timer)
 		ending.abort()
 		await shown
+		if (!endedEarly) await srcHasHeard(running)
 		stopping = true
 	}
 	const why = await relay.stop()
 	if (why !== undefined && !endedEarly) fail(traffic, why)
 	return conclude(running)
+}
+
+/** SRC is told of a session's end once that is on disk, a moment after the access point is answered. */
+async function srcHasHeard({ reader, view, firstPosition }: Running): Promise<void> {
+	for (let waits = 0; waits < 30; waits++) {
+		catchUp(view, reader, firstPosition)
+		if (routerState(view.state, 'default').src.debts.size === 0) return
+		await sleep(100)
+	}
 }
 
 async function showFigures(running: Running, ending: AbortSignal): Promise<void> {

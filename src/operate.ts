@@ -25,14 +25,8 @@ import { createPools, isTaken } from '../domain/pool.ts'
 import { srcSource } from '../domain/sae/source.ts'
 import { routerState } from '../domain/state.ts'
 import type { DhcpStatistics } from '../projections/dhcp-statistics.ts'
-import {
-	bindingsText,
-	dhcpExternalStatisticsText,
-	dhcpStatisticsText,
-	poolsText,
-} from '../projections/dhcp-text.ts'
+import { bindingsText, poolsText } from '../projections/dhcp-text.ts'
 import type { DynamicRequestStatistics } from '../projections/dynamic-request-statistics.ts'
-import { dynamicRequestStatisticsText } from '../projections/dynamic-request-text.ts'
 import type { Erasures } from '../projections/erasures.ts'
 import { retentionText } from '../projections/erasures-text.ts'
 import type { Following } from '../projections/follow.ts'
@@ -42,7 +36,6 @@ import { subscribersText, subscriberText } from '../projections/sessions-text.ts
 import type { SrcRecord } from '../projections/src-statistics.ts'
 import { type SrcQuery, srcInfoText, srcStatisticsText } from '../projections/src-text.ts'
 import type { RelayStatistics } from '../projections/statistics.ts'
-import { relayStatisticsText, upstreamStatisticsText } from '../projections/statistics-text.ts'
 import type { UpstreamStatistics } from '../projections/upstream-statistics.ts'
 import { showAccountingDomains } from './accounting-domains.ts'
 import { recordDurably } from './engine/commit.ts'
@@ -54,7 +47,8 @@ import { retentionLines } from './erasing.ts'
 import type { Horizon } from './horizon.ts'
 import { integrityLines } from './integrity.ts'
 import { release } from './release.ts'
-import { showAt } from './show-at.ts'
+import { type ShowAt, showAt } from './show-at.ts'
+import { statisticsLines, statisticsNow } from './shown-statistics.ts'
 
 export type Operated = {
 	readonly engine: Engine
@@ -110,14 +104,8 @@ export function openOperator(operated: Operated): Operator {
 			return undefined
 		},
 		async show(virtualRouter, what) {
-			if (
-				(what.kind === 'subscribers' || what.kind === 'relay-statistics') &&
-				what.at !== undefined
-			) {
-				const { engine, folder } = operated
-				if (folder === undefined) return ['% There is no data folder to look the past up in.']
-				const now = engine.parts.clock.wall()
-				return showAt(folder, operated.horizon, virtualRouter, { ...what, at: what.at }, now)
+			if ('at' in what && what.at !== undefined) {
+				return showPast(operated, virtualRouter, { ...what, at: what.at })
 			}
 			if (isOfState(what)) {
 				// The live state is ahead of the disk by the batch that waits to be written: what is shown
@@ -283,16 +271,27 @@ async function clearSubscriber(
 	return undefined
 }
 
+async function showPast(
+	{ engine, folder, horizon }: Operated,
+	virtualRouter: string,
+	what: ShowAt,
+): Promise<readonly string[]> {
+	const settings = engine.configuration.virtualRouters.find(({ name }) => name === virtualRouter)
+	if (settings === undefined) return [`% There is no virtual router ${virtualRouter}.`]
+	if (folder === undefined) return ['% There is no data folder to look the past up in.']
+	return showAt(folder, horizon, settings, what, engine.parts.clock.wall())
+}
+
 function show(operated: Operated, virtualRouter: string, what: AtOnce): readonly string[] {
 	const { engine } = operated
 	const settings = engine.configuration.virtualRouters.find(({ name }) => name === virtualRouter)
 	if (settings === undefined) return [`% There is no virtual router ${virtualRouter}.`]
 	switch (what.kind) {
-		case 'relay-statistics': {
-			const { service, client, delta } = what
-			const query = { virtualRouter, service, client, delta }
-			return relayStatisticsText(operated.relayStatistics.state(), query)
-		}
+		case 'relay-statistics':
+		case 'radius-statistics':
+		case 'dhcp-statistics':
+		case 'dynamic-request-statistics':
+			return statisticsLines(statisticsNow(operated), what, settings)
 		case 'mirrors':
 			return mirrorsText(operated.mirrors(), engine.parts.journal.last())
 		case 'udp-checksum':
@@ -305,12 +304,6 @@ function show(operated: Operated, virtualRouter: string, what: AtOnce): readonly
 				return upstream.watchdog.state
 			})
 		}
-		case 'radius-statistics':
-			return upstreamStatisticsText(operated.upstreamStatistics.state(), {
-				virtualRouter,
-				configuration: settings,
-				delta: what.delta,
-			})
 		case 'dhcp-bindings': {
 			const { server, address, mac } = what
 			const query = { virtualRouter, server, address, mac, now: engine.parts.clock.wall() }
@@ -324,18 +317,6 @@ function show(operated: Operated, virtualRouter: string, what: AtOnce): readonly
 				pool: what.pool,
 				now: engine.parts.clock.wall(),
 			})
-		case 'dhcp-statistics': {
-			const external = what.server === 'external'
-			const statisticsText = external ? dhcpExternalStatisticsText : dhcpStatisticsText
-			return statisticsText(operated.dhcpStatistics.state(), {
-				virtualRouter,
-				delta: what.delta,
-			})
-		}
-		case 'dynamic-request-statistics': {
-			const { dynamicRequestStatistics } = operated
-			return dynamicRequestStatisticsText(dynamicRequestStatistics.state(), settings, what.delta)
-		}
 		case 'subscribers': {
 			const sessions = engine.state.routers
 			if (what.mac === undefined) return subscribersText(sessions, virtualRouter)

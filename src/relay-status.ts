@@ -20,6 +20,7 @@ import type { Engine } from './engine/engine.ts'
 import type { Operated } from './operate.ts'
 import { poolSizes } from './pool-sizes.ts'
 import { release } from './release.ts'
+import { type FoldedStatistics, statisticsNow } from './shown-statistics.ts'
 
 export type StatusSettings = {
 	readonly operated: Operated
@@ -48,20 +49,8 @@ export function liveRelay({ operated, operator, commitTimes }: StatusSettings): 
 	}
 }
 
-/** What the statistics that a relay's history gives are folded into. */
-export type FoldedStatistics = Pick<
-	Operated,
-	'relayStatistics' | 'upstreamStatistics' | 'dhcpStatistics' | 'dynamicRequestStatistics'
->
-
 export function statisticsOf(operated: FoldedStatistics, query: StatisticsQuery) {
-	const state = {
-		relay: operated.relayStatistics.state(),
-		upstream: operated.upstreamStatistics.state(),
-		dhcp: operated.dhcpStatistics.state(),
-		dynamicRequest: operated.dynamicRequestStatistics.state(),
-	}
-	return statisticsRows(state, query.of, query)
+	return statisticsRows(statisticsNow(operated), query.of, query)
 }
 
 function relayStatus(operated: Operated, commits: CommitTimes): RelayStatus {

@@ -2,7 +2,7 @@
  * One relay's read side away from the relay: a copy of its journal, its read models and, where it is
  * wanted, its HTTP server. Nothing here can write to the history but what came out of it.
  */
-import type { PeerStatus, RelayStatus } from '../adapters/http/live.ts'
+import type { Follows, PeerStatus, RelayStatus } from '../adapters/http/live.ts'
 import { openJournal } from '../adapters/journal/journal.ts'
 import type { NewEvent } from '../domain/event.ts'
 import { type PlacedEvent, upcast } from '../domain/upcast.ts'
@@ -23,6 +23,8 @@ import { openViewReading, openViews } from './views.ts'
 
 export type Replica = {
 	readonly journal: string
+	/** Host name and virtual routers, as the history has them. */
+	name(): string
 	/** Position of the newest event that is on disk here. */
 	last(): number
 	/** Takes an event, in any order; `flush` has it on disk when nothing before it is missing. */
@@ -40,8 +42,8 @@ export type ReplicaSettings = {
 	readonly journal: string
 	readonly http: ServeSettings['http']
 	readonly log: EngineLog
-	/** What EventStoreDB is called, and a sentence where it is away. */
-	readonly source: () => { readonly name: string; readonly trouble: string }
+	/** What EventStoreDB is called, a sentence where it is away, and who else is followed. */
+	readonly source: () => Follows
 }
 
 export async function openReplica(settings: ReplicaSettings): Promise<Replica> {
@@ -73,6 +75,10 @@ export async function openReplica(settings: ReplicaSettings): Promise<Replica> {
 
 	return {
 		journal: journal.id,
+		name() {
+			const { hostname, virtualRouters } = told()
+			return `${hostname}: ${virtualRouters.map(({ name }) => name).join(', ')}`
+		},
 		last: journal.last,
 		take(event) {
 			if (event.position > journal.last()) early.set(event.position, event)
@@ -123,19 +129,23 @@ export async function openReplica(settings: ReplicaSettings): Promise<Replica> {
 		})
 	}
 
+	function told() {
+		return relayAsTold(views.standing.state(), counts())
+	}
+
 	function status(): RelayStatus {
-		const { name, trouble } = settings.source()
-		const source = { name, trouble: trouble === '' ? null : trouble }
-		const told = relayAsTold(views.standing.state(), counts())
+		const source = settings.source()
+		const { name, trouble } = source
+		const { peers, ...others } = told()
 		const eventstore: PeerStatus = {
 			...{ kind: 'eventstore', virtualRouter: null, name, position: null },
-			...{ state: trouble === '' ? 'following' : 'waiting', trouble: source.trouble },
+			...{ state: trouble === null ? 'following' : 'waiting', trouble },
 			figures: { waiting: early.size },
 		}
 		return {
-			...told,
+			...others,
 			...{ release, follows: source, startedAt, journal: journal.id, position: journal.last() },
-			...{ failure: null, transport: 'none', peers: [...told.peers, eventstore], queues: {} },
+			...{ failure: null, transport: 'none', peers: [...peers, eventstore], queues: {} },
 			commits: { bounds: [], counts: [], count: 0, sumSeconds: 0, events: 0 },
 		}
 	}

@@ -105,13 +105,25 @@ async function serveViews(settings: ServeViewsSettings, ended: Promise<void>): P
 			journal,
 			http: httpOf(settings.http, replicas.size),
 			log,
-			source: () => ({ name: target.name, trouble: following?.trouble() ?? '' }),
+			source: () => ({
+				name: target.name,
+				trouble: following?.trouble() || null,
+				fleet: fleetBut(journal),
+			}),
 		})
 		replicas.set(journal, replica)
 		if (replicas.size > fleet.relays.length) save()
 		const { port } = replica
 		log.info('relay', { journal, ...(port === undefined ? {} : { port }) }, 'A relay is followed.')
 		return replica
+	}
+
+	/** Everybody but that one. */
+	function fleetBut(journal: string) {
+		return [...replicas.values()].flatMap(one => {
+			const { port } = one
+			return one.journal === journal || port === undefined ? [] : [{ name: one.name(), port }]
+		})
 	}
 
 	function commit(): void {

@@ -7,6 +7,7 @@ import { setPriority } from 'node:os'
 import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads'
 import { openDurably, openReader, type Reader } from '../adapters/journal/reader.ts'
 import { openViewReader, type ViewReader } from '../adapters/views/reader.ts'
+import type { VirtualRouter } from '../domain/configuration.ts'
 import { subscriberStream } from '../domain/event.ts'
 import type { JournalReader } from '../domain/journal.ts'
 import type { Show } from '../domain/junose/operator.ts'
@@ -18,16 +19,16 @@ import {
 	subscriberLimit,
 	subscribersAtText,
 } from '../projections/sessions-text.ts'
-import { relayStatisticsText } from '../projections/statistics-text.ts'
 import { viewSchema } from '../projections/views/schema.ts'
 import { foldStreams } from './history.ts'
 import { openFolderSource } from './history-source.ts'
 import { durableUpTo, type Horizon } from './horizon.ts'
 import { positionAt } from './position-at.ts'
+import { type ShowStatistics, statisticsLines } from './shown-statistics.ts'
 import { savedStatisticsAt, statisticsAt } from './statistics-at.ts'
 import { viewsRemedy } from './views.ts'
 
-export type ShowAt = Extract<Show, { kind: 'relay-statistics' | 'subscribers' }> & {
+export type ShowAt = (ShowStatistics | Extract<Show, { kind: 'subscribers' }>) & {
 	readonly at: string
 }
 
@@ -35,7 +36,8 @@ type Asked = {
 	readonly showAtOf: string
 	/** Undefined where no relay tells what is on disk. */
 	readonly horizon: Horizon | undefined
-	readonly virtualRouter: string
+	/** The virtual router, as it is configured now. */
+	readonly settings: VirtualRouter
 	readonly what: ShowAt
 	readonly now: number
 }
@@ -52,7 +54,7 @@ let threads = 0
 export async function showAt(
 	folder: string,
 	horizon: Horizon | undefined,
-	virtualRouter: string,
+	settings: VirtualRouter,
 	what: ShowAt,
 	now: number,
 ): Promise<readonly string[]> {
@@ -60,7 +62,7 @@ export async function showAt(
 		return [`% ${threadsMax} questions about the past are being answered already: ask again later.`]
 	}
 	threads++
-	const asked: Asked = { showAtOf: folder, horizon, virtualRouter, what, now }
+	const asked: Asked = { showAtOf: folder, horizon, settings, what, now }
 	const worker = new Worker(new URL(import.meta.url), { workerData: asked, execArgv: [] })
 	const { promise, resolve } = Promise.withResolvers<readonly string[]>()
 	const timer = setTimeout(
@@ -81,7 +83,7 @@ export async function showAt(
 
 /** Answers in this thread. */
 export function linesAt(asked: Asked): readonly string[] {
-	const { showAtOf: folder, horizon, virtualRouter, what, now } = asked
+	const { showAtOf: folder, horizon, settings, what, now } = asked
 	const at = parsePointInTime(what.at, now)
 	if (at === undefined) return [`% ${what.at} is no time.`]
 	if (at > now) return [`% ${pointInTimeText(at)} has not come yet.`]
@@ -91,8 +93,8 @@ export function linesAt(asked: Asked): readonly string[] {
 	const views = found?.journal === reader.id ? found : undefined
 	try {
 		return what.kind === 'subscribers'
-			? subscribersAt(folder, reader, views, virtualRouter, what.mac, at)
-			: statisticsTextAt(folder, reader, views, virtualRouter, what, at)
+			? subscribersAt(folder, reader, views, settings.name, what.mac, at)
+			: statisticsTextAt(folder, reader, views, settings, what, at)
 	} finally {
 		found?.close()
 		reader.close()
@@ -112,15 +114,14 @@ function statisticsTextAt(
 	folder: string,
 	reader: JournalReader,
 	views: ViewReader | undefined,
-	virtualRouter: string,
-	{ service, client, delta }: Extract<ShowAt, { kind: 'relay-statistics' }>,
+	settings: VirtualRouter,
+	what: ShowStatistics,
 	at: number,
 ): readonly string[] {
 	const end = positionAt(reader, views, at)
 	const ask = views?.query ?? (() => [])
 	if (end - savedStatisticsAt(ask, end) > foldedMax) return notThere(folder, views)
-	const { relay } = statisticsAt(ask, reader, end)
-	const lines = relayStatisticsText(relay, { virtualRouter, service, client, delta })
+	const lines = statisticsLines(statisticsAt(ask, reader, end), what, settings)
 	return [...lines, '', `As of ${pointInTimeText(at)}, position ${end}.`]
 }
 

@@ -6,7 +6,8 @@ import { openMemoryJournal } from '../adapters/journal/memory.ts'
 import { formatIpv4, parseIpv4 } from '../domain/address.ts'
 import { encodeOption, optionOf, options } from '../domain/dhcp/option.ts'
 import { optionCodes, readOctets, readOption } from '../domain/dhcp/packet.ts'
-import { initialState } from '../domain/state.ts'
+import { leaseAt } from '../domain/lease-state.ts'
+import { initialState, routerState } from '../domain/state.ts'
 import { recoverState } from '../src/recover.ts'
 import {
 	ask,
@@ -533,6 +534,30 @@ test('an address whose offer has lapsed is free although its client has another 
 	assert.is(ask(relay, { type: 'discover', ...there })?.type, 'offer')
 	relay.pass(30_000)
 	assert.is(pool.inUse, 0)
+})
+
+test('a pool that made-up MACs were offered has room again, and it is counted', async () => {
+	const relay = await dhcpRelay(`service dhcp-local standalone
+ip dhcp-local pool small
+ network 10.0.0.0 255.255.255.252
+exit
+ip dhcp-local ping
+`)
+	const offered = async (who: number) => {
+		const left = deliverDhcp(relay, dhcpMessage({ who, type: 'discover' }))
+		await settled()
+		return [...left, ...relay.turn().concat(relay.pass(20))].map(reply => read(reply).address)
+	}
+	assert.equal(await offered(100), ['10.0.0.2'])
+	assert.equal(await offered(101), [])
+	relay.pass(11_000)
+	assert.equal(await offered(1), ['10.0.0.2'])
+	assert.is(
+		leaseAt(routerState(relay.state, 'default').leases, parseIpv4('10.0.0.2')!)!.mac,
+		'02-00-00-00-00-01',
+	)
+	relay.pass(1100)
+	assert.is(discards(relay)['discover offer-reclaimed'], 1)
 })
 
 test.run()

@@ -11,9 +11,10 @@ import { statisticsSubjects } from '../adapters/http/live.ts'
 import { openApiDocument } from '../adapters/http/openapi.ts'
 import { rowRoutes } from '../adapters/http/routes.ts'
 import { openJournal } from '../adapters/journal/journal.ts'
+import { openReader } from '../adapters/journal/reader.ts'
 import { viewsFile } from '../adapters/views/database.ts'
 import { formatIpv4 } from '../domain/address.ts'
-import type { RecordedEvent } from '../domain/event.ts'
+import { type NewEvent, type RecordedEvent, subscriberStream } from '../domain/event.ts'
 import { everyLease } from '../domain/lease-state.ts'
 import { evolve, initialState, type State } from '../domain/state.ts'
 import { allStatistics, statisticsRows } from '../projections/all-statistics.ts'
@@ -253,6 +254,32 @@ test('a subscriber is found by whatever people know', async () => {
 	assert.equal(await get('/api/v1/subscribers?q=%25'), [])
 	const begin = mac!.slice(0, 5).replace('-', '.').replaceAll('0', '')
 	assert.equal(await get(`/api/v1/subscribers?q=${begin}`), [], 'part of an address, and no MAC')
+})
+
+test('an address is found that nobody leased, but access points accounted for', async () => {
+	const own = mkdtempSync(join(tmpdir(), 'radledger-framed-'))
+	const stored = openJournal({ folder: own })
+	const mac = '02-00-00-00-00-77'
+	const stream = subscriberStream('default', mac)
+	const wap = { wap: '02-00-00-00-AA-01', client: '192.0.2.1', server: '192.0.2.20' }
+	const data = { session: 'a', mac, user: 'framed', framedAddress: '198.51.100.7', ...wap }
+	const event = { stream, type: 'AccountingStarted', v: 1, at: 1_800_000_000_000, data }
+	stored.append([event as unknown as NewEvent])
+	stored.close()
+	followed(openReader(own), viewsFile(own))
+	const history = openHistory({
+		...{ folder: own, horizon: undefined, limitMs: 5000 },
+		...{ clock: () => performance.now(), now: Date.now },
+	})
+	const server = testServer({ history: { ask: async question => history.answer(question) } })
+	for (const query of ['address=198.51.100.7', 'q=198.51.100.7']) {
+		const reply = await server.app.inject({ url: `/api/v1/subscribers?${query}`, headers })
+		assert.is(reply.json().items[0]?.mac, mac, query)
+	}
+	const other = await server.app.inject({ url: '/api/v1/subscribers?q=198.51.100', headers })
+	assert.equal(other.json().items, [])
+	history.close()
+	rmSync(own, { recursive: true })
 })
 
 test('names are found as people spell them, and by an index, however many there are', async () => {

@@ -169,9 +169,9 @@ test('ready: the relay answers, has somebody to ask, and the read models are not
 		/all are down/,
 	)
 	assert.match(reason({ views: undefined }), /not there yet/)
-	const copy = { ...status, upstreams: [], follows: { name: 'x:2113', trouble: null } }
+	const copy = { ...status, upstreams: [], follows: { name: 'x:2113', trouble: null, fleet: [] } }
 	assert.ok(readinessOf({ ...healthy, status: copy }).ready, 'it asks no RADIUS server')
-	const away = { ...copy, follows: { name: 'x:2113', trouble: 'x:2113 is away.' } }
+	const away = { ...copy, follows: { ...copy.follows, trouble: 'x:2113 is away.' } }
 	assert.match(reason({ status: away }), /x:2113 is away/)
 	assert.match(reason({ views: { position: 1, secondsBehind: 61 } }), /61 s behind/)
 	const suspect = { ...status, upstreams: [{ ...upstream!, state: 'suspect' as const }] }

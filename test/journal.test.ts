@@ -315,6 +315,31 @@ test('a full disk: the append says so, later ones are refused, acknowledged even
 	}
 })
 
+test('an append returns when what it wrote into the log is synced', () => {
+	const folder = newFolder()
+	const journal = openJournal({ folder, reserveLog: false })
+	const sync = fs.fdatasyncSync
+	/** Whether each mark stood in the log when that was synced last. */
+	let synced = ''
+	fs.fdatasyncSync = descriptor => {
+		sync(descriptor)
+		if (fs.fstatSync(descriptor).ino !== statSync(join(folder, 'journal.db-wal')).ino) return
+		synced = readFileSync(join(folder, 'journal.db-wal'), 'latin1')
+	}
+	syncBuiltinESMExports()
+	try {
+		for (let n = 1; n <= 20; n++) {
+			const event = numberedEvent(n)
+			journal.append([{ ...event, at: 1_700_000_000_000 + n }])
+			assert.ok(synced.includes(`${1_700_000_000_000 + n}`), `append ${n}`)
+		}
+	} finally {
+		fs.fdatasyncSync = sync
+		syncBuiltinESMExports()
+		journal.close()
+	}
+})
+
 test('after a sync that failed while batches were rewritten, nothing is appended any more', () => {
 	const folder = newFolder()
 	const journal = openJournal({ folder })

@@ -579,6 +579,66 @@ test('a request from before the client took another address takes that one from 
 	assert.equal(types(server.events).slice(-2), ['LeaseReleased', 'LeaseGranted'])
 })
 
+test('a doubled request for an address that was left behind takes the next one from nobody', () => {
+	const server = createLeaseServer(standalone)
+	const there = { giaddr: ip('10.0.1.6'), link: ip('10.0.1.6') }
+	discover(server, alice, there)
+	assert.is(told(select(server, alice, '10.0.1.1', there)), 'ack 10.0.1.1')
+	server.pass(100)
+	discover(server, alice)
+	assert.is(told(select(server, alice, '10.0.0.2')), 'ack 10.0.0.2')
+	assert.equal(types(server.events).slice(-2), ['LeaseReleased', 'LeaseGranted'])
+	server.pass(500)
+	assert.is(select(server, alice, '10.0.1.1', there).discard, 'late')
+	// Whoever comes back for it says so as long as nobody else has it: by a new DHCPDISCOVER.
+	server.pass(500)
+	assert.is(told(discover(server, alice, there)), 'offer 10.0.1.1')
+	assert.is(told(select(server, alice, '10.0.1.1', there)), 'ack 10.0.1.1')
+})
+
+/** As many addresses as the pool has, offered to made-up MACs, one a second. */
+function useUp(server: LeaseServer, addresses: number): string[] {
+	return Array.from({ length: addresses }, (_, i) => {
+		if (i > 0) server.pass(1000)
+		return told(discover(server, `02-00-00-00-01-0${i}`))
+	})
+}
+
+test('where no address is left, the oldest offer that nobody took goes to who asks now', () => {
+	const server = createLeaseServer(local('standalone', cable))
+	// The second one takes its address: that is no offer any more.
+	assert.is(useUp(server, 2).at(-1), 'offer 10.0.0.3')
+	select(server, '02-00-00-00-01-01', '10.0.0.3')
+	useUp(server, 5)
+	assert.is(
+		discover(server, bob).events[0]!.type,
+		'LeaseRefused',
+		'the others may still want theirs',
+	)
+	server.pass(6000)
+	const reclaimed = discover(server, bob)
+	assert.is(told(reclaimed), 'offer 10.0.0.2')
+	assert.is(reclaimed.reclaimed, true)
+	assert.is(told(select(server, '02-00-00-00-01-00', '10.0.0.2')), 'nak', 'too late')
+	assert.is(told(select(server, bob, '10.0.0.2')), 'ack 10.0.0.2')
+	// A restart knows the order of the offers, too.
+	server.restart(0, 0)
+	server.pass(20_000)
+	const next = Array.from({ length: 4 }, (_, i) => told(discover(server, `02-00-00-00-02-0${i}`)))
+	assert.equal(next, ['offer 10.0.0.4', 'offer 10.0.0.5', 'offer 10.0.0.6', ''])
+	assertInStep(server)
+})
+
+test('what was offered and never taken is free again after a minute, whoever asked for it', () => {
+	const server = createLeaseServer(local('standalone', cable))
+	useUp(server, 5)
+	assert.is(server.pools().byName.get('cable')!.inUse, 5)
+	server.pass(offerMs + 10_000)
+	assert.is(server.pools().byName.get('cable')!.inUse, 0)
+	assert.is(server.pools().byName.get('cable')!.offered.size, 0)
+	assert.is(discover(server, bob).reclaimed, undefined)
+})
+
 function deadlinesOf(leases: LeaseTable): unknown {
 	const slices = [...leases.deadlines.keys()].sort((a, b) => a - b)
 	return slices.map(slice => [slice, addressesEndingIn(leases, slice).sort((a, b) => a - b)])

@@ -17,7 +17,7 @@ const open = () =>
 		journal: '6f1a0c9e-52d1-4c3b-9a55-0e7d2c1b4a10',
 		http: undefined,
 		log,
-		source: () => ({ name: 'esdb://127.0.0.1', trouble: '' }),
+		source: () => ({ name: 'esdb://127.0.0.1', trouble: null, fleet: [] }),
 	})
 
 function event(position: number, type = 'BaselineSet'): PlacedEvent {

@@ -8,6 +8,7 @@ import { openJournal } from '../adapters/journal/journal.ts'
 import { openMemoryJournal } from '../adapters/journal/memory.ts'
 import { openReader } from '../adapters/journal/reader.ts'
 import { viewsFile } from '../adapters/views/database.ts'
+import { newVirtualRouter } from '../domain/configuration.ts'
 import type { NewEvent, RecordedEvent } from '../domain/event.ts'
 import { execute, newSession } from '../domain/junose/session.ts'
 import { evolve, initialState } from '../domain/state.ts'
@@ -17,6 +18,7 @@ import { relayStatisticsText } from '../projections/statistics-text.ts'
 import { type Horizon, newHorizon } from '../src/horizon.ts'
 import { positionAt } from '../src/position-at.ts'
 import { linesAt, type ShowAt, showAt } from '../src/show-at.ts'
+import { type ShowStatistics, statisticsLines } from '../src/shown-statistics.ts'
 import { fakeOperator, typeLines } from './fake-operator.ts'
 import { followed, lifeEvents } from './view-database.ts'
 
@@ -33,9 +35,10 @@ followed(reader, viewsFile(folder))
 reader.close()
 
 const now = events.at(-1)!.at + 1
+const settings = newVirtualRouter('default')
 const times = [0, 1, 250, 1200, 2999].map(index => events[index]!.at)
 const lines = (what: ShowAt, of = folder) =>
-	linesAt({ showAtOf: of, horizon: undefined, virtualRouter: 'default', what, now })
+	linesAt({ showAtOf: of, horizon: undefined, settings, what, now })
 const iso = (ms: number) => new Date(ms).toISOString()
 
 test('statistics at a time are those that the events up to it make', () => {
@@ -50,6 +53,26 @@ test('statistics at a time are those that the events up to it make', () => {
 			assert.match(shown.at(-1)!, new RegExp(`^As of .*, position ${known.length}\\.$`))
 		}
 	}
+})
+
+test('statistics of servers, DHCP and dynamic requests at a time', () => {
+	const kinds: ShowStatistics[] = [
+		{ kind: 'radius-statistics', delta: false },
+		{ kind: 'dhcp-statistics', server: 'local', delta: false },
+		{ kind: 'dhcp-statistics', server: 'external', delta: true },
+		{ kind: 'dynamic-request-statistics', delta: false },
+	]
+	const shownBefore = new Set<string>()
+	for (const at of times) {
+		let state = allStatistics.initial()
+		for (const event of recorded) if (event.at <= at) state = allStatistics.fold(state, event)
+		for (const kind of kinds) {
+			const shown = lines({ ...kind, at: iso(at) })
+			assert.equal(shown.slice(0, -2), statisticsLines(state, kind, settings))
+			shownBefore.add(shown.slice(0, -2).join('\n'))
+		}
+	}
+	assert.ok(shownBefore.size >= kinds.length + 3, 'they grow')
 })
 
 test('subscribers at a time are the live sessions of then, where they were then', () => {
@@ -118,16 +141,16 @@ test('what is not there yet is said', () => {
 
 test('a thread answers, and no more of them than there may be', async () => {
 	const what: ShowAt = { kind: 'subscribers', at: iso(times[3]!) }
-	const asked = [1, 2, 3].map(() => showAt(folder, undefined, 'default', what, now))
+	const asked = [1, 2, 3].map(() => showAt(folder, undefined, settings, what, now))
 	const answers = await Promise.all(asked)
 	assert.equal(answers[0], lines(what))
 	assert.equal(answers[1], lines(what))
 	assert.match(answers[2]![0]!, /^% 2 questions about the past are being answered already/)
 	assert.match(
-		(await showAt(join(folder, 'none'), undefined, 'default', what, now))[0]!,
+		(await showAt(join(folder, 'none'), undefined, settings, what, now))[0]!,
 		/^% There is no journal/,
 	)
-	assert.equal(await showAt(folder, undefined, 'default', what, now), answers[0])
+	assert.equal(await showAt(folder, undefined, settings, what, now), answers[0])
 })
 
 test('the position of a time', () => {
@@ -142,7 +165,7 @@ test('the position of a time', () => {
 test('nothing is shown that is not on disk yet', () => {
 	const shown = (horizon: Horizon | undefined) =>
 		linesAt({
-			...{ showAtOf: folder, horizon, virtualRouter: 'default', now },
+			...{ showAtOf: folder, horizon, settings, now },
 			what: { kind: 'relay-statistics', delta: false, at: iso(now) },
 		}).at(-1)!
 	assert.match(shown(newHorizon(2990)), /position 2990\.$/)
@@ -180,6 +203,10 @@ test('the commands, in the shell', async () => {
 				'show subscribers at -2h',
 				'show subscribers mac 0200.0000.0001 at "2027-01-05 14:02"',
 				'show radius relay accounting statistics delta at 14:02 | include Start',
+				'show radius statistics delta at -1h',
+				'show ip dhcp-local statistics at -1h',
+				'show ip dhcp-external statistics at -1h',
+				'show radius dynamic-request statistics at -1h',
 			],
 		],
 	)
@@ -188,6 +215,10 @@ test('the commands, in the shell', async () => {
 		['default', { kind: 'subscribers', at: '-2h' }],
 		['default', { kind: 'subscribers', mac, at: '2027-01-05 14:02' }],
 		['default', { kind: 'relay-statistics', service: 'accounting', delta: true, at: '14:02' }],
+		['default', { kind: 'radius-statistics', delta: true, at: '-1h' }],
+		['default', { kind: 'dhcp-statistics', server: 'local', delta: false, at: '-1h' }],
+		['default', { kind: 'dhcp-statistics', server: 'external', delta: false, at: '-1h' }],
+		['default', { kind: 'dynamic-request-statistics', delta: false, at: '-1h' }],
 	])
 	const wrong = await execute(newSession('privileged'), 'show subscribers at soon', operator)
 	assert.match(wrong.lines.join('\n'), /A time is written as 2027-01-05T14:02:00Z/)

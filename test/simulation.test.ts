@@ -5,7 +5,7 @@
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { fresh, verdict } from './simulation/main.ts'
-import { simulate } from './simulation/simulate.ts'
+import { simulate, simulateOnSqlite } from './simulation/simulate.ts'
 
 /** Seeds that have found something once, or reach what others seldom do. */
 const fixedSeeds = [3, 4, 9, 17, 27, 31]
@@ -55,6 +55,13 @@ test('the same seed gives the same run, bit for bit, and another one another', a
 	assert.equal(runs[0], runs[1])
 	const other = await simulate({ seed: 2, steps: 1500 })
 	assert.is.not(other.hash, runs[0]!.hash)
+})
+
+test('the real journal: what a crash leaves of its files has all that was told', async () => {
+	for (const seed of [fresh(), 5, 6, 7]) {
+		const outcome = await simulateOnSqlite({ seed, steps: 2500 })
+		assert.is(outcome.broken, undefined, verdict(outcome, 2500, true))
+	}
 })
 
 test('fresh seeds: every rule holds', async () => {

@@ -2,11 +2,12 @@
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { openMemoryJournal } from '../adapters/journal/memory.ts'
+import type { ViewReader } from '../adapters/views/reader.ts'
 import type { EventData, EventType, NewEvent } from '../domain/event.ts'
 import { relayStream } from '../domain/event.ts'
 import { follow } from '../projections/follow.ts'
 import { configurationOf, type Standing, standing } from '../projections/standing.ts'
-import { relayAsTold } from '../src/relay-as-told.ts'
+import { openCounts, relayAsTold } from '../src/relay-as-told.ts'
 
 const nobody = { sessions: new Map(), bound: new Map() }
 const started = [
@@ -137,6 +138,32 @@ test('who is on the network and who has addresses is as the read models count', 
 	})
 	assert.is(virtualRouters[0]!.sessions, 12)
 	assert.is(pools[0]!.bound, 11)
+})
+
+test('counting takes a twentieth of the time at most, however long it takes once', () => {
+	let now = 0
+	let asked = 0
+	const reader = {
+		query() {
+			asked++
+			now += 50
+			return [{ virtual_router: 'default', name: 'staff', count: asked }]
+		},
+	} as unknown as ViewReader
+	let there: ViewReader | undefined
+	const counts = openCounts(
+		() => there,
+		() => now,
+	)
+	assert.is(counts().bound.size, 0, 'there are no read models yet')
+	there = reader
+	const first = counts()
+	assert.is(first.bound.get('["default","staff"]'), 2)
+	now += 1900
+	assert.is(counts(), first)
+	now += 200
+	assert.is.not(counts(), first)
+	assert.is(asked, 4)
 })
 
 test.run()

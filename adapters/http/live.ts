@@ -68,11 +68,19 @@ export type CommitTimes = {
 	readonly events: number
 }
 
+export type Follows = {
+	readonly name: string
+	/** A sentence on what is wrong. */
+	readonly trouble: string | null
+	/** Copies of other relays' histories that are served beside this one. */
+	readonly fleet: readonly { readonly name: string; readonly port: number }[]
+}
+
 export type RelayStatus = {
 	readonly release: string
 	readonly hostname: string
 	/** Where this is a copy of a relay's history: what it comes from. Null: it is the relay itself. */
-	readonly follows: { readonly name: string; readonly trouble: string | null } | null
+	readonly follows: Follows | null
 	/** Milliseconds since 1970. */
 	readonly startedAt: number
 	readonly journal: string

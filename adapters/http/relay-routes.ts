@@ -45,6 +45,18 @@ export const relayRoutes = [
 			release: textColumn('Release of radledger'),
 			hostname: textColumn('As configured'),
 			follows: textOrNull('The history that this is a copy of; null: it is the relay itself'),
+			fleet: {
+				schema: {
+					type: 'array',
+					items: {
+						type: 'object',
+						required: ['name', 'port'],
+						properties: { name: { type: 'string' }, port: { type: 'integer' } },
+						additionalProperties: false,
+					},
+				},
+				description: 'Other relays whose histories are served beside this one, at their own ports',
+			},
 			startedAt: timeColumn('When this process began'),
 			journal: textColumn('What names the journal for ever'),
 			position: countColumn('Position of the newest event that is on disk'),
@@ -59,7 +71,8 @@ export const relayRoutes = [
 			const virtualRouters = status.virtualRouters.map(({ name }) => name)
 			const sessions = status.virtualRouters.reduce((sum, router) => sum + router.sessions, 0)
 			const follows = status.follows?.name ?? null
-			return { kind: 'item', row: { ...status, follows, virtualRouters, sessions } }
+			const fleet = status.follows?.fleet ?? []
+			return { kind: 'item', row: { ...status, follows, fleet, virtualRouters, sessions } }
 		},
 	}),
 	relayRoute({

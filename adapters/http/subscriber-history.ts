@@ -88,7 +88,7 @@ export const subscriberHistoryRoutes = [
 			),
 			mac: optional(mac, 'One MAC address'),
 			user: optional(text(253), 'A user name that some session had, in small or capital letters'),
-			address: optional(ipv4, 'An address that was held by lease'),
+			address: optional(ipv4, 'An address that was held, by lease or Framed-IP-Address'),
 			wap: wapParameter,
 			live: optional(choice(['true']), 'Only those on the network'),
 			vr,
@@ -101,7 +101,7 @@ export const subscriberHistoryRoutes = [
 				conditions: [
 					...where('mac = ?', values.mac),
 					...where('mac IN (SELECT mac FROM session WHERE user COLLATE NOCASE = ?)', values.user),
-					...where('mac IN (SELECT mac FROM lease WHERE address = ?)', values.address),
+					...where(`mac IN (${byAddress.join(' UNION ')})`, values.address),
 					...where('mac IN (SELECT mac FROM session_wap WHERE wap = ?)', values.wap),
 					...where('virtual_router = ?', values.vr),
 					...(values.live === undefined ? [] : [{ sql: 'session IS NOT NULL', values: [] }]),
@@ -160,6 +160,12 @@ export const subscriberHistoryRoutes = [
 	}),
 ]
 
+/** Who ever held an address: leased here, or given by somebody else and accounted for. */
+const byAddress = [
+	'SELECT mac FROM lease WHERE address = ?',
+	'SELECT mac FROM session WHERE framed_address = ?',
+]
+
 /** One of the things that people search by, whichever it is. */
 function anyName(q: string): Condition {
 	const mac = macPrefix(q)
@@ -174,13 +180,13 @@ function anyName(q: string): Condition {
 		sql: `(mac >= ? AND mac < ? OR mac IN (${[
 			...byUser('session'),
 			...byUser('attempt'),
-			'SELECT mac FROM lease WHERE address = ?',
+			...byAddress,
 			'SELECT mac FROM session_wap WHERE wap = ?',
 		].join(' UNION ')}))`,
 		values: [
 			...[mac, mac + end],
 			...[...users, ...users].flatMap(user => [user, user + end]),
-			...[q, mac],
+			...[...byAddress.map(() => q), mac],
 		],
 	}
 }

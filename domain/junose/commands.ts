@@ -625,11 +625,15 @@ const showCommands: readonly Command[] = [
 		modes: showModes,
 		exec: true,
 		filterable: true,
-		syntax: [show, radius, statistics, optional(delta)],
+		syntax: [show, radius, statistics, optional(delta), atTime],
 		run: (_, bindings) => {
 			return {
 				kind: 'show',
-				what: { kind: 'radius-statistics', delta: bindings.delta !== undefined },
+				what: {
+					kind: 'radius-statistics',
+					delta: bindings.delta !== undefined,
+					...(bindings.at === undefined ? {} : { at: bindings.at }),
+				},
 			}
 		},
 	}),

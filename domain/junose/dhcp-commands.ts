@@ -17,6 +17,7 @@ import {
 	parameter,
 } from './command.ts'
 import {
+	atTime,
 	baseline,
 	changeRouter,
 	clear,
@@ -671,10 +672,15 @@ export const dhcpShowCommands: readonly Command[] = [
 		modes: showModes,
 		exec: true,
 		filterable: true,
-		syntax: [show, ip, dhcpLocalWord, statistics, optional(delta)],
+		syntax: [show, ip, dhcpLocalWord, statistics, optional(delta), atTime],
 		run: (_, bindings) => ({
 			kind: 'show',
-			what: { kind: 'dhcp-statistics', server: 'local', delta: bindings.delta !== undefined },
+			what: {
+				kind: 'dhcp-statistics',
+				server: 'local',
+				delta: bindings.delta !== undefined,
+				...(bindings.at === undefined ? {} : { at: bindings.at }),
+			},
 		}),
 	}),
 ]

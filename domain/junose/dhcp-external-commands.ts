@@ -14,6 +14,7 @@ import {
 	parameter,
 } from './command.ts'
 import {
+	atTime,
 	baseline,
 	changeRouter,
 	clear,
@@ -216,13 +217,14 @@ export const dhcpExternalShowCommands: readonly Command[] = [
 		modes: showModes,
 		exec: true,
 		filterable: true,
-		syntax: [show, ip, externalWord, statistics, optional(delta)],
+		syntax: [show, ip, externalWord, statistics, optional(delta), atTime],
 		run: (_, bindings) => ({
 			kind: 'show',
 			what: {
 				kind: 'dhcp-statistics',
 				server: 'external',
 				delta: bindings.delta !== undefined,
+				...(bindings.at === undefined ? {} : { at: bindings.at }),
 			},
 		}),
 	}),

@@ -19,6 +19,7 @@ import {
 	parameter,
 } from './command.ts'
 import {
+	atTime,
 	baseline,
 	changeRouter,
 	delta,
@@ -232,10 +233,14 @@ export const dynamicRequestShowCommands: readonly Command[] = [
 		modes: showModes,
 		exec: true,
 		filterable: true,
-		syntax: [show, radius, dynamicRequest, statistics, optional(delta)],
+		syntax: [show, radius, dynamicRequest, statistics, optional(delta), atTime],
 		run: (_, bindings) => ({
 			kind: 'show',
-			what: { kind: 'dynamic-request-statistics', delta: bindings.delta !== undefined },
+			what: {
+				kind: 'dynamic-request-statistics',
+				delta: bindings.delta !== undefined,
+				...(bindings.at === undefined ? {} : { at: bindings.at }),
+			},
 		}),
 	}),
 ]

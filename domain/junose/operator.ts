@@ -18,7 +18,7 @@ export type Show =
 	| { readonly kind: 'udp-checksum' }
 	| { readonly kind: 'mirrors' }
 	| { readonly kind: 'radius-servers' }
-	| { readonly kind: 'radius-statistics'; readonly delta: boolean }
+	| { readonly kind: 'radius-statistics'; readonly delta: boolean; readonly at?: string }
 	| {
 			readonly kind: 'dhcp-bindings'
 			readonly server: DhcpServerKind
@@ -27,8 +27,13 @@ export type Show =
 			readonly mac?: string
 	  }
 	| { readonly kind: 'dhcp-pools'; readonly pool?: string }
-	| { readonly kind: 'dhcp-statistics'; readonly server: DhcpServerKind; readonly delta: boolean }
-	| { readonly kind: 'dynamic-request-statistics'; readonly delta: boolean }
+	| {
+			readonly kind: 'dhcp-statistics'
+			readonly server: DhcpServerKind
+			readonly delta: boolean
+			readonly at?: string
+	  }
+	| { readonly kind: 'dynamic-request-statistics'; readonly delta: boolean; readonly at?: string }
 	/** `mac` in normal form; every subscriber where it is left out. `at`: a time, as it was typed. */
 	| { readonly kind: 'subscribers'; readonly mac?: string; readonly at?: string }
 	| { readonly kind: 'sscc-info' }

@@ -225,8 +225,12 @@ function answer(engine: Engine, listener: DhcpListener, service: DhcpService, as
 		countDhcp(service, request.message, 'waiting')
 		return
 	}
-	const { events, reply, discard, ping, ask } = decideLease(contextOf(engine, service), request)
+	const { events, reply, discard, ping, ask, reclaimed } = decideLease(
+		contextOf(engine, service),
+		request,
+	)
 	if (discard !== undefined) countDhcp(service, request.message, discard)
+	if (reclaimed) countDhcp(service, request.message, 'offer-reclaimed')
 	if (ping !== undefined) {
 		void pingFirst(engine, service, asked, ping)
 		return

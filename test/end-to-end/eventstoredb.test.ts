@@ -1,5 +1,5 @@
 /** The relay with its EventStoreDB mirror, as an operator runs it: both may go away at any time. */
-import { rmSync } from 'node:fs'
+import { readFileSync, rmSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
@@ -10,9 +10,19 @@ import { openReader } from '../../adapters/journal/reader.ts'
 import { relayStream, subscriberStream } from '../../domain/event.ts'
 import { type EventStoreNode, startEventStoreNode } from '../eventstoredb/server.ts'
 import { macOf, numberedEvent } from '../journal-events.ts'
+import { selfSigned } from './credentials.ts'
 import { type HomeServer, startHomeServer } from './home-server.ts'
 import { startLoad } from './load.ts'
-import { aloud, endAll, type Program, run, start, temporaryFolder, until } from './processes.ts'
+import {
+	aloud,
+	canRun,
+	endAll,
+	type Program,
+	run,
+	start,
+	temporaryFolder,
+	until,
+} from './processes.ts'
 import {
 	type RelayProcess,
 	readEvents,
@@ -125,6 +135,33 @@ test('an address that is none is refused at once', async () => {
 	const { code, output } = await run(process.execPath, [main, ...args, '--eventstore', 'http://x'])
 	assert.is(code, 1)
 	assert.match(output, /^The EventStoreDB address is not a connection string/m)
+})
+
+test('TLS and a login: who is refused is told what to do, and no password is told to anybody', async () => {
+	if (!canRun('TLS to EventStoreDB', 'openssl')) return
+	const { certificate, keyFile } = await selfSigned()
+	const guarded = await startEventStoreNode({
+		tls: { certificate: readFileSync(certificate), key: readFileSync(keyFile) },
+		login: 'mirror:s3same-open',
+	})
+	const url = (login: string) =>
+		`esdb://${login}@127.0.0.1:${guarded.port}?tls=true&tlsCAFile=${certificate}`
+	const mirrorsOf = async (login: string, shows: RegExp) => {
+		const own = await startRelay({ servers: [server()], flags: ['--eventstore', url(login)] })
+		let shown = ''
+		await until(`the mirror shows ${shows}`, 20_000, async () => {
+			shown = await own.exec('show radius relay mirrors')
+			return shows.test(shown)
+		})
+		const told = own.log() + shown + JSON.stringify(own.events())
+		assert.not.match(told, /s3same|wr0ng/)
+		await own.stop()
+	}
+	await mirrorsOf('mirror:wr0ng-one', /State +waiting[\s\S]*refuses access: give .* a user who may/)
+	assert.is(guarded.store.all().length, 0)
+	await mirrorsOf('mirror:s3same-open', /State +following[\s\S]*Lag +0 events/)
+	assert.ok(guarded.store.all().some(({ type }) => type === 'RelayStarted'))
+	guarded.stop()
 })
 
 test('a lost relay is restored: the same journal, the same figures, and the mirror goes on', async () => {

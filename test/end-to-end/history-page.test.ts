@@ -3,6 +3,10 @@ import { join, resolve } from 'node:path'
 import type { Browser, Page } from 'playwright-core'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
+import { openMirror } from '../../adapters/eventstoredb/mirror.ts'
+import { openTarget } from '../../adapters/eventstoredb/target.ts'
+import { openMemoryJournal } from '../../adapters/journal/memory.ts'
+import { relayStream } from '../../domain/event.ts'
 import { openBrowser } from '../../infra/browser.ts'
 import { type EventStoreNode, startEventStoreNode } from '../eventstoredb/server.ts'
 import { type Campus, startCampus } from './page-traffic.ts'
@@ -28,6 +32,20 @@ async function open(view: string, isExpected = (_: string) => false): Promise<Pa
 	})
 	await page.goto(`${base}/#${view}`)
 	return page
+}
+
+/** A second relay's history, as its mirror would have written it. */
+async function mirrorAnother(router: string): Promise<void> {
+	const journal = openMemoryJournal({ id: crypto.randomUUID() })
+	const configuration = ['hostname annex', `virtual-router ${router}`]
+	const data = { release: '0', configuration }
+	journal.append([{ stream: relayStream(router), type: 'RelayStarted', v: 1, at: 1, data }])
+	const target = openTarget(`esdb://127.0.0.1:${node.port}?tls=false`, limitMs)
+	const source = { journal: journal.id, durable: journal.last, read: journal.read }
+	const mirror = openMirror({ source, target, run: 'a' })
+	await until('it is mirrored', limitMs, () => mirror.state().position === 1)
+	await mirror.close()
+	await target.reset()
 }
 
 async function sees(page: Page, selector: string, pattern: RegExp): Promise<void> {
@@ -81,6 +99,13 @@ if (canRun('the web page of a history', 'chromium')) {
 		await sees(page, '.around', /campus\s+1\s+253\s+–/)
 	})
 
+	test('the relay’s own page shows how far its mirror is, and how far behind', async () => {
+		const page = await open('/')
+		await page.goto(`${campus.base}/`)
+		await sees(page, '#standing', /^test: running$/)
+		await sees(page, '.around', /EventStoreDB\s+\S+\s+following\s+[1-9]\d*\s+\d+\s/)
+	})
+
 	test('a subscriber is shown as at the relay, and what only the relay can do is explained', async () => {
 		const page = await open(`/subscriber?mac=${alice.mac}`, text => text.includes('409'))
 		await sees(page, '.state', /live.*Address\s+10\.20\.3\.\d+.*session-1/s)
@@ -97,6 +122,16 @@ if (canRun('the web page of a history', 'chromium')) {
 		await sees(page, 'tbody', /AccessAccepted/)
 	})
 
+	test('the relays of a fleet lead to each other', async () => {
+		await mirrorAnother('library')
+		const page = await open('/')
+		await sees(page, 'nav[aria-label="Other relays"]', /^annex: default, library$/)
+		await page.getByRole('link', { name: 'annex: default, library' }).click()
+		await sees(page, '#standing', /^annex: history only$/)
+		await sees(page, 'nav[aria-label="Other relays"]', /^test: default$/)
+		assert.is.not(new URL(page.url()).port, new URL(base).port)
+	})
+
 	test('machines are told the same: nothing is said about a relay that is not here', async () => {
 		const metrics = await (await fetch(`${base}/metrics`)).text()
 		assert.match(metrics, /^radledger_sessions\{virtual_router="default"\} \d/m)
@@ -111,6 +146,11 @@ if (canRun('the web page of a history', 'chromium')) {
 		const page = await open('/')
 		await sees(page, '.around', /EventStoreDB\s+\S+\s+waiting\s+.*is away/s)
 		await sees(page, '.figures', /Subscribers on/)
+		const cut = await page.evaluate<number>(
+			`Math.max(...[...document.querySelectorAll('.around .note')].map(
+				each => each.getBoundingClientRect().right - innerWidth))`,
+		)
+		assert.ok(cut <= 0, 'the whole sentence can be read on a narrow screen')
 		await until('it is not ready', limitMs, async () => {
 			const answer = await fetch(`${base}/readyz`)
 			return answer.status === 503 && /is away/.test(await answer.text())

@@ -43,7 +43,14 @@ export type EventStoreNode = {
 }
 
 export async function startEventStoreNode(
-	options: { store?: Store; port?: number; cluster?: () => readonly EventStoreNode[] } = {},
+	options: {
+		store?: Store
+		port?: number
+		cluster?: () => readonly EventStoreNode[]
+		tls?: { readonly certificate: Buffer; readonly key: Buffer }
+		/** `USER:PASSWORD` of the only user. */
+		login?: string
+	} = {},
 ): Promise<EventStoreNode> {
 	const store = options.store ?? newStore()
 	let server: grpc.Server | undefined
@@ -62,14 +69,15 @@ export async function startEventStoreNode(
 		},
 		async start() {
 			server = new grpc.Server({ 'grpc.max_receive_message_length': 17 * 2 ** 20 })
-			server.addService(streamsRpc.StreamsService, { ...appending(node), ...reading(node) })
+			const streams = { ...appending(node), ...reading(node) }
+			server.addService(streamsRpc.StreamsService, guarded(streams, options.login))
 			server.addService(gossipRpc.GossipService, {
 				read: answering(() => clusterInfo(options.cluster?.() ?? [node])),
 			})
 			server.addService(featuresRpc.ServerFeaturesService, {
 				getSupportedMethods: answering(supportedMethods),
 			})
-			port = await bind(server, port)
+			port = await bind(server, port, options.tls)
 		},
 		async drop() {
 			node.stop()
@@ -103,12 +111,47 @@ export function notLeader(node: EventStoreNode, metadata: grpc.Metadata) {
 	}
 }
 
-async function bind(server: grpc.Server, port: number): Promise<number> {
+async function bind(
+	server: grpc.Server,
+	port: number,
+	tls: { readonly certificate: Buffer; readonly key: Buffer } | undefined,
+): Promise<number> {
 	const { promise, resolve, reject } = Promise.withResolvers<number>()
-	server.bindAsync(`127.0.0.1:${port}`, grpc.ServerCredentials.createInsecure(), (error, bound) =>
+	const credentials =
+		tls === undefined
+			? grpc.ServerCredentials.createInsecure()
+			: grpc.ServerCredentials.createSsl(null, [
+					{ cert_chain: tls.certificate, private_key: tls.key },
+				])
+	server.bindAsync(`127.0.0.1:${port}`, credentials, (error, bound) =>
 		error === null ? resolve(bound) : reject(error),
 	)
 	return promise
+}
+
+type Handler = (call: grpc.ServerDuplexStream<unknown, unknown>, callback?: Refuse) => void
+type Refuse = (error: object) => void
+
+/** The same methods for those who log in; for all where there is no login. */
+function guarded<M extends object>(methods: M, login: string | undefined): M {
+	if (login === undefined) return methods
+	const expected = `Basic ${Buffer.from(login).toString('base64')}`
+	const wrapped = Object.entries(methods).map(([name, method]) => {
+		const handler: Handler = (call, callback) => {
+			if (call.metadata.get('authorization')[0] === expected) {
+				;(method as Handler)(call, callback)
+				return
+			}
+			const metadata = new grpc.Metadata()
+			metadata.set('exception', 'access-denied')
+			const code = grpc.status.PERMISSION_DENIED
+			const denied = { name: 'Denied', message: 'Access Denied', code, details: '', metadata }
+			if (callback !== undefined) callback(denied)
+			else call.emit('error', denied)
+		}
+		return [name, handler]
+	})
+	return Object.fromEntries(wrapped) as M
 }
 
 function supportedMethods() {

@@ -72,6 +72,19 @@ const ownPorts = { authentication: 5000, accounting: 5001 } as const
 const timeoutMs = 3000
 const transmissionLimit = 3
 
+/** It has few of them, and now and then takes one that it waits for an answer under. */
+const identifiers = 4
+
+function nextIdentifier({ chance }: World, wap: AccessPoint, port: number): number {
+	let identifier = wap.nextIdentifier
+	const isFree = () => !wap.waiting.has(`${port} ${identifier}`)
+	for (let n = 0; n < identifiers && !isFree() && chance.happens(0.7); n++) {
+		identifier = (identifier + 1) % identifiers
+	}
+	wap.nextIdentifier = (identifier + 1) % identifiers
+	return identifier
+}
+
 /** Sends a request until it is answered or given up; `done` gets the answer, verified. */
 export function askRelay(
 	world: World,
@@ -81,8 +94,7 @@ export function askRelay(
 	done: Waiting['done'],
 ): void {
 	const { chance } = world
-	const identifier = wap.nextIdentifier
-	wap.nextIdentifier = (identifier + 1) & 255
+	const identifier = nextIdentifier(world, wap, ownPorts[service])
 	const nasPort = ++world.requests
 	const authenticator = new Uint8Array(16)
 	chance.fill(authenticator)
@@ -100,7 +112,10 @@ export function askRelay(
 	remember(world, wap.address, port, asked)
 	const toPort = wap.ports[service === 'authentication' ? 0 : 1]
 	const waiting: Waiting = { asked, port, toPort, transmissions: 0, done }
-	wap.waiting.set(`${port} ${identifier}`, waiting)
+	const place = `${port} ${identifier}`
+	const before = wap.waiting.get(place)
+	wap.waiting.set(place, waiting)
+	before?.done(undefined)
 	transmit(world, wap, waiting)
 }
 
@@ -161,6 +176,7 @@ function disconnectAsked(world: World, wap: AccessPoint, datagram: Datagram): vo
 	const subscriber = world.subscribers.find(one => one.mac === mac && one.wap === wap)
 	const refuses = subscriber === undefined || chance.happens(0.15)
 	count(world, refuses ? 'access point refuses' : 'access point disconnects')
+	if (!refuses) world.sessionHistory.agreed.add(mac)
 	const answer = answerPacket(bytes, {
 		code: refuses ? 42 : 41,
 		secret: secrets.port,

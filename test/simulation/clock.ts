@@ -13,6 +13,8 @@ export type SimulatedClock = HandTurnedClock & {
 	suspend(ms: number): void
 	/** Milliseconds of it in which nothing happened: the machine was suspended, or the relay stalled. */
 	standstill(): number
+	/** By how much the wall clock was set in all. */
+	skew(): number
 	/** What a clock shows that nobody sets: that of the machines around the relay. */
 	elsewhere(): number
 }
@@ -26,6 +28,7 @@ export function createClock(): SimulatedClock {
 	let stalled = 0
 	return {
 		truth: () => truth,
+		skew: () => skew,
 		standstill: () => suspended + stalled,
 		elsewhere: () => epoch + Math.floor(truth),
 		// Whole milliseconds, as Date.now has them.

@@ -13,9 +13,9 @@ export type Disk = {
 	variant: Variant
 }
 
-export function createDisk(): Disk {
+export function createDisk(journal: MemoryJournal = openMemoryJournal()): Disk {
 	return {
-		journal: openMemoryJournal(),
+		journal,
 		configuration: configurationText(firstVariant),
 		variant: firstVariant,
 	}

@@ -47,8 +47,9 @@ const modes = ['answers', 'silent', 'slow', 'refuses', 'repeats', 'repeats'] as 
 export type Acknowledged = {
 	/** Every lease time that was said, in seconds, 0 for ever. */
 	readonly seconds: Set<number>
-	/** Truth of the latest, but for what nobody was awake in. */
+	/** Truth of the latest, and how long nothing had happened by then. */
 	at: number
+	standstill: number
 }
 
 export type External = {
@@ -211,9 +212,10 @@ function decideRequest(
 function remember(world: World, packet: DhcpPacket, address: number, seconds: number): void {
 	const key = `${clientMac(packet)} ${formatIpv4(address)}`
 	const { acknowledged } = world.external
-	const said = acknowledged.get(key) ?? { seconds: new Set(), at: 0 }
+	const said = acknowledged.get(key) ?? { seconds: new Set(), at: 0, standstill: 0 }
 	said.seconds.add(seconds)
-	said.at = world.clock.truth() - world.clock.standstill()
+	said.at = world.clock.truth()
+	said.standstill = world.clock.standstill()
 	acknowledged.set(key, said)
 }
 

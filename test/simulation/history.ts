@@ -7,6 +7,7 @@ import { parseIpv4 } from '../../domain/address.ts'
 import { type NewEvent, type RecordedEvent, virtualRouterOf } from '../../domain/event.ts'
 import { decodeEvents, encodeEvents } from '../../domain/event-text.ts'
 import { addressesEndingIn } from '../../domain/lease-deadlines.ts'
+import { reclaimAfterMs } from '../../domain/lease-offer.ts'
 import { everyLease, type LeaseTable, leaseAt, leasesOfMac } from '../../domain/lease-state.ts'
 import { isTaken } from '../../domain/pool.ts'
 import {
@@ -21,6 +22,7 @@ import { idleTimeoutSeconds } from './configuration.ts'
 import { givenElsewhere } from './external-servers.ts'
 import { leaseEnded, leaseGranted } from './holders.ts'
 import type { Running } from './relay.ts'
+import { judgeDue, judgeSession, judgeUnchanged, sessionOf } from './sessions.ts'
 import { breaks, count, type World } from './world.ts'
 
 export type History = {
@@ -29,13 +31,25 @@ export type History = {
 	aheadText: string
 	/** Positions of the events that opened an exchange, by what identifies the request. */
 	readonly opened: Map<string, number[]>
-	/** Types of the events that ended an exchange, by the position of the one that opened it. */
-	readonly outcomes: Map<number, RecordedEvent['type']>
+	/** Exchanges of the present process, the oldest first: position, and truth without what nobody was awake in. */
+	pending: {
+		readonly position: number
+		readonly at: number
+		readonly type: RecordedEvent['type']
+	}[]
+	/** What ended an exchange, by the position of the event that opened it: a type, or an answer. */
+	readonly outcomes: Map<number, string>
 	/** Refusals and answers that were recorded, for those whose datagrams say nothing more. */
 	readonly refusals: Map<string, number>
 	/** Steady time of the latest event, and the truth when it was read. */
 	steadyAt: number
 	truthAt: number
+	/** How long nothing had happened by then, and when the one before it was read. */
+	standstillAt: readonly [before: number, latest: number]
+	/** By how much the clock had been set when the relay was stopped; undefined after a crash. */
+	stoppedSkew: number | undefined
+	/** A process has started and has not said so yet. */
+	starting: boolean
 	/** Position of the latest offer and grant of an address to a MAC. */
 	readonly leased: Map<string, number>
 	/** Position of the first event of the latest commit. */
@@ -52,11 +66,15 @@ export function createHistory(): History {
 		ahead: initialState(),
 		aheadText: '',
 		opened: new Map(),
+		pending: [],
 		outcomes: new Map(),
 		refusals: new Map(),
 		leased: new Map(),
 		steadyAt: 0,
 		truthAt: 0,
+		standstillAt: [0, 0],
+		stoppedSkew: undefined,
+		starting: true,
 		batchFrom: 0,
 		servedSince: new WeakMap(),
 		heardAt: new Map(),
@@ -75,10 +93,27 @@ export function readJournal(world: World): void {
 			judge(world, event)
 			// Where nothing has a deadline, time that the relay did not see is not recorded.
 			const timeless = stoppedMeanwhile(history.durable, Number.MAX_SAFE_INTEGER) === undefined
+			const before = sessionOf(world, event)
 			evolve(history.durable, event)
+			judgeUnchanged(world, event, before)
 			judgeSteadyTime(world, event, timeless)
 		}
 	}
+	judgeDue(world)
+}
+
+/** A stop that was orderly has taken note of every step of the clock before it. */
+function judgeStopped(world: World, byMs: number, truthMs: number): void {
+	const { history, clock } = world
+	const { stoppedSkew } = history
+	history.stoppedSkew = undefined
+	if (stoppedSkew === undefined) return
+	const setMs = clock.skew() - stoppedSkew
+	if (Math.abs(byMs - truthMs - setMs) <= steadyToleranceMs) return
+	breaks(
+		world,
+		`A stop of ${truthMs} ms, with the clock set by ${setMs}, was recorded as ${byMs} ms.`,
+	)
 }
 
 /** Clocks may differ by a second without that being recorded; a turn may come late by a few. */
@@ -90,12 +125,25 @@ function judgeSteadyTime(world: World, event: RecordedEvent, timeless: boolean):
 	const steadyAt = event.at - history.durable.clockShiftMs
 	const truthAt = clock.truth()
 	const passedMs = steadyAt - history.steadyAt
-	const longest = truthAt - history.truthAt + steadyToleranceMs
-	if (!timeless && (passedMs < -1100 || passedMs > longest)) {
-		breaks(world, `Steady time went on by ${passedMs} ms with ${event.type} at ${event.position}.`)
+	const truthMs = truthAt - history.truthAt
+	// An event may be from before a stall, and the commit that tells of it from behind that.
+	const stoodMs = clock.standstill() - history.standstillAt[0]
+	const longest = truthMs + stoodMs + steadyToleranceMs
+	// What lies between two processes does not count.
+	const shortest = history.starting ? -1100 : truthMs - stoodMs - steadyToleranceMs
+	if (!timeless && (passedMs < Math.max(shortest, -1100) || passedMs > longest)) {
+		breaks(
+			world,
+			`Steady time went on by ${passedMs} ms in ${truthMs} with ${event.type} at ${event.position}.`,
+		)
+	}
+	if (event.type === 'RelayStarted') history.starting = false
+	if (event.type === 'ClockStepped' && event.data.reason === 'stopped') {
+		judgeStopped(world, event.data.byMs, truthMs)
 	}
 	history.steadyAt = steadyAt
 	history.truthAt = truthAt
+	history.standstillAt = [history.standstillAt[1], clock.standstill()]
 }
 
 /** A state was recovered at a start: it must be what the journal says. */
@@ -110,6 +158,9 @@ export function recovered(world: World, state: State): void {
 	// What had been decided and was not written is forgotten.
 	history.ahead = structuredClone(history.durable)
 	history.aheadText = ''
+	history.starting = true
+	// What was in flight is lost.
+	history.pending = []
 }
 
 /** The relay's state must be what its events make of it. */
@@ -200,21 +251,22 @@ function judge(world: World, event: RecordedEvent): void {
 	const { history } = world
 	const router = routerState(history.durable, virtualRouterOf(event.stream))
 	count(world, event.type)
+	judgeSession(world, router, event)
 	switch (event.type) {
 		case 'AccessRequested':
-			opens(history, stationKey(event.data), event.position)
+			opens(world, stationKey(event.data), event)
 			return
 		case 'AccountingStarted':
 		case 'AccountingUpdated':
 		case 'AccountingStopped':
-			opens(history, stationKey(event.data), event.position)
+			opens(world, stationKey(event.data), event)
 			// The Stop of an access point that was left behind is no sign of life.
 			if (event.type === 'AccountingStopped') return
 			history.heardAt.set(`${router.name} ${event.data.mac}`, world.clock.truth())
 			return
 		case 'AccountingTurnedOn':
 		case 'AccountingTurnedOff':
-			opens(history, `session ${event.data.session}`, event.position)
+			opens(world, `session ${event.data.session}`, event)
 			return
 		case 'AccessAccepted':
 			if (!router.sessions.has(event.data.mac)) {
@@ -231,11 +283,14 @@ function judge(world: World, event: RecordedEvent): void {
 			ends(world, event)
 			return
 		case 'DisconnectRequested':
-			opens(history, `dynamic ${event.data.session}`, event.position)
+			opens(world, `dynamic ${event.data.session}`, event)
 			return
 		case 'DisconnectAnswered':
 			ends(world, event)
 			tally(history, `dynamic ${event.data.request} ${event.data.accepted}`)
+			return
+		case 'RelayStopped':
+			judgeStop(world)
 			return
 		case 'LeaseRefused':
 			if (event.data.silent === undefined) tally(history, `nak ${event.data.mac}`)
@@ -265,7 +320,8 @@ function judge(world: World, event: RecordedEvent): void {
 	}
 }
 
-function opens(history: History, key: string, position: number): void {
+function opens({ history, clock }: World, key: string, { position, type }: RecordedEvent): void {
+	history.pending.push({ position, at: clock.truth() - clock.standstill(), type })
 	const positions = history.opened.get(key)
 	if (positions === undefined) history.opened.set(key, [position])
 	else positions.push(position)
@@ -275,10 +331,39 @@ function tally({ refusals }: History, key: string): void {
 	refusals.set(key, (refusals.get(key) ?? 0) + 1)
 }
 
+function outcomeOf({ type, data }: RecordedEvent): string {
+	return 'accepted' in data ? `${type} ${data.accepted}` : type
+}
+
+/** Longer than all servers, with all retransmissions, and the access point that is asked first. */
+const exchangeMs = 15_000
+
+/** Every exchange ends in time, also one that another request takes the place of. */
+export function judgePending(world: World, { relay: { engine } }: Running): void {
+	const { history, clock } = world
+	// After a stall the deadlines are looked at in the next turn.
+	if (engine.now >= engine.nextTickAt) return
+	const { pending, outcomes } = history
+	while (pending.length > 0 && outcomes.has(pending[0]!.position)) pending.shift()
+	const oldest = pending[0]
+	if (oldest === undefined || clock.truth() - clock.standstill() - oldest.at < exchangeMs) return
+	breaks(world, `What was asked at ${oldest.position} has had no outcome for too long.`)
+}
+
+/** What is in flight at an orderly stop is given up, but for what access points were asked. */
+function judgeStop(world: World): void {
+	const { history } = world
+	for (const { position, type } of history.pending) {
+		if (type === 'DisconnectRequested' || history.outcomes.has(position)) continue
+		breaks(world, `What was asked at ${position} had no outcome when the relay stopped.`)
+	}
+}
+
 /** An exchange ends once, and only one that was opened. */
 function ends(world: World, event: RecordedEvent & { data: { exchange: number } }): void {
 	const { outcomes } = world.history
 	const { exchange } = event.data
+	if ('reason' in event.data) count(world, `unanswered: ${event.data.reason}`)
 	const before = outcomes.get(exchange)
 	if (before !== undefined) {
 		breaks(world, `Exchange ${exchange} ended twice: ${before}, then ${event.type}.`)
@@ -286,7 +371,7 @@ function ends(world: World, event: RecordedEvent & { data: { exchange: number } 
 	if (exchange >= event.position || exchange < 1) {
 		breaks(world, `${event.type} at ${event.position} ends exchange ${exchange}.`)
 	}
-	outcomes.set(exchange, event.type)
+	outcomes.set(exchange, outcomeOf(event))
 }
 
 type Terminated = Extract<RecordedEvent, { type: 'SubscriberTerminated' }>
@@ -314,6 +399,9 @@ function judgeHolder(world: World, router: RouterState, event: Leased): void {
 	const lease = leaseAt(router.leases, parseIpv4(address)!)
 	const steadyAt = event.at - world.history.durable.clockShiftMs
 	if (lease === undefined || !isTaken(lease, steadyAt)) return
+	// An offer that nobody has taken goes to somebody else where no address is left.
+	const abandoned = event.type === 'LeaseOffered' && steadyAt - lease.changedAt >= reclaimAfterMs
+	if (lease.status === 'offered' && abandoned) return
 	if (lease.status === 'declined') breaks(world, `${event.type}: ${address} was declined.`)
 	else if (lease.mac !== mac)
 		breaks(world, `${event.type}: ${lease.mac} has ${address}, not ${mac}.`)
@@ -327,7 +415,7 @@ function observedKey({ type, data }: Observed): string {
 
 /** What lies between an event and its commit. */
 const shadowToleranceMs = 1000
-/** A server takes so long to answer at most, with a stall of the relay. */
+/** A server takes so long to answer at most. */
 const longestAnswerMs = 40_000
 
 /** A shadow is as long as the server said, and nobody else's is in its way. */
@@ -341,11 +429,12 @@ function judgeObserved(world: World, router: RouterState, { at, data }: Observed
 	if (!said?.seconds.has(leaseSeconds)) {
 		breaks(world, `${mac} is said to have ${address} for ${leaseSeconds} s; no server said so.`)
 	}
-	const sinceMs = world.clock.truth() - world.clock.standstill() - (said?.at ?? 0)
+	const stoodMs = world.clock.standstill() - (said?.standstill ?? 0)
+	const sinceMs = world.clock.truth() - (said?.at ?? 0) - stoodMs
 	const longerMs = sinceMs + (expiresAt - at) - leaseSeconds * 1000
 	const isRight = leaseSeconds === 0 ? expiresAt === 0 : longerMs < shadowToleranceMs
 	if (!isRight) breaks(world, `The shadow of ${address} outlives its lease by ${longerMs} ms.`)
-	if (leaseSeconds > 0 && expiresAt - at < leaseSeconds * 1000 - longestAnswerMs) {
+	if (leaseSeconds > 0 && expiresAt - at < leaseSeconds * 1000 - longestAnswerMs - stoodMs) {
 		breaks(world, `The shadow lease of ${address} ends ${expiresAt - at} ms from now.`)
 	}
 	const there = leaseAt(router.leases, parseIpv4(address)!)
@@ -373,6 +462,8 @@ export function judgeOverdue(world: World, { relay }: Running): void {
 	const { engine } = relay
 	const steadyAt = engine.at - engine.state.clockShiftMs
 	const longest = world.idle ? overdueMs.idle : overdueMs.busy
+	// A stall has ended with something else than a turn: the deadlines are looked at in the next one.
+	if (engine.now >= engine.nextSecondAt) return
 	for (const service of [...engine.dhcp.services.values(), ...engine.dhcp.external.values()]) {
 		const { servedSince } = world.history
 		const since = servedSince.get(service) ?? engine.now

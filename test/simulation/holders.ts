@@ -6,6 +6,7 @@
 import { formatIpv4, parseIpv4 } from '../../domain/address.ts'
 import type { RecordedEvent } from '../../domain/event.ts'
 import { virtualRouterOf } from '../../domain/event.ts'
+import { shadowPool } from '../../domain/lease-state.ts'
 import { breaks, type World } from './world.ts'
 
 type Holder = {
@@ -72,6 +73,7 @@ export function leaseEnded(world: World, event: Ended): void {
 	if (event.type === 'LeaseExpired' && leftMs > 0) {
 		breaks(world, `The lease of ${data.address} expired ${leftMs} ms too early for ${data.mac}.`)
 	}
+	judgeMoved(world, event)
 	const taken = event.type === 'LeaseReleased' && ['session', 'operator'].includes(event.data.cause)
 	if (!taken) {
 		world.holders.delete(address)
@@ -82,6 +84,19 @@ export function leaseEnded(world: World, event: Ended): void {
 	for (const host of world.hosts) {
 		if (host.mac === data.mac && host.holding?.address === address) host.holding.revoked = true
 	}
+}
+
+/** Who has moved to another address has asked for that: it does not use this one any more. */
+function judgeMoved(world: World, { type, data }: Ended): void {
+	const { clock, hosts } = world
+	if (type !== 'LeaseReleased' || data.cause !== 'moved' || data.pool === shadowPool) return
+	const address = parseIpv4(data.address)!
+	const user = hosts.find(({ mac, phase, holding }) => {
+		const uses = phase === 'bound' && holding?.address === address && !holding.revoked
+		return mac === data.mac && uses && holding.until > clock.truth()
+	})
+	if (user === undefined) return
+	breaks(world, `${data.address} was taken from ${user.name}, who has not asked for another one.`)
 }
 
 /** Whether an address was taken back before its client had even heard that it had it. */

@@ -113,7 +113,13 @@ function transmit(world: World, host: Host, message: ClientMessage): void {
 	const from = relayed ? wap.relayAgent : (host.holding?.address ?? 0)
 	const to = unicast === true || relayed ? own : broadcast
 	const fromPort = relayed ? 67 : 68
-	send(world, { from, fromPort, to, toPort: 67, bytes, link: wap.link })
+	const datagram = { from, fromPort, to, toPort: 67, bytes, link: wap.link }
+	send(world, datagram)
+	// A network with two paths: what the client has said long ago is heard once more.
+	if (world.quiet || message.type !== 'request' || !world.chance.happens(0.1)) return
+	after(world, world.chance.within(0, longestDelayMs / 2), 'a request is doubled', () =>
+		send(world, datagram),
+	)
 }
 
 /** Where DHCP goes to where the server is elsewhere: the server, or the relay as an agent's next hop. */
@@ -231,6 +237,10 @@ function bind(
 		host.holding = undefined
 		discover(world, host, 1)
 	})
+	// It thinks better of it, while what it sent may still be on its way.
+	if (chance.happens(0.1)) {
+		later(world, host, chance.within(0, 500), 'begins anew', () => discover(world, host, 1))
+	}
 	if (chance.happens(0.05)) later(world, host, lastingMs * 0.3, 'asks', () => inform(world, host))
 	const what = chance.random()
 	if (what < 0.1)

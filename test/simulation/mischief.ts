@@ -17,9 +17,9 @@ type Kind = {
 const day = 24 * 3600 * 1000
 
 const kinds: Readonly<Record<string, Kind>> = {
-	'clock jumps': { everyMs: 60_000, work: jump },
-	suspension: { everyMs: 240_000, work: suspend },
-	stall: { everyMs: 90_000, work: ({ clock, chance }) => clock.advance(chance.within(1, 5000)) },
+	'clock jumps': { everyMs: 20_000, work: jump },
+	suspension: { everyMs: 120_000, work: suspend },
+	stall: { everyMs: 45_000, work: stall },
 	'home server': { everyMs: 60_000, work: w => changeMode(w, w.chance.pick(w.homeServers)) },
 	src: { everyMs: 60_000, work: changeSrc },
 	'dhcp server': { everyMs: 20_000, work: changeServer },
@@ -30,7 +30,7 @@ const kinds: Readonly<Record<string, Kind>> = {
 	operator: { everyMs: 10_000, work: operate },
 	'dynamic request': { everyMs: 10_000, work: askDynamically },
 	snapshot: { everyMs: 60_000, work: snapshot },
-	restart: { everyMs: 200_000, work: w => settle(w, restartRelay(w)) },
+	restart: { everyMs: 60_000, work: w => settle(w, restartRelay(w)) },
 }
 
 export function openMischief(world: World): void {
@@ -55,7 +55,12 @@ function jump(world: World): void {
 	clock.set(byMs)
 	// Before the relay has had a turn to notice.
 	if (chance.happens(0.3)) operate(world)
-	else if (chance.happens(0.1)) settle(world, restartRelay(world))
+	else if (chance.happens(0.25)) settle(world, restartRelay(world))
+}
+
+/** The process does not run, and time goes on: mostly a little, now and then for long. */
+function stall({ clock, chance }: World): void {
+	clock.advance(chance.within(1, chance.happens(0.15) ? 60_000 : 5000))
 }
 
 function suspend({ clock, chance, trace }: World): void {

@@ -37,11 +37,12 @@ export function send(world: World, datagram: Datagram): void {
 	}
 	if (chance.happens(0.04)) return
 	deliverAfter(world, datagram, delay(world))
-	if (chance.happens(0.04)) deliverAfter(world, datagram, delay(world))
+	// A doubled datagram is mostly a repeat, and those come late.
+	if (chance.happens(0.04)) deliverAfter(world, datagram, delay(world, 0.3))
 }
 
-function delay({ chance }: World): number {
-	if (chance.happens(0.03)) return chance.within(20, longestDelayMs)
+function delay({ chance }: World, late = 0.03): number {
+	if (chance.happens(late)) return chance.within(20, longestDelayMs)
 	return chance.within(0.05, 5)
 }
 

@@ -72,6 +72,8 @@ export async function startRelay(world: World): Promise<void> {
 	const { disk, clock, chance } = world
 	const transport = openSimulatedTransport(datagram => leaves(world, running, datagram))
 	const running = { transport, alive: true, wakeAt: Number.POSITIVE_INFINITY } as Running
+	// Snapshots are a cache: somebody may delete them.
+	if (chance.happens(0.05)) disk.journal.forgetSnapshots()
 	const journal = disk.journal.restart({ appendFault: () => writeFault(world, running) })
 	disk.journal = journal
 	running.beganAt = journal.last()
@@ -285,6 +287,7 @@ export function bury(world: World): void {
 	const { running, chance } = world
 	if (running === undefined || (running.alive && running.relay.failures.length === 0)) return
 	running.alive = false
+	world.history.stoppedSkew = undefined
 	// What a failed write has left on the disk was recorded now, and not when it is found.
 	readJournal(world)
 	end(world)
@@ -312,6 +315,8 @@ export async function restartRelay(world: World): Promise<void> {
 	for (const view of running.views) view.save()
 	saveState(disk.journal, running.relay.state)
 	count(world, 'orderly stops')
+	readJournal(world)
+	world.history.stoppedSkew = world.clock.skew()
 	running.alive = false
 	end(world)
 	after(world, chance.within(100, 30_000), 'start', () => settle(world, startRelay(world)))

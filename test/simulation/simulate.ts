@@ -4,15 +4,17 @@ import { openAccessPoints } from './access-points.ts'
 import { ownAddresses } from './configuration.ts'
 import { openDynamicServer } from './dynamic-server.ts'
 import { openExternalServers } from './external-servers.ts'
-import { judgeEnded, judgeOverdue, judgeState } from './history.ts'
+import { judgeEnded, judgeOverdue, judgePending, judgeState } from './history.ts'
 import { judgeUse } from './holders.ts'
 import { openHomeServers } from './home-servers.ts'
-import { openHosts } from './hosts.ts'
+import { detach, openHosts } from './hosts.ts'
 import { openMischief } from './mischief.ts'
 import type { Datagram } from './network.ts'
 import { arrives, bury, settle, startRelay, wake } from './relay.ts'
 import { judgeLongRest, judgeRest } from './rest.ts'
-import { openSubscribers } from './subscribers.ts'
+import { judgeIdle } from './sessions.ts'
+import { openSqliteDisk } from './sqlite-disk.ts'
+import { gone, openSubscribers } from './subscribers.ts'
 import { breaks, createWorld, ip, type World } from './world.ts'
 
 export type Outcome = {
@@ -45,15 +47,23 @@ export async function simulate(
 	const run = async (until: () => boolean) => {
 		while (world.broken === undefined && !until() && (await step(world))) taken++
 	}
+	const rest = async () => {
+		await quieten(world)
+		const restAt = world.clock.truth() + 5 * minute
+		await run(() => world.clock.truth() >= restAt)
+		if (world.broken === undefined) judgeRest(world)
+		world.idle = true
+		const endAt = world.clock.truth() + 40 * minute
+		await run(() => world.clock.truth() >= endAt)
+		if (world.broken === undefined) judgeLongRest(world)
+	}
 	await run(() => taken >= steps)
-	await quieten(world)
-	const restAt = world.clock.truth() + 5 * minute
-	await run(() => world.clock.truth() >= restAt)
-	if (world.broken === undefined) judgeRest(world)
-	world.idle = true
-	const endAt = world.clock.truth() + 40 * minute
-	await run(() => world.clock.truth() >= endAt)
-	if (world.broken === undefined) judgeLongRest(world)
+	await rest()
+	// After a night without anybody there is a morning.
+	awaken(world)
+	const evening = taken + steps / 8
+	await run(() => taken >= evening)
+	await rest()
 	return {
 		seed,
 		steps: taken,
@@ -61,6 +71,16 @@ export async function simulate(
 		hash: world.trace.hash(),
 		counts: world.counts,
 		simulatedMs: world.clock.truth(),
+	}
+}
+
+/** The same with the real journal, on the real disk. */
+export async function simulateOnSqlite(settings: SimulationSettings): Promise<Outcome> {
+	const { journal, remove } = openSqliteDisk(settings.seed)
+	try {
+		return await simulate(settings, createWorld(settings.seed, settings.print, journal))
+	} finally {
+		remove()
 	}
 }
 
@@ -89,6 +109,19 @@ async function quieten(world: World): Promise<void> {
 	world.quiet = true
 	world.network.calm = true
 	for (const server of world.homeServers) server.mode = 'answers'
+}
+
+/** They begin again, all from nothing. */
+function awaken(world: World): void {
+	if (world.broken !== undefined) return
+	world.quiet = false
+	world.idle = false
+	world.network.calm = false
+	for (const host of world.hosts) detach(world, host, false)
+	for (const subscriber of world.subscribers) gone(subscriber)
+	openSubscribers(world)
+	openMischief(world)
+	wake(world, 1000)
 }
 
 /** One step: what is due next happens, and then everything is looked at. False: nothing is due. */
@@ -126,4 +159,6 @@ function check(world: World): void {
 	assertInvariants(relay)
 	judgeEnded(world, relay.state)
 	judgeOverdue(world, running)
+	judgeIdle(world, running)
+	judgePending(world, running)
 }

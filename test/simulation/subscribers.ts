@@ -194,7 +194,7 @@ function leave(world: World, subscriber: Subscriber, how: 'stops' | 'vanishes'):
 	} else after(world, 60_000, 'vanished', () => kicked(world, subscriber, 'silently'))
 }
 
-function gone(subscriber: Subscriber): void {
+export function gone(subscriber: Subscriber): void {
 	subscriber.life++
 	subscriber.wap = undefined
 	subscriber.session = undefined

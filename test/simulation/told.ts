@@ -69,10 +69,10 @@ const restsOn: Readonly<Record<number, string>> = {
 	3: 'AccessRejected',
 	5: 'AccountingAnswered',
 	11: 'AccessChallenged',
-	41: 'DisconnectAnswered',
-	42: 'DisconnectAnswered',
-	44: 'DisconnectAnswered',
-	45: 'DisconnectAnswered',
+	41: 'DisconnectAnswered true',
+	42: 'DisconnectAnswered false',
+	44: 'DisconnectAnswered true',
+	45: 'DisconnectAnswered false',
 }
 
 function judgeAnswer(world: World, { address, port, bytes }: SentDatagram): void {
@@ -90,7 +90,7 @@ function judgeAnswer(world: World, { address, port, bytes }: SentDatagram): void
 	const { opened, outcomes } = world.history
 	const wanted = restsOn[bytes[0]!]
 	const found = (opened.get(asked.opened) ?? []).map(position => outcomes.get(position))
-	if (wanted !== undefined && found.includes(wanted as never)) return
+	if (wanted !== undefined && found.includes(wanted)) return
 	breaks(
 		world,
 		`${to} was told ${wanted} about ${asked.opened}; on disk is ${found.join(', ') || 'nothing'}.`,

@@ -1,4 +1,5 @@
 /** Everything that a simulation consists of. What changes while it runs is here and nowhere else. */
+import type { MemoryJournal } from '../../adapters/journal/memory.ts'
 import { parseIpv4 } from '../../domain/address.ts'
 import { type AccessPoint, createAccessPoints } from './access-points.ts'
 import { type Agenda, createAgenda } from './agenda.ts'
@@ -12,6 +13,7 @@ import { createHomeServers, type HomeServer } from './home-servers.ts'
 import { createHosts, type Host } from './hosts.ts'
 import { createNetwork, type Network } from './network.ts'
 import type { Running } from './relay.ts'
+import { createSessionHistory, type SessionHistory } from './sessions.ts'
 import type { SrcMode } from './src-servers.ts'
 import { createSubscribers, type Subscriber } from './subscribers.ts'
 import { createTold, type Told } from './told.ts'
@@ -28,6 +30,7 @@ export type World = {
 	/** The relay's process; undefined while there is none. */
 	running: Running | undefined
 	readonly history: History
+	readonly sessionHistory: SessionHistory
 	readonly told: Told
 	readonly holders: Holders
 	readonly homeServers: readonly HomeServer[]
@@ -49,7 +52,12 @@ export type World = {
 	readonly counts: Record<string, number>
 }
 
-export function createWorld(seed: number, print?: (line: string) => void): World {
+/** `journal`: one in memory unless told. */
+export function createWorld(
+	seed: number,
+	print?: (line: string) => void,
+	journal?: MemoryJournal,
+): World {
 	const chance = createChance(seed)
 	const subscribers = createSubscribers(chance.happens(0.35) ? 'cable' : 'campus')
 	const world: World = {
@@ -59,9 +67,10 @@ export function createWorld(seed: number, print?: (line: string) => void): World
 		agenda: createAgenda(),
 		trace: createTrace(print),
 		network: createNetwork(),
-		disk: createDisk(),
+		disk: createDisk(journal),
 		running: undefined,
 		history: createHistory(),
+		sessionHistory: createSessionHistory(),
 		told: createTold(),
 		holders: createHolders(),
 		homeServers: createHomeServers(),

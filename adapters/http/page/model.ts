@@ -7,6 +7,7 @@ export type Relay = {
 	readonly hostname: string
 	/** What this is a copy of; null: the relay itself. */
 	readonly follows: string | null
+	readonly fleet: readonly { readonly name: string; readonly port: number }[]
 	readonly startedAt: string
 	readonly position: number
 	readonly failure: string | null

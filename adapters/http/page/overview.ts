@@ -78,9 +78,14 @@ export const overviewView: View = {
 			element('div', { class: 'plots' }, ...hours.map(({ place }) => place)),
 		)
 		const around = element('div', { class: 'around' })
-		main.append(figures, now, hour, around)
+		const fleet = element('div', {})
+		main.append(fleet, figures, now, hour, around)
 		const rates = newRates(liveLines.length, liveSeconds * 1000)
-		repeat(() => attempt(figures, () => lookLive(figures, live, rates, signal)), liveMs, signal)
+		repeat(
+			() => attempt(figures, () => lookLive(figures, fleet, live, rates, signal)),
+			liveMs,
+			signal,
+		)
 		repeat(() => attempt(hour, () => lookHour(hours, signal)), slowMs, signal)
 		repeat(() => attempt(around, () => lookAround(around, signal)), liveMs, signal)
 	},
@@ -98,6 +103,7 @@ async function lookHour(plots: readonly Plot[], signal: AbortSignal): Promise<vo
 
 async function lookLive(
 	figures: Element,
+	fleet: Element,
 	live: Plot,
 	rates: ReturnType<typeof newRates>,
 	signal: AbortSignal,
@@ -121,6 +127,16 @@ async function lookLive(
 		figure('Events recorded', count(relay.position)),
 		figure(relay.follows === null ? 'Running for' : 'Following for', age(relay.startedAt)),
 	)
+	update(fleet, ...(relay.fleet.length === 0 ? [] : [fleetLinks(relay.fleet)]))
+}
+
+/** The others are at other ports of the host that this page is from. */
+function fleetLinks(fleet: Relay['fleet']): HTMLElement {
+	const links = fleet.map(({ name, port }) => {
+		const { protocol, hostname } = location
+		return element('a', { href: `${protocol}//${hostname}:${port}/` }, name)
+	})
+	return element('nav', { class: 'row tabs', 'aria-label': 'Other relays' }, ...links)
 }
 
 function figure(label: string, value: string): HTMLElement {
@@ -168,22 +184,24 @@ const goodPeers = ['connected', 'following', 'local']
 
 function peerTable(peers: readonly Peer[]): HTMLElement {
 	if (peers.length === 0) return nothing('Neither SRC nor a mirror is configured.')
-	return table(
-		'SRC and mirrors',
-		['Kind', 'Name', 'State', 'Position', 'Behind'],
-		peers.map(({ kind, virtualRouter, name, state, position, behind, trouble }): Child[] => [
-			peerKinds[kind] + ofRouter(virtualRouter),
-			name === '' ? 'none' : name,
-			element(
-				'div',
-				{},
+	// Sentences are too long for a cell.
+	const troubles = peers.flatMap(({ trouble }) => (trouble === null ? [] : [trouble]))
+	return element(
+		'div',
+		{},
+		table(
+			'SRC and mirrors',
+			['Kind', 'Name', 'State', 'Position', 'Behind'],
+			peers.map(({ kind, virtualRouter, name, state, position, behind }): Child[] => [
+				peerKinds[kind] + ofRouter(virtualRouter),
+				name === '' ? 'none' : name,
 				badge(state, peerMood(state)),
-				trouble === null ? null : element('p', { class: 'note' }, trouble),
-			),
-			position === null ? '' : count(position),
-			behind === null ? '' : count(behind),
-		]),
-		[3, 4],
+				position === null ? '' : count(position),
+				behind === null ? '' : count(behind),
+			]),
+			[3, 4],
+		),
+		...troubles.map(trouble => element('p', { class: 'note' }, trouble)),
 	)
 }
 
