@@ -2,7 +2,7 @@
  * `npm run demo`: the relay between simulated access points and a sample home server, over real
  * UDP on this machine.
  *
- *   npm run demo [-- [--seconds N] [--data DIR]]
+ *   npm run demo [-- [--seconds N] [--data DIR] [--eventstore URL]]
  */
 import { join, resolve } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -17,6 +17,7 @@ import {
 	openDisconnector,
 	openDisconnectPort,
 } from './demo/disconnect.ts'
+import { type EventStore, startEventStore } from './demo/event-store.ts'
 import { startHomeServer } from './demo/home-server.ts'
 import {
 	catchUp,
@@ -42,13 +43,18 @@ import { fail, missingOutcomes, newTraffic, type Traffic } from './demo/traffic.
 
 const help = `Runs the relay between simulated access points and a sample home server.
 
-  --seconds N   end after N seconds (until Ctrl-C without it)
-  --data DIR    the relay's data folder (data/demo); a further run continues its journal
+  --seconds N        end after N seconds (until Ctrl-C without it)
+  --data DIR         the relay's data folder (data/demo); a further run continues its journal
+  --eventstore URL   an EventStoreDB that gets all events, instead of a stand-in on this machine
 `
 
 const homeServerSecret = 'secret-of-the-home-server'
 
-type Options = { readonly data: string; readonly seconds: number | undefined }
+type Options = {
+	readonly data: string
+	readonly seconds: number | undefined
+	readonly eventStore: string | undefined
+}
 
 /** What runs, and what has been seen of it. */
 type Running = {
@@ -69,6 +75,7 @@ function readOptions(): Options | 'help' {
 		options: {
 			seconds: { type: 'string' },
 			data: { type: 'string', default: join(root, 'data/demo') },
+			eventstore: { type: 'string' },
 			help: { type: 'boolean', default: false },
 		},
 	})
@@ -77,7 +84,7 @@ function readOptions(): Options | 'help' {
 	if (seconds !== undefined && !(seconds >= 1 && seconds <= 86_400)) {
 		throw new DemoError(`--seconds ${values.seconds}: must be a number from 1 to 86400.`)
 	}
-	return { data: values.data, seconds }
+	return { data: values.data, seconds, eventStore: values.eventstore }
 }
 
 /** Resolves to the exit code: 0 when everything went as it was to go. */
@@ -95,9 +102,11 @@ async function demo(options: Options, ending: AbortController): Promise<number> 
 	const disconnectPorts: DisconnectPort[] = []
 	let disconnector: Disconnector | undefined
 	let src: SrcSystem | undefined
+	let eventStore: EventStore | undefined
 	let relay: Relay | undefined
 	try {
 		src = await startSrcSystem(data)
+		eventStore = await startEventStore(options.eventStore)
 		const ports = await freePorts()
 		for (const plan of plans) disconnectPorts.push(await openDisconnectPort(plan))
 		const accessPoints = plans.map((plan, i) => ({
@@ -107,7 +116,7 @@ async function demo(options: Options, ending: AbortController): Promise<number> 
 		disconnector = await openDisconnector(ports.dynamic, homeServerSecret)
 		relay = await startRelay({
 			...{ data, ports, homeServer, homeServerSecret, accessPoints },
-			...{ src: src.lines, flags: src.flags },
+			...{ src: src.lines, flags: [...src.flags, ...eventStore.flags] },
 		})
 		for (const plan of plans) {
 			points.push(await openAccessPoint(plan, ports, traffic))
@@ -129,7 +138,8 @@ async function demo(options: Options, ending: AbortController): Promise<number> 
 				firstPosition,
 				startedAt,
 			}
-			for (const text of introduction(data, ports, src, running)) console.log(text)
+			for (const text of introduction(data, ports, [src.title, eventStore.title], running))
+				console.log(text)
 			return await run(running, options, ending)
 		} finally {
 			reader.close()
@@ -140,6 +150,7 @@ async function demo(options: Options, ending: AbortController): Promise<number> 
 		disconnector?.close()
 		await relay?.stop()
 		await src?.close()
+		await eventStore?.close()
 		homeServer.close()
 	}
 }
@@ -230,7 +241,7 @@ function conclude(running: Running): number {
 function introduction(
 	data: string,
 	ports: RelayPlan['ports'],
-	src: SrcSystem,
+	titles: readonly string[],
 	{ points, firstPosition }: Running,
 ): string[] {
 	const folder = shellWord(data)
@@ -239,7 +250,7 @@ function introduction(
 	return [
 		`The relay listens on 127.0.0.1, UDP ports ${ports.authentication} and ${ports.accounting}, between ${points.length} access points`,
 		`with ${subscribers.length} subscribers and a home server; addresses by DHCP, port ${ports.dhcp}.`,
-		`${src.title}.`,
+		...titles.map(title => `${title}.`),
 		`Its web page and HTTP API: http://127.0.0.1:${ports.http}/`,
 		'',
 		"Its shell, from another terminal in this checkout's folder:",

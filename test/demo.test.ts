@@ -189,6 +189,32 @@ test('a further run continues the journal, and Ctrl-C ends it cleanly', async ()
 	assert.ok(relayIsGone())
 })
 
+test('EventStoreDB gets the events, too', async () => {
+	const own = join(folder, 'mirrored')
+	const mirrors = async () => {
+		const exec = ['src/main.ts', 'exec', '--data', own, 'show radius relay mirrors']
+		const child = spawn(process.execPath, exec, { cwd: root, stdio: ['ignore', 'pipe', 'ignore'] })
+		const [text] = await Promise.all([
+			child.stdout.setEncoding('utf8').toArray(),
+			once(child, 'close'),
+		])
+		return text.join('')
+	}
+	let told = ''
+	let asking = false
+	const { code, output } = await demo(['--seconds', '60', '--data', own], async (child, soFar) => {
+		if (asking || !soFar.includes(' requests/s ')) return
+		asking = true
+		const until = performance.now() + 30_000
+		do told = await mirrors()
+		while (!/Mirrored Position +[1-9]/.test(told) && performance.now() < until)
+		child.kill('SIGINT')
+	})
+	assert.match(told, /^EventStoreDB 127\.0\.0\.1:\d+\n +State +(following|catching up)\n/, told)
+	assert.match(told, /Mirrored Position +[1-9]/, told)
+	assert.is(code, 0, output)
+})
+
 test('a relay that ends in the middle is told, and makes the exit code 1', async () => {
 	let killed = false
 	const { code, output } = await demo(['--seconds', '20', '--data', data], (_, soFar) => {

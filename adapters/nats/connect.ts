@@ -4,8 +4,8 @@
  * which is replaced here. The transport is handed the connection's options, so that each connection
  * keeps its own address: nothing depends on who connects when.
  */
-import { createConnection, createServer, type Socket } from 'node:net'
-import type { ConnectionOptions, NatsConnection } from 'nats'
+import { createConnection, createServer, isIP, type Socket } from 'node:net'
+import type { ConnectionOptions, NatsConnection, TlsOptions } from 'nats'
 import { NatsConnectionImpl, setTransportFactory } from 'nats/lib/nats-base-client/internal_mod.js'
 import { NodeTransport, nodeResolveHost } from 'nats/lib/src/node_transport.js'
 
@@ -37,6 +37,7 @@ function createTransport(): NodeTransport {
 	const transport = new NodeTransport()
 	transport.dial = place => {
 		const { localAddress } = transport.options as Connecting
+		verifyFor(transport, place.hostname)
 		return dial({
 			port: place.port,
 			host: place.hostname,
@@ -44,6 +45,18 @@ function createTransport(): NodeTransport {
 		})
 	}
 	return transport
+}
+
+/**
+ * Whom the certificate must be for. The package only knows that of a name that it has resolved, and
+ * else takes one for `localhost`.
+ */
+function verifyFor(transport: NodeTransport, host: string): void {
+	const { options } = transport
+	if (transport.tlsName !== '') return
+	// A name is asked for in the handshake as well (RFC 6066 §3); an address cannot be.
+	if (isIP(host) === 0) transport.tlsName = host
+	else transport.options = { ...options, tls: { ...options.tls, host } as TlsOptions }
 }
 
 function dial(place: { readonly port: number; readonly host: string }): Promise<Socket> {

@@ -34,6 +34,13 @@ import {
 } from '../../domain/sae/servers.ts'
 import { connect } from './connect.ts'
 import { connectionOptions, type NatsSecurity } from './connection.ts'
+import {
+	type Copy,
+	closedFailure,
+	type Link,
+	noConnection,
+	type OpenQuestion,
+} from './src-question.ts'
 
 export type SrcClientSettings = {
 	/** Primary, secondary, tertiary: those that are configured. */
@@ -59,31 +66,6 @@ export type SrcClientSettings = {
 const usual = { limitMs: 2000, repeatMs: 500, maximumOpen: 1000 } as const
 const tickMs = 25
 const noResponders = 503
-
-/** A connection in the making, in use, or closed by us. */
-type Link = {
-	readonly server: number
-	readonly inbox: string
-	connection: NatsConnection | undefined
-	closed: boolean
-}
-
-type OpenQuestion = {
-	readonly kind: QuestionKind
-	readonly number: number
-	readonly id: string
-	readonly subject: string
-	readonly payload: Uint8Array
-	readonly limitAt: number
-	repeatAt: number
-	/** Servers that have it unanswered; -1 for none. */
-	askedServer: number
-	askedProbe: number
-	readonly settle: (outcome: SrcOutcome<Answers[QuestionKind]>) => void
-}
-
-/** A copy of a question for the better server that is tried, which another one has answered meanwhile. */
-type Copy = Pick<OpenQuestion, 'kind' | 'id' | 'limitAt'> & { readonly server: number }
 
 export function createSrcClient(settings: SrcClientSettings): SrcClient {
 	const { limitMs = usual.limitMs, repeatMs = usual.repeatMs } = settings
@@ -118,7 +100,7 @@ export function createSrcClient(settings: SrcClientSettings): SrcClient {
 		}
 		if (before.state === after.state && before.current === after.current) return
 		settings.onChange?.(info())
-		if (after.state === 'connected') for (const question of open.values()) ask(question)
+		if (after.state === 'connected') for (const question of open.values()) askOnce(question)
 		else failHopeless()
 	}
 
@@ -151,7 +133,7 @@ export function createSrcClient(settings: SrcClientSettings): SrcClient {
 		link.connection = connection
 		connection.subscribe(`${link.inbox}.*`, {
 			callback: (error, message) => {
-				if (error === null) receive(link, message)
+				if (error === null && !link.closed) receive(link, message)
 			},
 		})
 		void connection.closed().then(() => lost(link))
@@ -192,6 +174,16 @@ export function createSrcClient(settings: SrcClientSettings): SrcClient {
 		if (link.connection === undefined) return
 		statistics.closedSent++
 		void link.connection.close()
+	}
+
+	/** Asks the server that is asked from now on, unless it has the question since it was tried. */
+	function askOnce(question: OpenQuestion): void {
+		if (question.askedProbe !== rotation.current) {
+			ask(question)
+			return
+		}
+		question.askedServer = question.askedProbe
+		question.askedProbe = -1
 	}
 
 	function ask(question: OpenQuestion): void {
@@ -383,12 +375,6 @@ export function createSrcClient(settings: SrcClientSettings): SrcClient {
 			await Promise.all(connections)
 		},
 	}
-}
-
-const closedFailure: SrcFailure = { failure: 'closed', why: 'The SRC client was closed.' }
-const noConnection: SrcFailure = {
-	failure: 'no-connection',
-	why: 'No SRC server is connected.',
 }
 
 function addressOf({ address, port }: SrcServer): string {

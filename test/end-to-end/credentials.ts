@@ -4,14 +4,17 @@ import { nkeys } from 'nats'
 import * as assert from 'uvu/assert'
 import { run, temporaryFolder } from './processes.ts'
 
-/** A certificate for 127.0.0.1 that is its own authority. */
-export async function selfSigned(): Promise<{ certificate: string; keyFile: string }> {
+/** A certificate for an address and no name but `name`, that is its own authority. */
+export async function selfSigned(
+	address = '127.0.0.1',
+	name = 'radledger',
+): Promise<{ certificate: string; keyFile: string }> {
 	const folder = temporaryFolder('tls')
 	const [certificate, keyFile] = [join(folder, 'c.pem'), join(folder, 'k.pem')]
 	const openssl = ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256']
-	const name = ['-subj', '/CN=localhost', '-addext', 'subjectAltName=IP:127.0.0.1']
+	const whose = ['-subj', `/CN=${name}`, '-addext', `subjectAltName=IP:${address}`]
 	const files = ['-nodes', '-days', '2', '-keyout', keyFile, '-out', certificate]
-	assert.is((await run('openssl', [...openssl, ...name, ...files])).code, 0)
+	assert.is((await run('openssl', [...openssl, ...whose, ...files])).code, 0)
 	return { certificate, keyFile }
 }
 

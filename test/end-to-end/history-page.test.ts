@@ -99,6 +99,13 @@ if (canRun('the web page of a history', 'chromium')) {
 		await sees(page, '.around', /campus\s+1\s+253\s+–/)
 	})
 
+	test('the relay’s own page shows how far its mirror is, and how far behind', async () => {
+		const page = await open('/')
+		await page.goto(`${campus.base}/`)
+		await sees(page, '#standing', /^test: running$/)
+		await sees(page, '.around', /EventStoreDB\s+\S+\s+following\s+[1-9]\d*\s+\d+\s/)
+	})
+
 	test('a subscriber is shown as at the relay, and what only the relay can do is explained', async () => {
 		const page = await open(`/subscriber?mac=${alice.mac}`, text => text.includes('409'))
 		await sees(page, '.state', /live.*Address\s+10\.20\.3\.\d+.*session-1/s)
@@ -139,6 +146,11 @@ if (canRun('the web page of a history', 'chromium')) {
 		const page = await open('/')
 		await sees(page, '.around', /EventStoreDB\s+\S+\s+waiting\s+.*is away/s)
 		await sees(page, '.figures', /Subscribers on/)
+		const cut = await page.evaluate<number>(
+			`Math.max(...[...document.querySelectorAll('.around .note')].map(
+				each => each.getBoundingClientRect().right - innerWidth))`,
+		)
+		assert.ok(cut <= 0, 'the whole sentence can be read on a narrow screen')
 		await until('it is not ready', limitMs, async () => {
 			const answer = await fetch(`${base}/readyz`)
 			return answer.status === 503 && /is away/.test(await answer.text())

@@ -421,6 +421,21 @@ if (canRun('the SRC bridge', 'nats-server')) {
 		await secured.program().end()
 	})
 
+	test('a certificate for another address is none for this one, nor is one for localhost', async () => {
+		if (!canRun('TLS to NATS', 'openssl')) return
+		const { certificate, keyFile } = await selfSigned('127.0.0.9', 'localhost')
+		const other = await startNats(`tls { cert_file: "${certificate}", key_file: "${keyFile}" }`)
+		const told = Promise.withResolvers<string>()
+		const security = { tls: { caFile: certificate } }
+		const client = openClient([other.port], {
+			security,
+			onTrouble: (_, sentence) => told.resolve(sentence),
+		})
+		assert.match(await told.promise, "127.0.0.1 is not in the cert's list: 127.0.0.9.")
+		assert.is.not(client.info().state, 'connected')
+		await other.program().end()
+	})
+
 	test('connections come from the source address, with TLS as well', async () => {
 		if (!canRun('TLS to NATS', 'openssl')) return
 		const [monitor, securedMonitor] = (await freePorts(2)) as [number, number]

@@ -48,7 +48,8 @@ const softDeleted = 2 ** 63 - 1
 
 type Kept = { events: Stored[]; tombstoned: boolean }
 
-export function newStore(): Store {
+/** `newest`: about so many events are kept, and the newest of each stream; the others are forgotten. */
+export function newStore(newest = Number.POSITIVE_INFINITY): Store {
 	const streams = new Map<string, Kept>()
 	let log: Stored[] = []
 	let position = 0
@@ -112,8 +113,20 @@ export function newStore(): Store {
 			log.push(stored)
 			position += 64 + event.data.length + event.metadata.length
 		}
+		if (log.length > 2 * newest) forget()
 		for (const changed of watchers) changed()
 		return { kind: 'appended', revision, position: log.at(-1)?.position ?? 0 }
+	}
+
+	function forget(): void {
+		const from = log.at(-newest)!.position
+		for (const kept of streams.values()) {
+			const last = kept.events.at(-1)
+			kept.events = kept.events.filter(event => event.position >= from || event === last)
+		}
+		log = log.filter(
+			event => event.position >= from || event === streams.get(event.stream)?.events.at(-1),
+		)
 	}
 
 	function metadataOf(stream: string): Readonly<Record<string, unknown>> {

@@ -184,22 +184,24 @@ const goodPeers = ['connected', 'following', 'local']
 
 function peerTable(peers: readonly Peer[]): HTMLElement {
 	if (peers.length === 0) return nothing('Neither SRC nor a mirror is configured.')
-	return table(
-		'SRC and mirrors',
-		['Kind', 'Name', 'State', 'Position', 'Behind'],
-		peers.map(({ kind, virtualRouter, name, state, position, behind, trouble }): Child[] => [
-			peerKinds[kind] + ofRouter(virtualRouter),
-			name === '' ? 'none' : name,
-			element(
-				'div',
-				{},
+	// Sentences are too long for a cell.
+	const troubles = peers.flatMap(({ trouble }) => (trouble === null ? [] : [trouble]))
+	return element(
+		'div',
+		{},
+		table(
+			'SRC and mirrors',
+			['Kind', 'Name', 'State', 'Position', 'Behind'],
+			peers.map(({ kind, virtualRouter, name, state, position, behind }): Child[] => [
+				peerKinds[kind] + ofRouter(virtualRouter),
+				name === '' ? 'none' : name,
 				badge(state, peerMood(state)),
-				trouble === null ? null : element('p', { class: 'note' }, trouble),
-			),
-			position === null ? '' : count(position),
-			behind === null ? '' : count(behind),
-		]),
-		[3, 4],
+				position === null ? '' : count(position),
+				behind === null ? '' : count(behind),
+			]),
+			[3, 4],
+		),
+		...troubles.map(trouble => element('p', { class: 'note' }, trouble)),
 	)
 }
 
