@@ -46,7 +46,7 @@ export type History = {
 	/** Steady time of the latest event, and the truth when it was read. */
 	steadyAt: number
 	truthAt: number
-	/** How long nothing had happened by then, and when the one before it was read. */
+	/** How long nothing had happened when the last two commits were read. */
 	standstillAt: readonly [before: number, latest: number]
 	/** By how much the clock had been set when the relay was stopped; undefined after a crash. */
 	stoppedSkew: number | undefined
@@ -88,7 +88,7 @@ export function readJournal(world: World): void {
 	const { history, disk } = world
 	if (history.durable.position < disk.journal.last()) {
 		history.batchFrom = history.durable.position + 1
-	}
+	} else return
 	while (history.durable.position < disk.journal.last()) {
 		const events = disk.journal.read(history.durable.position + 1, 4096)
 		for (const event of events) {
@@ -101,6 +101,7 @@ export function readJournal(world: World): void {
 			judgeSteadyTime(world, event, timeless)
 		}
 	}
+	history.standstillAt = [history.standstillAt[1], world.clock.standstill()]
 	judgeDue(world)
 }
 
@@ -145,7 +146,6 @@ function judgeSteadyTime(world: World, event: RecordedEvent, timeless: boolean):
 	}
 	history.steadyAt = steadyAt
 	history.truthAt = truthAt
-	history.standstillAt = [history.standstillAt[1], clock.standstill()]
 }
 
 /** A state was recovered at a start: it must be what the journal says. */

@@ -244,10 +244,11 @@ function watch(running: Running, watching: Watching): Watch {
 }
 
 /** Who was seen to give his address back has it no more. */
-function judgeReleased(world: World, { relay }: Running, { bytes }: Datagram): void {
+function judgeReleased(world: World, { relay }: Running, { bytes, to }: Datagram): void {
 	const packet = decodeDhcp(bytes, bytes.length)
 	if (typeof packet === 'string' || packet.messageType !== messageTypes.release) return
-	if (!relay.engine.dhcp.external.has('cable')) return
+	// What goes to a server that is not configured is none of the relay's business.
+	if (!relay.engine.dhcp.external.get('cable')?.servers.includes(to)) return
 	const lease = leaseAt(routerState(relay.state, 'cable').leases, packet.ciaddr)
 	if (lease?.status !== 'bound' || lease.mac !== clientMac(packet)) return
 	breaks(world, `${lease.mac} has released an address, and its shadow lease lasts.`)
