@@ -33,7 +33,10 @@ export function makeTour(folder: string): void {
 
 if (import.meta.main) {
 	const folder = process.argv[2] ?? 'tour'
-	if (existsSync(folder)) {
+	if (folder.startsWith('-')) {
+		console.error('npm run -s tour [-- FOLDER] makes FOLDER (tour), with a made-up morning in it.')
+		process.exitCode = 1
+	} else if (existsSync(folder)) {
 		console.error(`${folder} is there already: delete it, or name another folder.`)
 		process.exitCode = 1
 	} else {

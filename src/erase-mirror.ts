@@ -34,8 +34,11 @@ export async function eraseMirrorCommand(args: readonly string[]): Promise<numbe
 	}) as Readonly<Record<string, string | undefined>>
 	const url = flags['from'] ?? process.env['RADLEDGER_EVENTSTORE']
 	const mac = macAddress.read(flags['subscriber'] ?? '')
-	if (url === undefined || !('value' in mac)) {
+	if (url === undefined || flags['subscriber'] === undefined) {
 		throw new UsageError(`--subscriber and --from must be given.\n${eraseMirrorUsage}`)
+	}
+	if (!('value' in mac)) {
+		throw new UsageError(`--subscriber cannot be "${flags['subscriber']}". ${mac.why}`)
 	}
 	const router = flags['virtual-router']!
 	// An access point may have been a subscriber itself.
@@ -46,11 +49,14 @@ export async function eraseMirrorCommand(args: readonly string[]): Promise<numbe
 	try {
 		const own = { journal: reader.id, durable: reader.last, read: reader.readStored }
 		const positions = erasedPositions(folder, reader.id)
-		console.log(`Replaced by the erased form in EventStoreDB at ${target.name}:`)
 		let stays = 0
 		for (const stream of streams) {
 			const { events, left } = await eraseStream(target, own, stream)
-			if (stream === streams[0]) stays = left
+			if (stream === streams[0]) {
+				// Not before the database has answered.
+				console.log(`Replaced by the erased form in EventStoreDB at ${target.name}:`)
+				stays = left
+			}
 			if (stream === streams[0] || events > 0) {
 				console.log(` - ${counted(events, 'event')} of ${stream}`)
 			}

@@ -1,7 +1,6 @@
 /** `radledger exec`: commands of the JunosE shell, without a terminal. */
-import { parseArgs } from 'node:util'
 import { exec as execute } from '../adapters/shell/client.ts'
-import { dataFolder, UsageError } from './settings.ts'
+import { dataFolder, readArguments, UsageError } from './settings.ts'
 
 const usage = `radledger exec --data DIR "COMMAND" ["COMMAND" ...]
   --data DIR   the data folder of a running relay                  RADLEDGER_DATA
@@ -14,15 +13,11 @@ export async function exec(args: readonly string[]): Promise<number> {
 		console.log(usage)
 		return 0
 	}
-	const { values, positionals } = parseArgs({
-		args: [...args],
-		options: { data: { type: 'string' } },
-		allowPositionals: true,
-	})
+	const { values, positionals } = readArguments(args, { data: { type: 'string' } }, true)
 	if (positionals.length === 0) {
 		throw new UsageError('exec needs a command: radledger exec --data DIR "show version"')
 	}
-	const { output, exitCode } = await execute(dataFolder(values.data, process.env), positionals)
+	const { output, exitCode } = await execute(dataFolder(values['data'], process.env), positionals)
 	process.stdout.write(output)
 	return exitCode
 }

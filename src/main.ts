@@ -1,4 +1,6 @@
 /** The `radledger` program: one command each, in the file of its name. */
+import { databaseSentence } from '../adapters/journal/failure.ts'
+import { release } from './release.ts'
 import { UsageError } from './settings.ts'
 
 const major = Number(process.versions.node.split('.')[0])
@@ -123,6 +125,9 @@ async function main(args: readonly string[]): Promise<number> {
 		case '--help':
 			console.log(usage)
 			return 0
+		case '--version':
+			console.log(`radledger ${release}`)
+			return 0
 		default:
 			throw new UsageError(
 				command === undefined ? usage : `There is no command "${command}".\n${usage}`,
@@ -145,6 +150,6 @@ try {
 	process.exitCode = await main(process.argv.slice(2))
 } catch (error) {
 	// A sentence for what the user can mend; the whole stack for what only we can.
-	console.error(isForUser(error) ? error.message : error)
+	console.error(isForUser(error) ? error.message : (databaseSentence(error) ?? error))
 	process.exitCode = 1
 }

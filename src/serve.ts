@@ -341,7 +341,9 @@ function loadDictionaries(files: readonly string[]): Dictionary {
 	for (const file of files) {
 		const read = (name: string, from: string) => readDictionary(resolve(dirname(from), name))
 		const text = readDictionary(file)
-		if (text === undefined) throw new UsageError(`The dictionary ${file} cannot be read.`)
+		if (text === undefined) {
+			throw new UsageError(`The dictionary ${file} cannot be read: name a file that is there.`)
+		}
 		const parsed = parseDictionary(text, read, dictionary)
 		if ('errors' in parsed) throw new UsageError(parsed.errors.join('\n'))
 		dictionary = extendDictionary(dictionary, parsed.additions)

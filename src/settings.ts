@@ -225,10 +225,20 @@ export function readFlags(
 	args: readonly string[],
 	options: NonNullable<Flags>,
 ): Readonly<Record<string, string | boolean | (string | boolean)[] | undefined>> {
+	return readArguments(args, options, false).values
+}
+
+/** Flags, and what stands beside them where `allowPositionals`. Throws UsageError. */
+export function readArguments(
+	args: readonly string[],
+	options: NonNullable<Flags>,
+	allowPositionals: boolean,
+): { values: ReturnType<typeof readFlags>; positionals: readonly string[] } {
 	try {
-		return parseArgs({ args: [...args], options, allowPositionals: false }).values
+		return parseArgs({ args: [...args], options, allowPositionals })
 	} catch (error) {
-		const what = (error as Error).message.replace(/\.$/, '')
+		// Node's advice on arguments that begin with "-" would lead away from a mistyped flag.
+		const what = (error as Error).message.split('. To specify ')[0]!.replace(/\.$/, '')
 		throw new UsageError(`${what}. With --help the command lists its options.`)
 	}
 }

@@ -1,6 +1,15 @@
 /** What a user meets who does not know the commands: help everywhere, and errors that say what to do. */
 import { spawnSync } from 'node:child_process'
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import {
+	chmodSync,
+	existsSync,
+	mkdirSync,
+	mkdtempSync,
+	readdirSync,
+	readFileSync,
+	rmSync,
+	writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { test } from 'uvu'
@@ -81,6 +90,100 @@ test('verify blames no journal for a file that is no checkpoint, or for a key th
 	assert.is(unwritten.status, 1)
 	assert.ok(unwritten.error.startsWith('The proof cannot be written: '), unwritten.error)
 	assert.is(unwritten.error.split('\n').length, 2)
+})
+
+test('--version says which release this is', () => {
+	const { status, out } = run('--version')
+	assert.is(status, 0)
+	assert.match(out, /^radledger \d+\.\d+\.\d+\n$/)
+})
+
+test('exec and shell say what is wrong in one sentence', () => {
+	const typo = run('exec', '--dta', 'x', 'show version')
+	assert.is(typo.status, 1)
+	assert.is(typo.error, "Unknown option '--dta'. With --help the command lists its options.\n")
+	const shell = run('shell', '--data', 'nowhere')
+	assert.is(shell.status, 1)
+	assert.ok(shell.error.startsWith('No relay is running in nowhere; '), shell.error)
+	assert.is(shell.error.split('\n').length, 2)
+})
+
+test('a journal with damaged pages is said to be so, without a stack', () => {
+	const folder = join(base, 'damaged')
+	const at = 1_000_000
+	const told = Array.from({ length: 4000 }, (_, n) => ({
+		stream: 'relay-default' as const,
+		type: 'ConfigurationChanged' as const,
+		v: 1 as const,
+		at,
+		data: { context: '', command: `hostname r${n}` },
+	}))
+	record(folder, told, false)
+	const file = join(folder, 'journal.db')
+	const bytes = readFileSync(file)
+	bytes.fill(0, 3 * 4096)
+	writeFileSync(file, bytes)
+	for (const args of [['verify'], ['export', '--format', 'ndjson', '--out', 'damaged.ndjson']]) {
+		const { status, error } = run(...args, '--data', folder)
+		assert.is(status, 1, args[0])
+		assert.match(error, 'Restore the folder from a copy.')
+		assert.not.match(error, '    at ')
+	}
+})
+
+test('a data folder of somebody else is refused in a sentence', () => {
+	const folder = join(base, 'theirs')
+	mkdirSync(join(folder, 'owner.pid'), { recursive: true })
+	writeFileSync(join(base, 'empty.conf'), '')
+	const { status, error } = run('serve', '--config', 'empty.conf', '--data', folder)
+	assert.is(status, 1)
+	assert.match(error, `The data folder ${folder} cannot be written to: `)
+	assert.not.match(error, '    at ')
+})
+
+test('a sealed copy that cannot be written to is verified', () => {
+	const folder = join(base, 'locked')
+	const at = 1_000_000
+	const data = { release: '0', configuration: [] }
+	record(folder, [{ stream: 'relay-default', type: 'RelayStarted', v: 1, at, data }], false)
+	seal(folder, 1)
+	chmodSync(base, 0o755)
+	for (const name of readdirSync(folder)) chmodSync(join(folder, name), 0o444)
+	chmodSync(folder, 0o555)
+	// Modes do not bind root, so nobody asks.
+	const nobody = process.getuid?.() === 0 ? { uid: 65534, gid: 65534 } : {}
+	const { status, stdout, stderr } = spawnSync(
+		process.execPath,
+		[program, 'verify', '--data', folder],
+		{ encoding: 'utf8', cwd: '/', ...nobody },
+	)
+	chmodSync(folder, 0o755)
+	assert.is(status, 0, stderr)
+	assert.match(stdout, '1 event sealed')
+})
+
+test('erase-mirror says which of its flags is wrong', () => {
+	const from = ['--from', 'esdb://127.0.0.1:1?tls=false', '--data', 'nowhere']
+	const { status, error } = run('erase-mirror', '--subscriber', 'zz', ...from)
+	assert.is(status, 1)
+	assert.match(error, '--subscriber cannot be "zz". A MAC address is ')
+})
+
+test('a port that cannot be is refused at once', () => {
+	for (const url of ['esdb://a:70000', 'esdb://u:1@a:2113,b:99999?tls=false', 'esdb://a:0']) {
+		assert.throws(() => openTarget(url, 1000), /has port \d+, and ports end at 65535/)
+	}
+})
+
+test('the tour makes no folder of a flag', () => {
+	const tour = resolve(import.meta.dirname, '../infra/tour.ts')
+	const { status, stderr } = spawnSync(process.execPath, [tour, '--help'], {
+		encoding: 'utf8',
+		cwd: base,
+	})
+	assert.is(status, 1)
+	assert.match(stderr, 'npm run -s tour')
+	assert.not(existsSync(join(base, '--help')))
 })
 
 test('a sentence ends with one full stop', () => {

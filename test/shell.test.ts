@@ -81,6 +81,11 @@ test('exec ends with 1 at the first % error, and shows what the mark points at',
 	assert.is(operator.changes.length, 0)
 	operator.refusal = 'No.'
 	assert.equal(await exec(folder, 'baseline radius'), { output: '% No.\n', exitCode: 1 })
+	// Of several commands it must be plain which one failed.
+	assert.equal(await exec(folder, ['conf t', 'radius authentication server']), {
+		output: 'radledger(config)#radius authentication server\n% Incomplete command.\n',
+		exitCode: 1,
+	})
 })
 
 test('exec answers a question mark that stands alone', async ({ folder }) => {

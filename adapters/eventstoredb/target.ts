@@ -187,6 +187,13 @@ export function openTarget(url: string, deadlineMs: number): Target {
 }
 
 function openClient(url: string) {
+	const port = impossiblePort(url)
+	if (port !== undefined) {
+		throw new TargetFailure(
+			'away',
+			`The EventStoreDB address has port ${port}, and ports end at 65535. EventStoreDB's own is 2113.`,
+		)
+	}
 	try {
 		return EventStoreDBClient.connectionString(url)
 	} catch (error) {
@@ -198,6 +205,12 @@ function openClient(url: string) {
 			`The EventStoreDB address is not a connection string${why}. Give one like esdb://host:2113?tls=false or esdb+discover://user:password@host:2113.`,
 		)
 	}
+}
+
+/** The client would try such a port again and again. */
+function impossiblePort(url: string): string | undefined {
+	const ports = targetName(url).matchAll(/:([0-9]+)(?=,|$)/g)
+	return [...ports].map(([, port]) => port!).find(port => Number(port) > 65535 || Number(port) < 1)
 }
 
 /** Scheme and hosts of a connection string, without credentials and options. */

@@ -37,6 +37,17 @@ export function remedy(error: unknown): string {
 	}
 }
 
+const outsideCodes: readonly (number | undefined)[] = [
+	...[sqliteBusy, sqliteFull, sqliteReadonly, sqliteIoError],
+	...[sqliteCorrupt, sqliteCannotOpen, sqliteNotADatabase],
+]
+
+/** The sentence for an error of SQLite that whoever runs us can mend; undefined for any other. */
+export function databaseSentence(error: unknown): string | undefined {
+	if (!outsideCodes.includes(sqliteCode(error))) return undefined
+	return `A database in the data folder cannot be used: ${reason(error)}. ${remedy(error)}`
+}
+
 export function reason(error: unknown): string {
 	return error instanceof Error ? error.message : String(error)
 }

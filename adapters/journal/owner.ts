@@ -28,7 +28,16 @@ export function ownFolder(folder: string): { release(): void } {
 	}
 	const owned = db
 	// Only to name the owner in another process's refusal; not the lock. Never read by the owner.
-	writeFileSync(pidFile(folder), `${process.pid}\n`)
+	try {
+		writeFileSync(pidFile(folder), `${process.pid}\n`)
+	} catch (error) {
+		owned.close()
+		throw new JournalFailure(
+			`The data folder ${folder} cannot be written to: ${reason(error)}. ` +
+				'Become the user that it belongs to, or give that file to the one who runs this.',
+			{ cause: error },
+		)
+	}
 	return { release: () => owned.close() }
 }
 

@@ -5,7 +5,7 @@ import type { RecordedEvent } from '../../domain/event.ts'
 import { decodeEvents, eventCutter } from '../../domain/event-text.ts'
 import type { JournalReader } from '../../domain/journal.ts'
 import type { PlacedEvent, StoredEvent } from '../../domain/upcast.ts'
-import { JournalFailure, reason } from './failure.ts'
+import { JournalFailure, reason, remedy } from './failure.ts'
 import { journalFile, lastPosition, openToRead } from './schema.ts'
 import { hashesOf, streamHash } from './stream-hash.ts'
 import { type Candidates, openStreamIndex } from './stream-index.ts'
@@ -61,9 +61,10 @@ export function openDurably(folder: string, sync: (folder: string) => void = syn
 		// Where nothing can be written, as on a read-only medium, everything is there already.
 		if (needsNoSync.includes((error as NodeJS.ErrnoException).code ?? '')) return reader
 		reader.close()
-		throw new JournalFailure(`The journal in ${folder} cannot be synced: ${reason(error)}.`, {
-			cause: error,
-		})
+		throw new JournalFailure(
+			`The journal in ${folder} cannot be synced: ${reason(error)}. ${remedy(error)}`,
+			{ cause: error },
+		)
 	}
 }
 

@@ -99,7 +99,8 @@ export function openToRead(folder: string): { db: DatabaseSync; id: string } {
 /** A reader gives way to the writer's short exclusive moments (recovery, restart of the log). */
 const readTimeoutMs = 2_000
 
-function openReadOnly(file: string): DatabaseSync {
+/** Opens a database in WAL mode to read, also from where nothing can be written. */
+export function openReadOnly(file: string): DatabaseSync {
 	const db = new DatabaseSync(file, { readOnly: true, timeout: readTimeoutMs })
 	try {
 		db.prepare('PRAGMA user_version').get()

@@ -20,7 +20,7 @@ import {
 } from '../../domain/seal/merkle.ts'
 import { nodeHash, saltOctets } from './commitment.ts'
 import { JournalFailure, reason, remedy } from './failure.ts'
-import { pragma } from './schema.ts'
+import { openReadOnly, pragma } from './schema.ts'
 
 /** `RLS1`. */
 const applicationId = 0x524c5331
@@ -88,11 +88,7 @@ export function openSealToWrite(folder: string, journalId: string): DatabaseSync
 /** Opens it to read; undefined where nothing was sealed yet. */
 export function openSealToRead(folder: string, journalId: string): DatabaseSync | undefined {
 	if (!hasSeal(folder)) return undefined
-	return opening(
-		folder,
-		journalId,
-		() => new DatabaseSync(sealFile(folder), { readOnly: true, timeout: 2_000 }),
-	)
+	return opening(folder, journalId, () => openReadOnly(sealFile(folder)))
 }
 
 function opening(folder: string, journalId: string, open: () => DatabaseSync): DatabaseSync {

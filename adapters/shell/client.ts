@@ -152,8 +152,8 @@ export async function exec(
 		for (const line of lines) {
 			if (!open) break
 			const reply = await send(connection, line)
-			// The mark stands below the command, so the command must be seen.
-			if (reply.marked) output.push(prompt + line)
+			// The mark stands below the command, and of several the one that failed must be known.
+			if (reply.marked || (!reply.ok && lines.length > 1)) output.push(prompt + line)
 			output.push(...reply.lines)
 			if (!reply.ok) return result(1)
 			;({ prompt, open } = reply)

@@ -44,7 +44,9 @@ export const replyCodec = t.type({
 export type Reply = t.TypeOf<typeof replyCodec>
 
 /** Its message is a sentence for the operator. */
-export class ShellError extends Error {}
+export class ShellError extends Error {
+	override readonly name = 'ShellError'
+}
 
 /**
  * The socket's path. It is the shorter of absolute and relative, because the system cuts a path
