@@ -170,7 +170,6 @@ function hasAddress(router: RouterState, mac: string, text: string): boolean {
 /**
  * RFC 5176 §3: a NAS that is named must be the session's. An access point that never said who it is
  * goes by the address that its packets come from; its RADIUS server may also take the relay for it.
- * One that a subscriber has moved to, and that has accounted for nobody yet, may be any.
  */
 function isElsewhere(
 	router: RouterState,
@@ -179,10 +178,10 @@ function isElsewhere(
 	own: readonly string[],
 ): boolean {
 	const accessPoint = router.accessPoints.get(wap)
-	if (accessPoint === undefined || accessPoint.client === '') return false
-	const { client, nasAddress: said, nasIdentifier: named } = accessPoint
-	const addresses = said === undefined ? [client, ...own] : [said]
+	const said = accessPoint?.nasAddress
+	const addresses = said === undefined ? [accessPoint?.client, ...own] : [said]
 	if (nasAddress !== undefined && !addresses.includes(nasAddress)) return true
+	const named = accessPoint?.nasIdentifier
 	return nasIdentifier !== undefined && named !== undefined && nasIdentifier !== named
 }
 

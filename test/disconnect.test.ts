@@ -285,29 +285,6 @@ test('an access point that never said who it is goes by its address, or is taken
 	assert.equal(nas(1), { code: code.disconnectAck }, `the access point, ${wapAddress}`)
 })
 
-test('of an access point that has accounted for nothing yet nobody knows who it is', async () => {
-	for (const last of [1, 2]) {
-		const relay = await simulatedRelay(plain)
-		account(relay, 'start', { more: [[4, [10, 0, 0, 1]]] })
-		const roamed = requestPacket({
-			code: 1,
-			...next(),
-			attributes: [
-				[1, 'alice'],
-				[30, otherWap],
-				[31, mac],
-			],
-		})
-		const [forwarded] = relay.fromWap(roamed)
-		relay.fromHome(forwarded!, answerPacket(forwarded!.bytes, { code: 2 }))
-		const asked = ask(relay, [
-			[44, 's1'],
-			[4, [10, 0, 0, last]],
-		])
-		assert.equal(asked, { code: code.disconnectAck }, `10.0.0.${last}`)
-	}
-})
-
 test('Framed-IP-Address must be that of the subscriber', async () => {
 	const served = `${plain}service dhcp-local equal-access
 ip dhcp-local pool near
