@@ -134,6 +134,8 @@ function wapHeard(
 	session.user = data.user ?? session.user
 	session.class = data.class ?? session.class
 	session.framedAddress = data.framedAddress ?? session.framedAddress
+	// What it may have counted is from before all else.
+	if (data.late) return session
 	session.inputOctets = data.inputOctets ?? session.inputOctets
 	session.outputOctets = data.outputOctets ?? session.outputOctets
 	session.sessionSeconds = data.sessionSeconds ?? session.sessionSeconds

@@ -191,11 +191,19 @@ test('an Acct-Session-Id that begins to count anew after its Stop is another ses
 test('a Start that comes after its Stop is no other session', () => {
 	const state = folded(
 		record('AccountingStarted', begin),
-		record('AccountingStopped', begin + 9 * minute, { sessionSeconds: 540 }),
-		record('AccountingStarted', begin + 10 * minute, { delaySeconds: 600, late: true }),
+		record('AccountingStopped', begin + 9 * minute, { sessionSeconds: 540, inputOctets: '7' }),
+		record('AccountingStarted', begin + 10 * minute, {
+			...{ delaySeconds: 600, late: true },
+			...{ sessionSeconds: 0, inputOctets: '0' },
+		}),
 	)
 	assert.is(state.wap.length, 1)
-	assert.is(state.wap[0]!.stoppedAt, begin + 9 * minute)
+	const { stoppedAt, sessionSeconds, inputOctets } = state.wap[0]!
+	assert.equal(
+		[stoppedAt, sessionSeconds, inputOctets],
+		[begin + 9 * minute, 540, '7'],
+		'what was counted stays',
+	)
 })
 
 test('a close without an open is a session all the same, with the reason for the missing answer', () => {

@@ -587,12 +587,14 @@ test('a Start that comes after its Stop begins neither a session nor accounting'
 			['AccountingStarted', { session: 'a' }],
 			['AccountingStopped', { session: 'a', sessionSeconds: 9 }],
 			['SubscriberTerminated', { cause: 'accounting-stop' }],
-			['AccountingStarted', { session: 'a', delaySeconds: 30, late: true }],
+			['AccountingUpdated', { session: 'a', delaySeconds: 30, sessionSeconds: 5 }],
+			['AccountingStarted', { session: 'a', delaySeconds: 30, sessionSeconds: 0, late: true }],
 		),
 	)
 	const ended = 'SELECT id, ended_at IS NOT NULL AS ended FROM'
 	assert.equal(ask(file, `${ended} session`), [{ id: 1, ended: 1 }])
 	assert.equal(ask(file, `${ended} accounting`), [{ id: 1, ended: 1 }])
+	assert.equal(ask(file, 'SELECT seconds FROM accounting'), [{ seconds: 9 }], 'the greatest counts')
 })
 
 test('the SRC domain beside that of the WAPs', () => {

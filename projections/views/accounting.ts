@@ -13,7 +13,10 @@ import { type AccountingRow, accounting, type SessionRow, session } from './subs
 type Accounted = EventData<'AccountingStarted'>
 type Kind = 'start' | 'interim' | 'stop'
 
-/** Folds a record of a WAP. The session is what it is after the event. */
+/**
+ * Folds a record of a WAP. The session is what it is after the event. Records may overtake each
+ * other: of the time, too, the greatest counts.
+ */
 export function accounted(
 	folding: Folding,
 	subscriber: Subscriber,
@@ -29,7 +32,9 @@ export function accounted(
 	row.class ??= data.class ?? null
 	row.address = data.framedAddress ?? row.address
 	row.multi_session ??= data.multiSession ?? null
-	row.seconds = data.sessionSeconds ?? row.seconds
+	if (data.sessionSeconds !== undefined) {
+		row.seconds = Math.max(row.seconds ?? 0, data.sessionSeconds)
+	}
 	if (kind === 'interim') row.updates++
 	if (kind === 'stop') stopped(row, at, data)
 	count(folding, subscriber, row, data)

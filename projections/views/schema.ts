@@ -6,7 +6,7 @@ import * as subscribers from './subscriber-tables.ts'
 
 export const viewSchema: ViewSchema = {
 	// Raise it whenever a table, an SQL view or the folding changes.
-	version: 3,
+	version: 4,
 	tables: [
 		subscribers.subscriber,
 		subscribers.attempt,
