@@ -11,16 +11,17 @@ export function clockEpochs(
 	reader: JournalReader,
 	views: Pick<ViewReader, 'query' | 'checkpoint'> | undefined,
 ): number[] {
+	// Asked first: what a commit brings between the two questions is read from the journal.
+	const begin = views?.checkpoint().position ?? 0
 	const names = epochTypes.map(type => `'${type}'`).join(', ')
-	const rows = views?.query(`SELECT id FROM relay_event WHERE type IN (${names}) ORDER BY id`) ?? []
-	const epochs = rows.map(row => Number(row['id']))
+	const known = `SELECT id FROM relay_event WHERE id <= ? AND type IN (${names}) ORDER BY id`
+	const epochs = views?.query(known, begin).map(row => Number(row['id'])) ?? []
 	const wanted: readonly string[] = epochTypes
 	const take = (events: readonly { readonly position: number; readonly type: string }[]) => {
 		for (const { type, position } of events) if (wanted.includes(type)) epochs.push(position)
 	}
 	const last = reader.last()
 	// Without read models the stream of the virtual router that is always there has all of them.
-	const begin = views?.checkpoint().position ?? 0
 	const isFar = last - begin > 4 * eventsPerReading
 	for (let next = begin + 1; next <= last; ) {
 		const events = isFar

@@ -98,6 +98,27 @@ for (const views of [false, true]) {
 	})
 }
 
+test('a commit of the read models while they are asked hides no step of the clock', () => {
+	const folder = mkdtempSync(join(base, 'j'))
+	const journal = openJournal({ folder })
+	journal.append([accepted(10), stepped(5, -5), accepted(20), stepped(15, -5)])
+	const epochs = [2, 4]
+	let position = 2
+	const commits = <A>(result: A): A => {
+		position = 4
+		return result
+	}
+	const views = {
+		checkpoint: () => commits({ position, at: 0 }),
+		query: (_sql: string, end?: unknown) =>
+			commits(
+				epochs.filter(id => id <= Math.min(position, Number(end ?? position))).map(id => ({ id })),
+			),
+	}
+	assert.equal(clockEpochs(journal, views), epochs)
+	journal.close()
+})
+
 test('the read models know the steps, and what they do not have yet is looked for', () => {
 	const folder = join(base, 'known')
 	const journal = openJournal({ folder })
