@@ -120,7 +120,7 @@ export function findSpans(source: HistorySource, question: Question, onNotice: O
 	if (!source.isExport && (views === undefined || behind > silentScan)) {
 		onNotice(
 			views === undefined
-				? 'There are no read models (views.db) here: every event is looked through. "radledger views --data DIR" makes them.'
+				? 'There are no read models (views.db) here that can be read: every event is looked through. "radledger views --data DIR" makes them.'
 				: `The read models are ${counted(behind, 'event')} behind: what is missing is looked through. "radledger views --data DIR" brings them up to date.`,
 		)
 	}

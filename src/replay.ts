@@ -37,7 +37,11 @@ export async function replay(args: readonly string[]): Promise<number> {
 	const settings = replaySettings(args, process.env, Date.now())
 	const source = await openSource(settings)
 	try {
-		const replayed = answer(source, settings, sentence => console.error(sentence))
+		const said = new Set<string>()
+		const replayed = answer(source, settings, sentence => {
+			if (!said.has(sentence)) console.error(sentence)
+			said.add(sentence)
+		})
 		print(settings.json ? [json(settings, replayed)] : text(settings, replayed))
 		return 0
 	} finally {

@@ -5,6 +5,7 @@
  */
 import { readFileSync } from 'node:fs'
 import { setFlagsFromString } from 'node:v8'
+import type { NatsSecurity } from '../adapters/nats/connection.ts'
 import { startSrcService } from '../adapters/nats/src-service.ts'
 import {
 	type AccountingClient,
@@ -55,6 +56,7 @@ export async function srcAdapter(settings: SrcAdapterSettings): Promise<number> 
 	if ('refused' in rules) throw new UsageError(rules.refused)
 	const accounting = openAccounting(settings)
 	try {
+		checkLoginFiles(settings.nats.security)
 		return await answerQuestions(settings, rules, accounting, log)
 	} finally {
 		rules.close()
@@ -152,6 +154,20 @@ function openAccounting(settings: SrcAdapterSettings): AccountingClient | undefi
 	if (settings.accounting === undefined) return undefined
 	const { host, port, secretFile, nasIdentifier } = settings.accounting
 	return openAccountingClient({ host, port, nasIdentifier, secret: readSecret(secretFile) })
+}
+
+/** A server that is away now would tell of a mistyped name only when it comes. */
+function checkLoginFiles({ tls, ...login }: NatsSecurity): void {
+	const files = [login.credentialsFile, login.nkeySeedFile, login.passwordFile]
+	for (const file of [...files, tls?.caFile, tls?.certificateFile, tls?.keyFile]) {
+		if (file === undefined) continue
+		try {
+			readFileSync(file)
+		} catch (error) {
+			const why = (error as Error).message
+			throw new UsageError(`${file}, for NATS, cannot be read: ${why}. Name a file that can.`)
+		}
+	}
 }
 
 /** The file's first line: an editor's newline is no part of a secret. */

@@ -162,6 +162,26 @@ test('a sealed copy that cannot be written to is verified', () => {
 	assert.match(stdout, '1 event sealed')
 })
 
+test('replay says once that it has to look everything through', () => {
+	const folder = join(base, 'unread')
+	const data = { release: '0', configuration: [] }
+	const event = { stream: 'relay-default', type: 'RelayStarted', v: 1, at: 1, data } as const
+	record(folder, [event], false)
+	const { status, error } = run('replay', '--address', '10.0.0.1', '--data', folder)
+	assert.is(status, 0, error)
+	assert.is(error.split('every event is looked through').length, 2, error)
+})
+
+test('src-adapter wants the files of its login before it waits for a server', () => {
+	writeFileSync(join(base, 'short.rules'), 'default\n pool campus\n')
+	const server = ['--rules', 'short.rules', '--nats', 'nats://127.0.0.1:1']
+	for (const flags of [['--nats-credentials'], ['--nats-user', 'a', '--nats-password-file']]) {
+		const { status, error } = run('src-adapter', ...server, ...flags, 'nowhere.creds')
+		assert.is(status, 1)
+		assert.match(error, /^nowhere\.creds, for NATS, cannot be read: .*Name a file that can\.\n$/)
+	}
+})
+
 test('erase-mirror says which of its flags is wrong', () => {
 	const from = ['--from', 'esdb://127.0.0.1:1?tls=false', '--data', 'nowhere']
 	const { status, error } = run('erase-mirror', '--subscriber', 'zz', ...from)

@@ -93,7 +93,11 @@ test('ends by itself with a summary, exit code 0 and no process left behind', as
 	)
 	assert.ok(output.includes(`npm run -s radledger -- shell --data ${data}\n`), output)
 	assert.ok(relayIsGone())
+	const leased = /^([\d,]+) addresses leased, ([\d,]+) of them once more; /m.exec(output) ?? []
 	firstRun = events()
+	const granted = firstRun.filter(({ type }) => type === 'LeaseGranted')
+	const addresses = new Set(granted.map(event => JSON.parse(event.data).address))
+	assert.equal(leased.slice(1), [`${granted.length}`, `${granted.length - addresses.size}`], output)
 })
 
 test('what happened is in the journal', () => {

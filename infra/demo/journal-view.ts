@@ -10,10 +10,10 @@ export type JournalView = {
 	events: number
 	/** Answers of this run, by `outcomeKey`. */
 	readonly outcomes: Map<string, number>
-	/** Addresses of this run: how many were granted, for which pools SRC decided, and to whom. */
+	/** Addresses of this run: how many were granted, for which pools SRC decided, and which they were. */
 	granted: number
 	chosenBySrc: number
-	readonly holders: Map<string, Set<string>>
+	readonly addresses: Set<string>
 	/** Sessions of SRC's accounting domain. */
 	srcOpened: number
 	srcClosed: number
@@ -27,7 +27,7 @@ const batchSize = 1000
 export function newJournalView(): JournalView {
 	return {
 		...{ state: initialState(), events: 0, outcomes: new Map() },
-		...{ granted: 0, chosenBySrc: 0, holders: new Map() },
+		...{ granted: 0, chosenBySrc: 0, addresses: new Set() },
 		...{ srcOpened: 0, srcClosed: 0, ends: new Map() },
 	}
 }
@@ -54,12 +54,10 @@ function take(view: JournalView, event: RecordedEvent, firstPosition: number): v
 		case 'PoolSelected':
 			if (event.data.by === 'src') view.chosenBySrc++
 			return
-		case 'LeaseGranted': {
-			const { address, mac } = event.data
+		case 'LeaseGranted':
 			view.granted++
-			view.holders.set(address, (view.holders.get(address) ?? new Set()).add(mac))
+			view.addresses.add(event.data.address)
 			return
-		}
 		case 'SrcSessionOpened':
 			view.srcOpened++
 			return
@@ -73,9 +71,9 @@ function take(view: JournalView, event: RecordedEvent, firstPosition: number): v
 	}
 }
 
-/** Addresses that more than one subscriber has had in this run, one after the other. */
+/** Leases of addresses that had been leased in this run and given back. */
 export function usedAgain(view: JournalView): number {
-	return [...view.holders.values()].filter(({ size }) => size > 1).length
+	return view.granted - view.addresses.size
 }
 
 /** Names of the subscribers at each access point, by its MAC address. */

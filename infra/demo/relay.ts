@@ -82,7 +82,7 @@ function makeMissing(folder: string): void {
 	mkdirSync(folder, { mode: 0o700 })
 }
 
-/** Three pools, of which silver's is small enough for its addresses to be used again and again. */
+/** Three pools. Leases are short, so that addresses are given back, and used again, within a minute. */
 const dhcpLines = [
 	'service dhcp-local equal-access',
 	'ip dhcp-local pool gold-pool',

@@ -137,7 +137,7 @@ export function summary(sight: Sight, firstPosition: number, missing: number): s
 	return [
 		`${(elapsedMs / 1000).toFixed(1)} s: ${n(traffic.requests)} requests, ${n(traffic.answers)} answers, mean latency ${mean.toFixed(1)} ms (longest ${traffic.latencyMaxMs.toFixed(0)} ms).`,
 		`${n(traffic.accepts)} accepts, ${n(traffic.challenges)} challenges, ${n(traffic.rejects)} rejects (wrong passwords), ${n(traffic.accountingResponses)} accounting responses, ${n(traffic.statusAnswers)} answers to Status-Server; ${n(traffic.reauthentications)} reauthentications, ${n(traffic.roamings)} roamings.`,
-		`${n(addresses.granted)} addresses leased, ${n(addresses.chosenBySrc)} pools chosen by SRC, ${n(traffic.renewals)} renewals, ${n(traffic.releases)} releases; ${n(addresses.usedAgain)} addresses were used again by another subscriber.`,
+		`${n(addresses.granted)} addresses leased, ${n(addresses.usedAgain)} of them once more; ${n(addresses.chosenBySrc)} pools chosen by SRC, ${n(traffic.renewals)} renewals, ${n(traffic.releases)} releases.`,
 		`${n(sum(addresses.ends))} sessions ended (${causes(addresses.ends)}); SRC accounted for ${n(addresses.srcOpened)} sessions and ended ${n(addresses.srcClosed)}.`,
 		`${n(events)} events recorded, positions ${n(firstPosition)} to ${n(position)}.`,
 		missing === 0
