@@ -2,7 +2,7 @@
 import { arch, platform } from 'node:os'
 import type { ViewReader } from '../adapters/views/reader.ts'
 import { formatIpv4, parseIpv4 } from '../domain/address.ts'
-import type { Configuration, DhcpLocal, DhcpPool, VirtualRouter } from '../domain/configuration.ts'
+import type { Configuration, VirtualRouter } from '../domain/configuration.ts'
 import { decide } from '../domain/decide.ts'
 import { type NewEvent, relayStream, subscriberStream } from '../domain/event.ts'
 import type {
@@ -13,15 +13,9 @@ import type {
 	Show,
 } from '../domain/junose/operator.ts'
 import { upstreamServersTable } from '../domain/junose/tables.ts'
-import {
-	type Lease,
-	leaseAt,
-	newLeaseTable,
-	shadowPool,
-	takenAddresses,
-} from '../domain/lease-state.ts'
+import { type Lease, leaseAt, shadowPool, takenAddresses } from '../domain/lease-state.ts'
 import { type MirrorState, mirrorsText } from '../domain/mirror.ts'
-import { createPools, isTaken } from '../domain/pool.ts'
+import { isTaken } from '../domain/pool.ts'
 import { srcSource } from '../domain/sae/source.ts'
 import { routerState } from '../domain/state.ts'
 import type { DhcpStatistics } from '../projections/dhcp-statistics.ts'
@@ -46,6 +40,7 @@ import type { Eraser } from './eraser.ts'
 import { retentionLines } from './erasing.ts'
 import type { Horizon } from './horizon.ts'
 import { integrityLines } from './integrity.ts'
+import { poolSizesIn } from './pool-sizes.ts'
 import { release } from './release.ts'
 import { type ShowAt, showAt } from './show-at.ts'
 import { statisticsLines, statisticsNow } from './shown-statistics.ts'
@@ -243,19 +238,6 @@ function cleared(virtualRouter: string, lease: Lease, at: number): NewEvent {
 	}
 }
 
-/** Sizes of the pools: of those that run, else as they would be, found when the first is asked for. */
-function poolSizes(
-	engine: Engine,
-	virtualRouter: string,
-	local: DhcpLocal,
-): (pool: DhcpPool) => number {
-	let pools = engine.dhcp.services.get(virtualRouter)?.pools
-	return ({ name }) => {
-		pools ??= createPools(local, [], newLeaseTable(), 0)
-		return pools.byName.get(name)?.size ?? 0
-	}
-}
-
 /** What is shown at once, out of memory. */
 type AtOnce = Exclude<Show, { kind: 'accounting-domains' }>
 
@@ -313,7 +295,7 @@ function show(operated: Operated, virtualRouter: string, what: AtOnce): readonly
 			return poolsText(engine.state, operated.pools.state(), {
 				virtualRouter,
 				pools: settings.dhcpLocal.pools,
-				sizeOf: poolSizes(engine, virtualRouter, settings.dhcpLocal),
+				sizeOf: poolSizesIn(engine, settings),
 				pool: what.pool,
 				now: engine.parts.clock.wall(),
 			})

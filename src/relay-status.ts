@@ -18,7 +18,7 @@ import { statisticsRows } from '../projections/all-statistics.ts'
 import { recordDurably } from './engine/commit.ts'
 import type { Engine } from './engine/engine.ts'
 import type { Operated } from './operate.ts'
-import { poolSizes } from './pool-sizes.ts'
+import { poolSizesIn } from './pool-sizes.ts'
 import { release } from './release.ts'
 import { type FoldedStatistics, statisticsNow } from './shown-statistics.ts'
 
@@ -130,16 +130,17 @@ function upstreamsOf(engine: Engine): UpstreamStatus[] {
 
 /** Only what is counted already: looking at every lease would take too long here. */
 function poolsOf({ engine }: Operated): PoolStatus[] {
-	return engine.configuration.virtualRouters.flatMap(({ name, dhcpLocal }) => {
+	return engine.configuration.virtualRouters.flatMap(router => {
+		const { name, dhcpLocal } = router
 		const use = engine.state.routers.get(name)?.leases.boundIn
-		const running = engine.dhcp.services.get(name)?.pools.byName
-		const resting = running === undefined ? poolSizes(dhcpLocal) : undefined
-		return dhcpLocal.pools.map(({ name: pool, warningHigh }) => {
+		const sizeOf = poolSizesIn(engine, router)
+		return dhcpLocal.pools.map(settings => {
+			const { name: pool, warningHigh } = settings
 			const { bound = 0, highWater = 0, highWaterAt = 0 } = use?.get(pool) ?? {}
 			return {
 				virtualRouter: name,
 				pool,
-				size: running?.get(pool)?.size ?? resting?.get(pool) ?? 0,
+				size: sizeOf(settings),
 				bound,
 				highWater,
 				highWaterAt,

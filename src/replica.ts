@@ -69,6 +69,7 @@ export async function openReplica(settings: ReplicaSettings): Promise<Replica> {
 	const startedAt = Date.now()
 	const http = await listen().catch(async error => {
 		await readModels.close()
+		reading.close()
 		journal.close()
 		throw error
 	})
