@@ -215,7 +215,7 @@ export type HandTurnedClock = Clock & {
 	set(byMs: number): void
 }
 
-function handTurnedClock(): HandTurnedClock {
+export function handTurnedClock(): HandTurnedClock {
 	let monotonic = 1000
 	let skew = 0
 	const epoch = 1_800_000_000_000

@@ -15,6 +15,7 @@ import { assertInvariants, ofType, settled } from './relay-invariants.ts'
 import {
 	accountingRequest,
 	answerPacket,
+	handTurnedClock,
 	oneServer,
 	relayServers,
 	requestPacket,
@@ -747,6 +748,19 @@ test('servers come and go: each change is on record once', async () => {
 	assert.equal([relay.src.opened, relay.src.closed], [1, 1])
 	const told = 'No SRC server is asked any more: pools are chosen here.'
 	assert.equal(relay.warnings, [told, told])
+})
+
+test('a change is on record with the time at which the client was open, however long that took', async () => {
+	const src = simulatedSrc()
+	const clock = handTurnedClock()
+	const begun = clock.wall()
+	const openSrc: typeof src.openSrc = async (...given) => {
+		clock.advance(700)
+		return src.openSrc(...given)
+	}
+	const relay = await simulatedRelay(configuration(), { dhcp: machine(), openSrc, clock })
+	relay.pass(50)
+	assert.is(ofType(relay, 'SrcServerChanged')[0]!.at, begun + 700)
 })
 
 test('a change of the servers closes the old client; its open question is decided here', async () => {

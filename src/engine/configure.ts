@@ -2,6 +2,7 @@
  * Brings a configuration into force while packets are in flight. Sockets that stay the same stay
  * open; what is no longer configured answers what it has begun and is closed then.
  */
+
 import type { DatagramSocket } from '../../adapters/radius/transport.ts'
 import { parseIpv4 } from '../../domain/address.ts'
 import { clientsOf } from '../../domain/client.ts'
@@ -23,6 +24,7 @@ import { release } from './dispatch.ts'
 import type { Engine, Router } from './engine.ts'
 import type { Listener, Upstream } from './exchange.ts'
 import { newListener } from './listener.ts'
+import { presentTime } from './record.ts'
 import { bindFailure, closeSocket } from './sockets.ts'
 import type { SrcBridge } from './src-link.ts'
 import { isIdle, newUpstream } from './upstream-link.ts'
@@ -52,6 +54,8 @@ export async function configure(engine: Engine, next: Configuration): Promise<st
 		unwatchRefused(engine)
 		return takeBack(engine, refused, opened, displaced)
 	}
+	// Sockets and clients took their time to open.
+	presentTime(engine)
 	for (const settings of next.virtualRouters) applyRouter(engine, settings)
 	for (const step of plan) step()
 	for (const [name, router] of engine.routers) {
