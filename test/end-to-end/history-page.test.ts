@@ -9,7 +9,7 @@ import { openMemoryJournal } from '../../adapters/journal/memory.ts'
 import { relayStream } from '../../domain/event.ts'
 import { openBrowser } from '../../infra/browser.ts'
 import { type EventStoreNode, startEventStoreNode } from '../eventstoredb/server.ts'
-import { type Campus, startCampus } from './page-traffic.ts'
+import { type Campus, sees, startCampus } from './page-traffic.ts'
 import { aloud, canRun, endAll, start, temporaryFolder, until } from './processes.ts'
 
 const limitMs = 20_000
@@ -46,16 +46,6 @@ async function mirrorAnother(router: string): Promise<void> {
 	await until('it is mirrored', limitMs, () => mirror.state().position === 1)
 	await mirror.close()
 	await target.reset()
-}
-
-async function sees(page: Page, selector: string, pattern: RegExp): Promise<void> {
-	let text = ''
-	await until(`${selector} shows ${pattern}`, limitMs, async () => {
-		text = (await page.locator(selector).allInnerTexts()).join('\n')
-		return pattern.test(text)
-	}).catch(error => {
-		throw new Error(`${error.message}; it shows:\n${text.slice(0, 2000)}`)
-	})
 }
 
 if (canRun('the web page of a history', 'chromium')) {

@@ -1,10 +1,11 @@
 /** A small campus for the web page: logins, accounting, addresses by DHCP with SRC's rules. */
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import type { Page } from 'playwright-core'
 import { openDhcpAgent } from '../../infra/demo/dhcp-agent.ts'
 import { newTraffic } from '../../infra/demo/traffic.ts'
 import { acceptAll, startHomeServer } from './home-server.ts'
-import { freePorts, temporaryFolder } from './processes.ts'
+import { freePorts, temporaryFolder, until } from './processes.ts'
 import { type RelayProcess, startRelay, upstreamSecret, wapSecret } from './relay-process.ts'
 import { openWap } from './wap.ts'
 import {
@@ -121,4 +122,17 @@ function respond(request: Packet) {
 	}
 	const reason = attribute(type.replyMessage, 'Not today')
 	return { code: code.accessReject, attributes: [...good.attributes, reason] }
+}
+
+const shownLimitMs = 20_000
+
+/** Waits until the element's text matches. */
+export async function sees(page: Page, selector: string, pattern: RegExp): Promise<void> {
+	let text = ''
+	await until(`${selector} shows ${pattern}`, shownLimitMs, async () => {
+		text = (await page.locator(selector).allInnerTexts()).join('\n')
+		return pattern.test(text)
+	}).catch(error => {
+		throw new Error(`${error.message}; it shows:\n${text.slice(0, 2000)}`)
+	})
 }

@@ -5,7 +5,7 @@ import type { Browser, Page } from 'playwright-core'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { openBrowser } from '../../infra/browser.ts'
-import { type Campus, startCampus } from './page-traffic.ts'
+import { type Campus, sees, startCampus } from './page-traffic.ts'
 import { aloud, canRun, endAll, temporaryFolder, until } from './processes.ts'
 
 const limitMs = 15_000
@@ -52,17 +52,6 @@ async function open(
 }
 
 const textOf = (page: Page, selector: string) => page.locator(selector).innerText()
-
-/** Waits until the element's text matches. */
-async function sees(page: Page, selector: string, pattern: RegExp): Promise<void> {
-	let text = ''
-	await until(`${selector} shows ${pattern}`, limitMs, async () => {
-		text = (await page.locator(selector).allInnerTexts()).join('\n')
-		return pattern.test(text)
-	}).catch(error => {
-		throw new Error(`${error.message}; it shows:\n${text.slice(0, 2000)}`)
-	})
-}
 
 if (canRun('the web page', 'chromium')) {
 	test.before(
