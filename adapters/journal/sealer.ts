@@ -1,6 +1,6 @@
 /**
- * The sealer: a worker thread that follows the journal and seals it. The relay tells it once a
- * second how far the journal is on disk, and nothing waits for it: a sealer that fails is told of,
+ * The sealer: a worker thread that follows the journal and seals it. The relay tells it ten
+ * times a second how far the journal is on disk, and nothing waits for it: a sealer that fails is told of,
  * and the relay goes on. What is not sealed yet is sealed after the next start.
  */
 import { setPriority } from 'node:os'

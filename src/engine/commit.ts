@@ -7,6 +7,7 @@ import type { Engine } from './engine.ts'
 import { record } from './record.ts'
 import { tellSrc } from './src-telling.ts'
 
+/** Events that wait for a commit: with so many it is made at once. */
 const batchLimit = 4096
 
 /** A commit that takes longer than this is told of, though not more often than that. */

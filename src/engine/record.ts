@@ -15,7 +15,7 @@ import { followLogin } from './follow-login.ts'
  * answer share one commit where the upstream server is quick.
  */
 const commitDelayMs = 5
-
+/** However many datagrams come, an answer waits no longer than this for others. */
 const answerDelayMs = 2
 
 /** Folds events into the state and puts them into the batch. */

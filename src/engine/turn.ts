@@ -10,6 +10,7 @@ import { presentTime } from './record.ts'
 import { receiveRequests } from './requests.ts'
 import { tick } from './timers.ts'
 
+/** When nothing has come for so long, nobody is about to send: all wait for the queued answers. */
 const quietMs = 0.4
 
 /** Datagrams taken from one socket in one turn, in batches: the others get their turn, too. */
