@@ -4,6 +4,7 @@
  *
  *   npm run demo [-- [--seconds N] [--data DIR] [--eventstore URL]]
  */
+import { existsSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
@@ -114,6 +115,8 @@ async function demo(options: Options, ending: AbortController): Promise<number> 
 			disconnectPort: disconnectPorts[i]!.port,
 		}))
 		disconnector = await openDisconnector(ports.dynamic, homeServerSecret)
+		// Read before it starts: what it records at once may be more than one event.
+		const firstPosition = lastPosition(data) + 1
 		relay = await startRelay({
 			...{ data, ports, homeServer, homeServerSecret, accessPoints },
 			...{ src: src.lines, flags: [...src.flags, ...eventStore.flags] },
@@ -125,7 +128,6 @@ async function demo(options: Options, ending: AbortController): Promise<number> 
 		const reader = openReader(resolve(root, data))
 		try {
 			const view = newJournalView()
-			const firstPosition = reader.last()
 			const startedAt = Date.now()
 			const running = {
 				relay,
@@ -152,6 +154,18 @@ async function demo(options: Options, ending: AbortController): Promise<number> 
 		await src?.close()
 		await eventStore?.close()
 		homeServer.close()
+	}
+}
+
+/** Of the journal that an earlier run has left. */
+function lastPosition(data: string): number {
+	const folder = resolve(root, data)
+	if (!existsSync(join(folder, 'journal.db'))) return 0
+	const reader = openReader(folder)
+	try {
+		return reader.last()
+	} finally {
+		reader.close()
 	}
 }
 
