@@ -1,7 +1,8 @@
 /** `radledger erase-mirror`: takes an erased subscriber out of EventStoreDB, too. */
+import { setTimeout } from 'node:timers/promises'
 import { checkpointPosition } from '../adapters/eventstoredb/checkpoint.ts'
 import { eraseShared, eraseStream } from '../adapters/eventstoredb/erasure.ts'
-import { openTarget } from '../adapters/eventstoredb/target.ts'
+import { openTarget, type Target } from '../adapters/eventstoredb/target.ts'
 import { erasedPositions } from '../adapters/journal/erasure.ts'
 import { openDurably } from '../adapters/journal/reader.ts'
 import { counted } from '../domain/count-text.ts'
@@ -16,6 +17,9 @@ export const eraseMirrorUsage = `radledger erase-mirror --subscriber MAC --from 
   --virtual-router NAME    where the subscriber was (default)`
 
 const deadlineMs = 10_000
+/** A mirror that follows tells every two seconds how far it has come: more than twice that is waited. */
+const checkpointWaitMs = 5_000
+const checkpointPauseMs = 200
 
 const notReached = [
 	'Not reached:',
@@ -49,6 +53,8 @@ export async function eraseMirrorCommand(args: readonly string[]): Promise<numbe
 	try {
 		const own = { journal: reader.id, durable: reader.last, read: reader.readStored }
 		const positions = erasedPositions(folder, reader.id)
+		const newest = positions.at(-1) ?? 0
+		const complete = await completeTo(target, reader.id, newest)
 		let stays = 0
 		for (const stream of streams) {
 			const { events, left } = await eraseStream(target, own, stream)
@@ -68,8 +74,6 @@ export async function eraseMirrorCommand(args: readonly string[]): Promise<numbe
 				`Left in ${streams[0]}: ${counted(stays, 'event')}, not erased in the journal, or younger than the erasure.`,
 			)
 		}
-		const complete = await checkpointPosition(target, reader.id)
-		const newest = positions.at(-1) ?? 0
 		if (complete < newest) {
 			console.log(
 				`The mirror is known to have come to position ${complete}, and the erasure reaches to ${newest}: run this once more when "show radius relay mirrors" says that it has.`,
@@ -80,5 +84,18 @@ export async function eraseMirrorCommand(args: readonly string[]): Promise<numbe
 	} finally {
 		await target.reset()
 		reader.close()
+	}
+}
+
+/**
+ * Up to which position the mirror is known to be complete. Waits for it to reach `wanted`, within
+ * limits: what it ships after it was looked at could still be the first forms.
+ */
+async function completeTo(target: Target, journal: string, wanted: number): Promise<number> {
+	const until = performance.now() + checkpointWaitMs
+	for (;;) {
+		const complete = await checkpointPosition(target, journal)
+		if (complete >= wanted || performance.now() >= until) return complete
+		await setTimeout(checkpointPauseMs)
 	}
 }

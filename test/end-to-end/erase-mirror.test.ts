@@ -155,6 +155,20 @@ test('erase says what it could not reach, erase-mirror does that, and restore fi
 	assert.equal(eventsOf(scavenged), eventsOf(relay.data).slice(0, eventsOf(scavenged).length))
 })
 
+test('erase-mirror says so where the mirror has not come as far as the erasure', async () => {
+	const empty = await startEventStoreNode()
+	try {
+		const from = `esdb://127.0.0.1:${empty.port}?tls=false`
+		const done = await radledger(
+			...['erase-mirror', '--subscriber', mac, '--from', from, '--data', relay.data],
+		)
+		assert.is(done.code, 0, done.output)
+		assert.match(done.output, /to position 0, and the erasure reaches to \d+: run this once more/)
+	} finally {
+		empty.stop()
+	}
+})
+
 function eventsOf(folder: string) {
 	const reader = openReader(folder)
 	const events = reader.read(1, 1_000_000)
