@@ -4,31 +4,62 @@
  * erased from being guessed out of the hash that stays.
  */
 import { type NodeHash, nodeHashing } from '../../domain/seal/merkle.ts'
-import { sha256 } from './sha256.ts'
+import { hashOctets, openHasher, sha256 } from './sha256.ts'
 
 export const saltOctets = 16
+export const leafOctets = hashOctets
 
 export const nodeHash: NodeHash = nodeHashing(sha256)
 
-/** Leaf hashes, written into one buffer that is used again. */
-export function leafHashing(): (
-	salt: Uint8Array,
+const hasher = openHasher()
+const leafPrefix = 0
+/** RFC 6962 §2.1 */
+const nodePrefix = 1
+
+/**
+ * Writes a leaf hash into `leaves` at `leafAt`: of the salt at `saltAt` in `salts`, and of the stored
+ * line from `begin` to before `end` in `text`.
+ */
+export function hashLeaf(
+	leaves: Uint8Array,
+	leafAt: number,
+	salts: Uint8Array,
+	saltAt: number,
 	position: number,
 	text: Uint8Array,
 	begin: number,
 	end: number,
-) => Uint8Array {
-	let octets = Buffer.alloc(4096)
-	return (salt, position, text, begin, end) => {
-		const needed = 1 + saltOctets + 32 + end - begin
-		if (needed > octets.length) octets = Buffer.alloc(2 * needed)
-		octets.set(salt, 1)
-		let at = 1 + saltOctets
-		at += octets.write(canonicalStart(position), at, 'latin1')
-		// Without its opening brace, which stands before the position.
-		octets.set(text.subarray(begin + 1, end), at)
-		return sha256(octets.subarray(0, at + end - begin - 1))
+): void {
+	const octets = hasher.room(1 + saltOctets + 32 + end - begin)
+	octets[0] = leafPrefix
+	let at = 1
+	for (let i = 0; i < saltOctets; i++) octets[at++] = salts[saltAt + i]!
+	const start = canonicalStart(position)
+	for (let i = 0; i < start.length; i++) octets[at++] = start.charCodeAt(i)
+	// Without its opening brace, which stands before the position.
+	octets.set(text.subarray(begin + 1, end), at)
+	hasher.hash(at + end - begin - 1, leaves, leafAt)
+}
+
+/** A leaf hash by itself. */
+export function leafOf(salt: Uint8Array, position: number, line: Uint8Array): Uint8Array {
+	const leaf = new Uint8Array(leafOctets)
+	hashLeaf(leaf, 0, salt, 0, position, line, 0, line.length)
+	return leaf
+}
+
+/** The root over leaf hashes that lie one behind the other; their number is a power of two. */
+export function completeRoot(leaves: Uint8Array): Uint8Array {
+	const level = leaves.slice()
+	for (let octets = level.length; octets > hashOctets; octets /= 2) {
+		for (let pair = 0; pair < octets; pair += 2 * hashOctets) {
+			const input = hasher.room(1 + 2 * hashOctets)
+			input[0] = nodePrefix
+			for (let i = 0; i < 2 * hashOctets; i++) input[1 + i] = level[pair + i]!
+			hasher.hash(1 + 2 * hashOctets, level, pair / 2)
+		}
 	}
+	return level.slice(0, hashOctets)
 }
 
 function canonicalStart(position: number): string {

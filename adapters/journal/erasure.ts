@@ -21,7 +21,7 @@ import {
 import type { NewEvent } from '../../domain/event.ts'
 import { encodeEvents } from '../../domain/event-text.ts'
 import type { StoredEvent } from '../../domain/upcast.ts'
-import { leafHashing, saltOctets } from './commitment.ts'
+import { leafOf, saltOctets } from './commitment.ts'
 import { lastPosition, openToRead } from './schema.ts'
 import { openSealToRead, openSealToWrite, sealedRows } from './seal-store.ts'
 import { hashesOf, streamHash } from './stream-hash.ts'
@@ -153,7 +153,6 @@ export function savePlan(
 	header: Pick<Plan, 'name' | 'what' | 'upTo' | 'kept'>,
 	changes: readonly Change[],
 ): Plan {
-	const leafOf = leafHashing()
 	const byType: Record<string, number> = {}
 	const leaves: Uint8Array[] = []
 	// On disk before the event that speaks of it.
@@ -168,7 +167,7 @@ export function savePlan(
 		for (const { position, type, line } of changes) {
 			const salt = randomFillSync(new Uint8Array(saltOctets))
 			const octets = Buffer.from(line, 'latin1')
-			const leaf = leafOf(salt, position, octets, 0, octets.length)
+			const leaf = leafOf(salt, position, octets)
 			insert.run(position, id, salt, leaf, line)
 			leaves.push(leaf)
 			byType[type] = (byType[type] ?? 0) + 1

@@ -11,22 +11,15 @@
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
-import {
-	type Frontier,
-	growBy,
-	newFrontier,
-	type Subtree,
-	splitOf,
-} from '../../domain/seal/merkle.ts'
-import { nodeHash, saltOctets } from './commitment.ts'
+import { growBy, type Subtree, splitOf } from '../../domain/seal/merkle.ts'
+import { leafOctets, nodeHash, saltOctets } from './commitment.ts'
 import { JournalFailure, reason, remedy } from './failure.ts'
 import { openReadOnly, pragma } from './schema.ts'
+import { addLeaves, newTree, type SealTree, sizeOf, tileLeaves } from './seal-tree.ts'
 
 /** `RLS1`. */
 const applicationId = 0x524c5331
 const schemaVersion = 1
-export const leafOctets = 32
-export const tileLeaves = 1024
 
 const schema = `
 	CREATE TABLE log (journal TEXT NOT NULL, verifier_key TEXT);
@@ -182,23 +175,28 @@ export function leafAt(
 }
 
 /** The tree as it was sealed: tiles, and the leaves behind the last of them. */
-export function readFrontier(db: DatabaseSync): Frontier {
-	const frontier = newFrontier()
+export function readTree(db: DatabaseSync): SealTree {
+	const tree = newTree()
 	const size = sealedSize(db)
 	for (const row of db.prepare('SELECT root FROM tile ORDER BY number').iterate()) {
-		growBy(frontier, (row as { root: Uint8Array }).root.slice(), tileLeaves, nodeHash)
+		growBy(tree.tiles, (row as { root: Uint8Array }).root.slice(), tileLeaves, nodeHash)
 	}
 	const rows = sealedRows(db)
-	while (frontier.size < size) {
-		const found = rows(frontier.size + 1, 64)
-		if (found.length === 0) throw new JournalFailure('The seal is damaged: check it with verify.')
+	while (sizeOf(tree) < size) {
+		const found = rows(sizeOf(tree) + 1, 64)
+		if (found.length === 0) throw damaged()
 		for (const { first, count, leaves } of found) {
-			for (let at = frontier.size + 1 - first; at < count; at++) {
-				growBy(frontier, leaves.slice(at * leafOctets, (at + 1) * leafOctets), 1, nodeHash)
-			}
+			// The tiles of these leaves were read already.
+			addLeaves(tree, leaves, sizeOf(tree) + 1 - first, count, () => {
+				throw damaged()
+			})
 		}
 	}
-	return frontier
+	return tree
+}
+
+function damaged(): JournalFailure {
+	return new JournalFailure('The seal is damaged: check it with verify.')
 }
 
 /** Roots over ranges of leaves, for proofs: from tiles where they are whole, else from leaves. */

@@ -7,22 +7,21 @@ import { randomFillSync } from 'node:crypto'
 import { existsSync } from 'node:fs'
 import type { DatabaseSync } from 'node:sqlite'
 import { checkpointText, originOf } from '../../domain/seal/checkpoint.ts'
-import { type Frontier, growBy, newFrontier, rootOf } from '../../domain/seal/merkle.ts'
+import { rootOf } from '../../domain/seal/merkle.ts'
 import { signedNote, verifierKeyText } from '../../domain/seal/note.ts'
 import { utf8 } from '../../domain/seal/octets.ts'
-import { leafHashing, lineEnds, nodeHash, saltOctets } from './commitment.ts'
+import { hashLeaf, leafOctets, lineEnds, nodeHash, saltOctets } from './commitment.ts'
 import { JournalFailure } from './failure.ts'
 import { lastPosition, openToRead } from './schema.ts'
 import { defaultKeyFile, makeSealKey, readSealKey, type SealKey } from './seal-key.ts'
 import {
 	hasSeal,
-	leafOctets,
 	newestCheckpoint,
 	openSealToWrite,
-	readFrontier,
-	tileLeaves,
+	readTree,
 	verifierKeyIn,
 } from './seal-store.ts'
+import { addLeaves, copyOf, frontierOf, type SealTree, sizeOf } from './seal-tree.ts'
 import { sha256 } from './sha256.ts'
 
 export type SealingSettings = {
@@ -58,16 +57,16 @@ export function openSealing(settings: SealingSettings): Sealing {
 	try {
 		const opened = openWithKey(settings, id)
 		seal = opened.seal
-		const frontier = readFrontier(seal)
+		const tree = readTree(seal)
 		const last = lastPosition(journal)()
-		if (frontier.size > last) {
+		if (sizeOf(tree) > last) {
 			throw new JournalFailure(
-				`The seal in ${settings.folder} has ${frontier.size} events and the journal ${last}: the ` +
+				`The seal in ${settings.folder} has ${sizeOf(tree)} events and the journal ${last}: the ` +
 					'journal was put back to an older state. Nothing is sealed any more; keep the folder, ' +
 					'and ask verify what is missing.',
 			)
 		}
-		return sealing({ ...opened, journal, frontier, origin: originOf(id), now: settings.now })
+		return sealing({ ...opened, journal, tree, origin: originOf(id), now: settings.now })
 	} catch (error) {
 		seal?.close()
 		journal.close()
@@ -111,12 +110,12 @@ type Open = {
 	readonly journal: DatabaseSync
 	readonly seal: DatabaseSync
 	readonly key: SealKey
-	readonly frontier: Frontier
+	readonly tree: SealTree
 	readonly origin: string
 	readonly now: () => number
 }
 
-function sealing({ journal, seal, key, frontier, origin, now }: Open): Sealing {
+function sealing({ journal, seal, key, tree: sealed, origin, now }: Open): Sealing {
 	const batches = journal.prepare(`
 		SELECT first, count, CAST(events AS BLOB) AS text FROM batch
 		WHERE first >= (SELECT max(first) FROM batch WHERE first <= ?1) ORDER BY first
@@ -126,14 +125,13 @@ function sealing({ journal, seal, key, frontier, origin, now }: Open): Sealing {
 	)
 	const addTile = seal.prepare('INSERT INTO tile (number, root) VALUES (?, ?)')
 	const addCheckpoint = seal.prepare('INSERT INTO checkpoint (size, at, note) VALUES (?, ?, ?)')
-	const leafOf = leafHashing()
-	let tree = parted(frontier)
+	let tree = sealed
 	const newest = newestCheckpoint(seal)
 	let signedSize = newest?.size ?? 0
 	let signedAt = newest?.at ?? 0
 
 	return {
-		size: sizeOf,
+		size: () => sizeOf(tree),
 		step,
 		checkpoint,
 		close() {
@@ -142,37 +140,25 @@ function sealing({ journal, seal, key, frontier, origin, now }: Open): Sealing {
 		},
 	}
 
-	function sizeOf(): number {
-		return tree.tiles.size + tree.tail.size
-	}
-
 	function step(durable: number): number {
-		const first = sizeOf() + 1
-		const count = Math.min(durable - sizeOf(), stepEvents)
+		const first = sizeOf(tree) + 1
+		const count = Math.min(durable - sizeOf(tree), stepEvents)
 		if (count <= 0) return 0
 		const salts = randomFillSync(new Uint8Array(count * saltOctets))
 		const leaves = new Uint8Array(count * leafOctets)
 		hashInto(leaves, salts, first, count)
 		// The tree in memory moves only with the one on disk.
-		const tiles = copyOf(tree.tiles)
-		let tail = copyOf(tree.tail)
+		const next = copyOf(tree)
 		seal.exec('BEGIN IMMEDIATE')
 		try {
 			addRow.run(first, count, salts, leaves)
-			for (let at = 0; at < count; at++) {
-				growBy(tail, leaves.slice(at * leafOctets, (at + 1) * leafOctets), 1, nodeHash)
-				if (tail.size < tileLeaves) continue
-				const root = tail.roots[0]!
-				addTile.run(tiles.size / tileLeaves, root)
-				growBy(tiles, root, tileLeaves, nodeHash)
-				tail = newFrontier()
-			}
+			addLeaves(next, leaves, 0, count, (number, root) => addTile.run(number, root))
 			seal.exec('COMMIT')
 		} catch (error) {
 			seal.exec('ROLLBACK')
 			throw error
 		}
-		tree = { tiles, tail }
+		tree = next
 		return count
 	}
 
@@ -185,9 +171,8 @@ function sealing({ journal, seal, key, frontier, origin, now }: Open): Sealing {
 			for (let index = next - batch.first; index < batch.count; index++) {
 				if (next >= first + count) return
 				const at = next - first
-				const salt = salts.subarray(at * saltOctets, (at + 1) * saltOctets)
-				const leaf = leafOf(salt, next, batch.text, ends[2 * index]!, ends[2 * index + 1]!)
-				leaves.set(leaf, at * leafOctets)
+				const [begin, end] = [ends[2 * index]!, ends[2 * index + 1]!]
+				hashLeaf(leaves, at * leafOctets, salts, at * saltOctets, next, batch.text, begin, end)
 				next++
 			}
 		}
@@ -195,15 +180,15 @@ function sealing({ journal, seal, key, frontier, origin, now }: Open): Sealing {
 	}
 
 	function checkpoint(force: boolean): boolean {
-		const size = sizeOf()
+		const size = sizeOf(tree)
 		const fresh = size - signedSize
 		if (fresh === 0) return false
 		const at = now()
 		// A clock that was set back must not keep checkpoints away.
 		const due = fresh >= eventsPerCheckpoint || Math.abs(at - signedAt) >= checkpointEveryMs
 		if (!force && !due) return false
-		const whole = { size, roots: [...tree.tiles.roots, ...tree.tail.roots] }
-		const text = checkpointText({ origin, size, root: rootOf(whole, sha256, nodeHash) })
+		const root = rootOf(frontierOf(tree), sha256, nodeHash)
+		const text = checkpointText({ origin, size, root })
 		const note = signedNote(text, key.verifier, key.sign(utf8(text)))
 		// On disk, with all that it speaks of, before anybody can read it.
 		seal.exec('PRAGMA synchronous = FULL')
@@ -213,22 +198,6 @@ function sealing({ journal, seal, key, frontier, origin, now }: Open): Sealing {
 		signedAt = at
 		return true
 	}
-}
-
-/** The tree's complete tiles, and the leaves behind them, as two trees. */
-function parted({ size, roots }: Frontier): { tiles: Frontier; tail: Frontier } {
-	const inTail = size % tileLeaves
-	// A tree has a complete subtree for each binary digit of its size.
-	const tailRoots = inTail.toString(2).replaceAll('0', '').length
-	const split = roots.length - tailRoots
-	return {
-		tiles: { size: size - inTail, roots: roots.slice(0, split) },
-		tail: { size: inTail, roots: roots.slice(split) },
-	}
-}
-
-function copyOf({ size, roots }: Frontier): Frontier {
-	return { size, roots: [...roots] }
 }
 
 function damaged(position: number): JournalFailure {

@@ -7,20 +7,19 @@ import { hash } from 'node:crypto'
 import type { DatabaseSync } from 'node:sqlite'
 import { counted } from '../../domain/count-text.ts'
 import { originOf, parseCheckpoint } from '../../domain/seal/checkpoint.ts'
-import { type Frontier, growBy, newFrontier, rootOf } from '../../domain/seal/merkle.ts'
+import { type Frontier, rootOf } from '../../domain/seal/merkle.ts'
 import { openNote, type VerifierKey } from '../../domain/seal/note.ts'
-import { leafHashing, lineEnds, nodeHash, saltOctets } from './commitment.ts'
+import { hashLeaf, leafOctets, lineEnds, nodeHash, saltOctets } from './commitment.ts'
 import { lastPosition, openToRead } from './schema.ts'
 import { isSignedBy } from './seal-key.ts'
 import {
-	leafOctets,
 	openSealToRead,
 	type SealedRow,
 	type StoredCheckpoint,
 	sealedRows,
 	sealedSize,
-	tileLeaves,
 } from './seal-store.ts'
+import { addLeaves, frontierOf, newTree, sizeOf, tileLeaves } from './seal-tree.ts'
 import { sha256 } from './sha256.ts'
 
 /** `position`: the first that is wrong. */
@@ -88,7 +87,6 @@ function* verifyTree(
 	const checkpoints = checkpointChecks(seal, origin, key, kept)
 	const tiles = tileChecks(seal, sealed)
 	const replaced = replacements(seal)
-	const leafOf = leafHashing()
 	const nextEvent = eventReading(journal, events)
 	let erased = 0
 	const rewrittenBy = new Map<number, number>()
@@ -108,21 +106,36 @@ function* verifyTree(
 			const position = row.first + at
 			const event = nextEvent(position)
 			if ('fault' in event) return result(event.fault)
-			const salt = row.salts.subarray(at * saltOctets, (at + 1) * saltOctets)
-			const leaf = row.leaves.slice(at * leafOctets, (at + 1) * leafOctets)
-			const matches = (ownSalt: Uint8Array, own: Uint8Array) =>
-				same(leafOf(ownSalt, position, event.text, event.begin, event.end), own)
 			const instead = replaced(position)
-			if (instead !== undefined && matches(instead.salt, instead.leaf)) {
+			if (instead !== undefined && isLeaf(event, position, instead.salt, instead.leaf, 0)) {
 				erased++
 				if (!rewrittenBy.has(instead.erasure)) rewrittenBy.set(instead.erasure, position)
-			} else if (same(salt, zeroSalt) || !matches(salt, leaf)) return result(changed(position))
-			const fault = tiles.add(leaf) ?? checkpoints.check(position, tiles.whole)
+			} else if (
+				hasAt(row.salts, at * saltOctets, zeroSalt) ||
+				!isLeaf(event, position, row.salts, row.leaves, at)
+			) {
+				return result(changed(position))
+			}
+			const fault = tiles.add(row.leaves, at) ?? checkpoints.check(position, tiles.whole)
 			if (fault !== undefined) return result(fault)
 			if (position % reportEvents === 0) yield position
 		}
 	}
 	return result(checkpoints.rest(sealed))
+}
+
+const computed = new Uint8Array(leafOctets)
+
+/** Whether the leaf hash at that index is the one of the event with the salt at that index. */
+function isLeaf(
+	{ text, begin, end }: Line,
+	position: number,
+	salts: Uint8Array,
+	leaves: Uint8Array,
+	index: number,
+): boolean {
+	hashLeaf(computed, 0, salts, index * saltOctets, position, text, begin, end)
+	return hasAt(leaves, index * leafOctets, computed)
 }
 
 function changed(position: number): Fault {
@@ -134,6 +147,11 @@ function changed(position: number): Fault {
 
 function same(a: Uint8Array, b: Uint8Array): boolean {
 	return Buffer.compare(a, b) === 0
+}
+
+function hasAt(octets: Uint8Array, at: number, wanted: Uint8Array): boolean {
+	for (let i = 0; i < wanted.length; i++) if (octets[at + i] !== wanted[i]) return false
+	return true
 }
 
 function* eachSealed(
@@ -202,28 +220,27 @@ function batchFault(batch: Batch | undefined, position: number, last: number): F
 function tileChecks(seal: DatabaseSync, size: number) {
 	const stored = seal.prepare('SELECT root FROM tile WHERE number = ?')
 	const count = Number(seal.prepare('SELECT count(*) AS n FROM tile').get()!['n'])
-	const tiles = newFrontier()
-	let tail = newFrontier()
-	return { add, whole }
+	const tree = newTree()
+	return { add, whole: () => frontierOf(tree) }
 
-	function whole(): Frontier {
-		return { size: tiles.size + tail.size, roots: [...tiles.roots, ...tail.roots] }
+	/** The leaf that is there at an index of a row. */
+	function add(leaves: Uint8Array, index: number): Fault | undefined {
+		let fault: Fault | undefined
+		addLeaves(tree, leaves, index, index + 1, (number, root) => {
+			fault = tileFault(number, root)
+		})
+		const isLast = sizeOf(tree) === size
+		if (fault !== undefined || !isLast || count === tree.tiles.size / tileLeaves) return fault
+		return { position: size, sentence: 'the seal has hashes of events that it does not have' }
 	}
 
-	function add(leaf: Uint8Array): Fault | undefined {
-		growBy(tail, leaf, 1, nodeHash)
-		if (tail.size < tileLeaves) {
-			const isLast = tiles.size + tail.size === size
-			if (!isLast || count === Math.floor(size / tileLeaves)) return undefined
-			return { position: size, sentence: 'the seal has hashes of events that it does not have' }
-		}
-		const root = tail.roots[0]!
-		tail = newFrontier()
-		const known = stored.get(tiles.size / tileLeaves) as { root: Uint8Array } | undefined
-		growBy(tiles, root, tileLeaves, nodeHash)
+	function tileFault(number: number, root: Uint8Array): Fault | undefined {
+		const known = stored.get(number) as { root: Uint8Array } | undefined
 		if (known !== undefined && same(known.root, root)) return undefined
-		const sentence = `the tree's stored hash over the positions up to ${tiles.size} is wrong`
-		return { position: tiles.size - tileLeaves + 1, sentence }
+		const first = number * tileLeaves + 1
+		const last = first + tileLeaves - 1
+		const sentence = `the tree's stored hash over the positions up to ${last} is wrong`
+		return { position: first, sentence }
 	}
 }
 

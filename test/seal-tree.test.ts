@@ -1,0 +1,64 @@
+/** The tree by tiles is the tree of RFC 6962, however its leaves are handed over. */
+import { hash } from 'node:crypto'
+import { test } from 'uvu'
+import * as assert from 'uvu/assert'
+import { hashLeaf, leafOctets, leafOf, saltOctets } from '../adapters/journal/commitment.ts'
+import {
+	addLeaves,
+	copyOf,
+	frontierOf,
+	newTree,
+	sizeOf,
+	tileLeaves,
+} from '../adapters/journal/seal-tree.ts'
+import { growBy, newFrontier } from '../domain/seal/merkle.ts'
+
+const sha256 = (...parts: readonly Uint8Array[]) =>
+	Uint8Array.from(hash('sha256', Buffer.concat(parts), 'buffer'))
+const node = (left: Uint8Array, right: Uint8Array) => sha256(Uint8Array.of(1), left, right)
+const count = 2 * tileLeaves + 77
+const hashes = Array.from({ length: count }, (_, i) => sha256(Buffer.from(`leaf ${i}`)))
+const leaves = Uint8Array.from(Buffer.concat(hashes))
+
+test('in portions of any size it has the roots that single leaves give', () => {
+	for (const portion of [1, 7, tileLeaves - 1, tileLeaves, tileLeaves + 1, count]) {
+		const tree = newTree()
+		const told: number[] = []
+		for (let at = 0; at < count; at += portion) {
+			addLeaves(tree, leaves, at, Math.min(count, at + portion), number => told.push(number))
+		}
+		const single = newFrontier()
+		for (const leaf of hashes) growBy(single, leaf, 1, node)
+		assert.is(sizeOf(tree), count)
+		assert.equal(frontierOf(tree), single)
+		assert.equal(told, [0, 1])
+	}
+})
+
+test('a copy grows by itself', () => {
+	const tree = newTree()
+	addLeaves(tree, leaves, 0, 1000, () => {})
+	const before = frontierOf(tree)
+	const copy = copyOf(tree)
+	addLeaves(copy, leaves, 1000, 1500, () => {})
+	assert.equal(frontierOf(tree), before)
+	assert.is(sizeOf(copy), 1500)
+})
+
+test('a leaf is the hash over 0x00, salt, position and the rest of the line', () => {
+	const salt = Uint8Array.from({ length: saltOctets }, (_, i) => i + 1)
+	for (const text of ['{"stream":"relay-default"}', `{"long":"${'x'.repeat(20_000)}"}`]) {
+		const line = Buffer.from(text)
+		const canonical = Buffer.from(`{"position":12345678901,${text.slice(1)}`)
+		const wanted = sha256(Uint8Array.of(0), salt, canonical)
+		assert.equal(leafOf(salt, 12_345_678_901, line), wanted)
+		const out = new Uint8Array(3 * leafOctets)
+		const salts = Buffer.concat([new Uint8Array(5), salt])
+		const lines = Buffer.concat([Buffer.from('[\n'), line, Buffer.from('\n]')])
+		hashLeaf(out, leafOctets, salts, 5, 12_345_678_901, lines, 2, 2 + line.length)
+		assert.equal(out.subarray(leafOctets, 2 * leafOctets), wanted)
+		assert.equal(out.subarray(0, leafOctets), new Uint8Array(leafOctets))
+	}
+})
+
+test.run()
