@@ -26,6 +26,7 @@ import { openReader } from '../adapters/journal/reader.ts'
 import { openToWrite } from '../adapters/journal/schema.ts'
 import { streamHash } from '../adapters/journal/stream-hash.ts'
 import { openIndexBuilder, openStreamIndex } from '../adapters/journal/stream-index.ts'
+import { checkpointPauseMs } from '../adapters/journal/write-ahead-log.ts'
 import { encodeEvents } from '../domain/event-text.ts'
 import { type JournalUnderTest, journalContract } from './journal-contract.ts'
 import { macOf, numberedEvent, numberedEvents } from './journal-events.ts'
@@ -446,6 +447,12 @@ test('the write-ahead log is begun anew: it stays bounded under load', () => {
 	assert.ok(longest < bytes / 2, `${longest} bytes of log for ${bytes} bytes of events`)
 	assert.not(existsSync(join(folder, 'journal.db-wal')), 'closing clears the log away')
 	assert.is(checkPositions(folder).events, 1_500 * 64)
+})
+
+test('checkpoints leave a slow disk three quarters of its time, and a fast one has a hundred a second', () => {
+	assert.is(checkpointPauseMs(0), 10)
+	assert.is(checkpointPauseMs(1_000), 10)
+	assert.is(checkpointPauseMs(50_000), 200)
 })
 
 test('a reader that keeps an old state does not stop the journal, and is warned of', () => {

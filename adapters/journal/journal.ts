@@ -4,33 +4,22 @@
  * (checkpoints, the index by stream) is done behind it by the keeper's thread.
  */
 import { randomUUID } from 'node:crypto'
-import {
-	closeSync,
-	fdatasyncSync,
-	fstatSync,
-	fsyncSync,
-	ftruncateSync,
-	mkdirSync,
-	openSync,
-	statSync,
-	writeSync,
-} from 'node:fs'
+import { closeSync, fsyncSync, mkdirSync, openSync, statSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 import type { DatabaseSync } from 'node:sqlite'
-import { Worker } from 'node:worker_threads'
 import type { NewEvent } from '../../domain/event.ts'
 import { eventEncoder } from '../../domain/event-text.ts'
 import type { Journal, Snapshots } from '../../domain/journal.ts'
 import { checkTail } from './check.ts'
 import type { RewrittenBatch } from './erasure.ts'
 import { JournalFailure, reason, remedy } from './failure.ts'
-import * as keeper from './keeper-signal.ts'
 import { ownFolder } from './owner.ts'
 import { openReader } from './reader.ts'
-import { journalFile, openToWrite } from './schema.ts'
+import { openToWrite } from './schema.ts'
 import { openSnapshots } from './snapshots.ts'
 import { streamHash } from './stream-hash.ts'
 import { smallestRun } from './stream-index.ts'
+import { openLog, type WriteAheadLog } from './write-ahead-log.ts'
 
 export type JournalSettings = {
 	/** The data folder; made if missing. */
@@ -144,7 +133,7 @@ function syncFolder(folder: string): void {
 	}
 }
 
-function openWriter(db: DatabaseSync, folder: string, newest: number, log: Log) {
+function openWriter(db: DatabaseSync, folder: string, newest: number, log: WriteAheadLog) {
 	// Bound as bytes and cast, which copies nothing: the text is ASCII already.
 	const insert = db.prepare(
 		'INSERT INTO batch (first, count, streams, events) VALUES (?, ?, ?, CAST(? AS TEXT))',
@@ -219,180 +208,4 @@ function failed(folder: string, error: unknown): JournalFailure {
 		`The journal in ${folder} cannot be written any more: ${reason(error)}. ${remedy(error)}`,
 		{ cause: error },
 	)
-}
-
-type Log = ReturnType<typeof openLog>
-
-const frameBytes = 4096
-/** The keeper is asked to checkpoint whenever about so much was added: small enough to sync fast. */
-const checkpointFrames = 256
-/** Under full load larger ones, at this distance: each costs the appends beside it some time. */
-const askEveryMs = 100
-/** After the log was emptied it has its length again within some seconds; no commit waits long for it. */
-const refillBytes = 2 ** 18
-const refillEveryMs = 20
-/** What the writer may be left to checkpoint itself when it begins the log anew. */
-const restartFrames = 64
-
-/**
- * The write-ahead log's length. Written in place, a log syncs in half the time of one that grows, so
- * it is kept and begun anew from time to time: the keeper checkpoints nearly all of it, the writer
- * the small rest, because only a checkpoint without a write beside it reaches the end.
- */
-function openLog(
-	db: DatabaseSync,
-	folder: string,
-	bytesMax: number,
-	reserve: boolean,
-	onWarning: (sentence: string) => void,
-) {
-	const restart = db.prepare('PRAGMA wal_checkpoint(RESTART)')
-	const truncate = db.prepare('PRAGMA wal_checkpoint(TRUNCATE)')
-	const descriptor = openLogFile(folder, reserve ? bytesMax : 0)
-	const framesMax = Math.max(Math.floor(bytesMax / frameBytes), 1)
-	const step = Math.min(checkpointFrames, Math.ceil(framesMax / 4))
-	const signal = keeper.newKeeperSignal()
-	const worker = startKeeper({ folder, signal }, onWarning)
-	/** The log's length when the keeper was last asked, and what was added since: both estimated. */
-	let before = 0
-	let added = 0
-	let askAgainAt = 0
-	let warned = false
-	let refilling: NodeJS.Timeout | undefined
-
-	return {
-		grown,
-		sync: () => fdatasyncSync(descriptor),
-		wakeKeeper: () => keeper.wake(signal),
-		scrub,
-		close,
-	}
-
-	/** After a commit of `bytes`. Throws what the disk says against a checkpoint. */
-	function grown(bytes: number): void {
-		added += 2 + Math.ceil(bytes / frameBytes)
-		if (Atomics.load(signal, keeper.checkpoint) === keeper.checkpointAsked) {
-			// Not even a keeper that hangs or has ended lets the log grow for ever.
-			if (before + added >= 4 * framesMax) beginAnew()
-			return
-		}
-		const known = Atomics.load(signal, keeper.logFrames)
-		const rest = known - Atomics.load(signal, keeper.checkpointedFrames) + added
-		const isLong = known + added >= framesMax
-		if (isLong && (rest <= restartFrames || known + added >= 2 * framesMax)) {
-			if (beginAnew()) return
-		}
-		if (!isLong && (added < step || performance.now() < askAgainAt)) return
-		askAgainAt = performance.now() + askEveryMs
-		before = known + added
-		added = 0
-		Atomics.store(signal, keeper.checkpoint, keeper.checkpointAsked)
-		keeper.wake(signal)
-	}
-
-	/** False when a reader still needs the log as it is. */
-	function beginAnew(): boolean {
-		const { busy, log } = restart.get()!
-		if (busy !== 0) {
-			if (Number(log) > 4 * framesMax) warnOfLength(Number(log))
-			return false
-		}
-		before = 0
-		added = 0
-		warned = false
-		Atomics.store(signal, keeper.logFrames, 0)
-		Atomics.store(signal, keeper.checkpointedFrames, 0)
-		return true
-	}
-
-	function scrub(): boolean {
-		const { busy } = truncate.get()!
-		if (busy !== 0) return false
-		before = 0
-		added = 0
-		Atomics.store(signal, keeper.logFrames, 0)
-		Atomics.store(signal, keeper.checkpointedFrames, 0)
-		if (reserve) refill()
-		Atomics.store(signal, keeper.reindex, 1)
-		keeper.wake(signal)
-		return true
-	}
-
-	/**
-	 * Gives the log its full length again, a piece at a time between the commits. Only this thread
-	 * writes to the log, and zeros only behind its end, which is behind everything that counts.
-	 */
-	function refill(): void {
-		clearTimeout(refilling)
-		refilling = setTimeout(() => {
-			if (!growLogFile(descriptor, bytesMax, refillBytes)) return
-			refill()
-		}, refillEveryMs)
-		refilling.unref()
-	}
-
-	function warnOfLength(frames: number): void {
-		if (warned) return
-		warned = true
-		onWarning(
-			`The write-ahead log in ${folder} has ${Math.round((frames * frameBytes) / 2 ** 20)} MB, because ` +
-				'a program keeps reading an old state of the journal: end it.',
-		)
-	}
-
-	function close(): void {
-		clearTimeout(refilling)
-		Atomics.store(signal, keeper.stop, 1)
-		keeper.wake(signal)
-		Atomics.wait(signal, keeper.stopped, 0, keeperStopMs)
-		void worker.terminate()
-		closeSync(descriptor)
-	}
-}
-
-/**
- * Opens the log's file and fills it with zeros up to the length that it will have, so that it is
- * written in place from the first event on: a file that grows takes twice as long to sync. Where the
- * disk has no room for that, the log grows as it must.
- */
-function openLogFile(folder: string, bytesMax: number): number {
-	const descriptor = openSync(`${journalFile(folder)}-wal`, 'r+')
-	const { size } = fstatSync(descriptor)
-	const zeros = new Uint8Array(2 ** 20)
-	try {
-		for (let at = size; at < bytesMax; at += zeros.length) {
-			writeSync(descriptor, zeros, 0, Math.min(zeros.length, bytesMax - at), at)
-		}
-		fsyncSync(descriptor)
-	} catch {
-		ftruncateSync(descriptor, size)
-	}
-	return descriptor
-}
-
-/** Adds at most `bytes` of zeros; false where it has its length, or the disk has no room for that. */
-function growLogFile(descriptor: number, bytesMax: number, bytes: number): boolean {
-	const { size } = fstatSync(descriptor)
-	if (size >= bytesMax) return false
-	try {
-		writeSync(descriptor, new Uint8Array(Math.min(bytes, bytesMax - size)), 0, undefined, size)
-		return true
-	} catch {
-		ftruncateSync(descriptor, size)
-		return false
-	}
-}
-
-const keeperStopMs = 5_000
-
-function startKeeper(data: keeper.KeeperData, onWarning: (sentence: string) => void): Worker {
-	const worker = new Worker(new URL('./keeper.ts', import.meta.url), {
-		name: 'journal-keeper',
-		workerData: data,
-		execArgv: [],
-	})
-	worker.on('message', ({ warning }: keeper.KeeperWarning) => onWarning(warning))
-	worker.on('error', error => onWarning(`The keeper of the journal ended: ${reason(error)}`))
-	worker.unref()
-	return worker
 }

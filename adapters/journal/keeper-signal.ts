@@ -1,7 +1,7 @@
 /**
  * How the writer and its keeper (keeper.ts) speak while neither may wait for a message: a few
  * numbers in shared memory. The writer alone moves `checkpoint` from done to asked, the keeper alone
- * back; what it found stands in `logFrames` and `checkpointedFrames` before it says done.
+ * back; what it found stands in `logFrames`, `checkpointedFrames` and `checkpointUs` before it says done.
  */
 export type KeeperSignal = Int32Array<SharedArrayBuffer>
 
@@ -13,7 +13,9 @@ export const stop = 4
 export const stopped = 5
 /** 1: the index is to be built anew, because streams have other names now. */
 export const reindex = 6
-const slots = 7
+/** How long the last checkpoint took, in microseconds. */
+export const checkpointUs = 7
+const slots = 8
 
 export const checkpointDone = 0
 export const checkpointAsked = 1

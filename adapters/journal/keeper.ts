@@ -45,6 +45,7 @@ function keep(): void {
 	db.close()
 
 	function checkpoint(): void {
+		const begun = performance.now()
 		try {
 			const { log, checkpointed } = passive.get()!
 			Atomics.store(signal, keeper.logFrames, Number(log))
@@ -53,6 +54,7 @@ function keep(): void {
 			// The log goes on growing; when it is too long the writer tries itself, and stops if it fails.
 			warn(`The journal in ${folder} could not be checkpointed: ${reason(error)}`)
 		}
+		Atomics.store(signal, keeper.checkpointUs, Math.round((performance.now() - begun) * 1000))
 		Atomics.store(signal, keeper.checkpoint, keeper.checkpointDone)
 	}
 }
