@@ -10,6 +10,7 @@ import {
 } from '../simulated-relay.ts'
 import { links, places, secrets } from './configuration.ts'
 import { type Datagram, send } from './network.ts'
+import { wapOf } from './places.ts'
 import { kicked, type Subscriber } from './subscribers.ts'
 import { type Asked, remember } from './told.ts'
 import { after, count, ip, type World } from './world.ts'
@@ -171,12 +172,23 @@ function disconnectAsked(world: World, wap: AccessPoint, datagram: Datagram): vo
 	const { bytes, from, fromPort } = datagram
 	if (!verifyAccountingRequest(bytes.slice(), bytes.length, portKey)) return
 	if (chance.happens(0.15)) return
-	const named = attributesOf(bytes).find(([type]) => type === 31)?.[1]
-	const mac = named === undefined ? '' : new TextDecoder().decode(named)
+	const named = (wanted: number) => {
+		const value = attributesOf(bytes).find(([type]) => type === wanted)?.[1]
+		return value && new TextDecoder().decode(value)
+	}
+	const mac = named(31) ?? ''
+	const session = named(44)
 	const subscriber = world.subscribers.find(one => one.mac === mac && one.wap === wap)
-	const refuses = subscriber === undefined || chance.happens(0.15)
+	const isOther = session !== undefined && session !== subscriber?.session
+	// Who has just gone to another one is let go by this one, too.
+	const isLate = world.subscribers.some(one => one.mac === mac && one.left?.wap === wap)
+	const knows = isLate ? chance.happens(0.7) : subscriber !== undefined && !isOther
+	const refuses = !knows || chance.happens(0.15)
 	count(world, refuses ? 'access point refuses' : 'access point disconnects')
-	if (!refuses) world.sessionHistory.agreed.set(mac, wap.station)
+	if (!refuses) {
+		const { agreed } = world.disconnects
+		agreed.set(mac, (agreed.get(mac) ?? new Set()).add(wapOf(wap)))
+	}
 	const answer = answerPacket(bytes, {
 		code: refuses ? 42 : 41,
 		secret: secrets.port,

@@ -20,6 +20,7 @@ import {
 } from '../../domain/state.ts'
 import { stoppedMeanwhile } from '../../domain/steady.ts'
 import { idleTimeoutSeconds } from './configuration.ts'
+import { forgetAsked, judgeDisconnects, judgePlaces } from './disconnects.ts'
 import { givenElsewhere } from './external-servers.ts'
 import { leaseEnded, leaseGranted } from './holders.ts'
 import { longestDelayMs } from './network.ts'
@@ -97,12 +98,15 @@ export function readJournal(world: World): void {
 			const timeless = stoppedMeanwhile(history.durable, Number.MAX_SAFE_INTEGER) === undefined
 			const before = sessionOf(world, event)
 			evolve(history.durable, event)
+			judgeDisconnects(world, event)
+			if (event.type === 'ConfigurationChanged') world.inForce = world.disk.proposed
 			judgeUnchanged(world, event, before)
 			judgeSteadyTime(world, event, timeless)
 		}
 	}
 	history.standstillAt = [history.standstillAt[1], world.clock.standstill()]
 	judgeDue(world)
+	judgePlaces(world)
 }
 
 /** A stop that was orderly has taken note of every step of the clock before it. */
@@ -151,6 +155,8 @@ function judgeSteadyTime(world: World, event: RecordedEvent, timeless: boolean):
 /** A state was recovered at a start: it must be what the journal says. */
 export function recovered(world: World, state: State): void {
 	readJournal(world)
+	forgetAsked(world)
+	world.inForce = world.disk.saved
 	const { history } = world
 	const found = canonical(state)
 	const wanted = canonical(history.durable)

@@ -2,7 +2,7 @@
 import { assertInvariants } from '../relay-invariants.ts'
 import { openAccessPoints } from './access-points.ts'
 import { ownAddresses } from './configuration.ts'
-import { openDynamicServer } from './dynamic-server.ts'
+import { openDynamicServers } from './dynamic-server.ts'
 import { openExternalServers } from './external-servers.ts'
 import { judgeEnded, judgeOverdue, judgePending, judgeState } from './history.ts'
 import { judgeUse } from './holders.ts'
@@ -91,7 +91,7 @@ function open(world: World): void {
 	}
 	openHomeServers(world)
 	openAccessPoints(world)
-	openDynamicServer(world)
+	openDynamicServers(world)
 	openExternalServers(world)
 	openHosts(world)
 	for (const [link, hears] of [...network.links]) {

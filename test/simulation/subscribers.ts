@@ -1,6 +1,7 @@
 /** Subscribers: they log in, are accounted for, roam, and leave in every way there is. */
 import { attributesOf, type TestAttribute, u32 } from '../simulated-relay.ts'
 import { type AccessPoint, askRelay, type RouterName } from './access-points.ts'
+import { askAbout } from './dynamic-server.ts'
 import { attach, detach, type Host } from './hosts.ts'
 import { after, count, type World } from './world.ts'
 
@@ -13,6 +14,8 @@ export type Subscriber = {
 	wap: AccessPoint | undefined
 	/** Acct-Session-Id; undefined where there is no accounting. */
 	session: string | undefined
+	/** Where it was before it roamed, and as which session. */
+	left: { readonly wap: AccessPoint; readonly session: string } | undefined
 	sessions: number
 	/** Another number each time that what was under way is of no interest any more. */
 	life: number
@@ -41,6 +44,7 @@ export function createSubscribers(focus: Focus): Subscriber[] {
 			router,
 			wap: undefined,
 			session: undefined,
+			left: undefined,
 			sessions: 0,
 			life: 0,
 		}
@@ -119,6 +123,9 @@ function authenticate(
 function arrive(world: World, subscriber: Subscriber, wap: AccessPoint): void {
 	const { chance } = world
 	subscriber.life++
+	const { wap: from, session } = subscriber
+	const moves = from !== undefined && from !== wap && session !== undefined
+	subscriber.left = moves ? { wap: from, session } : undefined
 	subscriber.wap = wap
 	subscriber.session = `${wap.station.slice(15, 17)}-${subscriber.number}-${++subscriber.sessions}`
 	if (!chance.happens(0.05)) account(world, subscriber, 1)
@@ -170,6 +177,12 @@ function roam(world: World, subscriber: Subscriber): void {
 	const { chance, accessPoints } = world
 	const wap = chance.pick(accessPoints.filter(({ router }) => router === subscriber.router))
 	count(world, 'roams')
+	// RADIUS servers hear of it and have something to say, before, meanwhile or afterwards.
+	if (chance.happens(0.5)) {
+		after(world, chance.within(0, 3000), 'asked about a roamer', () => {
+			if (!world.quiet) askAbout(world, subscriber)
+		})
+	}
 	authenticate(world, subscriber, wap, undefined, accepted => {
 		if (!accepted) {
 			leave(world, subscriber, 'stops')
@@ -198,6 +211,7 @@ export function gone(subscriber: Subscriber): void {
 	subscriber.life++
 	subscriber.wap = undefined
 	subscriber.session = undefined
+	subscriber.left = undefined
 }
 
 /** The access point has thrown the subscriber out. */

@@ -19,6 +19,7 @@ import { verifyResponse } from '../../domain/radius/authenticator.ts'
 import type { Md5Key } from '../../domain/radius/md5.ts'
 import { routerState } from '../../domain/state.ts'
 import { links, places } from './configuration.ts'
+import { type DynamicAsk, judgeAsked, judgeVerdict } from './disconnects.ts'
 import { octetsText } from './external-servers.ts'
 import { readJournal } from './history.ts'
 import { promised, whoIs } from './holders.ts'
@@ -30,6 +31,8 @@ export type Asked = {
 	readonly key: Md5Key
 	/** As `History.opened` has it; undefined where no event is due (Status-Server). */
 	readonly opened: string | undefined
+	/** Of a RADIUS server that asks for a disconnect or a change of authorization. */
+	readonly ask?: DynamicAsk
 }
 
 export type Told = {
@@ -54,12 +57,15 @@ export function remember(world: World, from: number, port: number, asked: Asked)
 	world.told.asked.set(key, list)
 }
 
+/** RFC 5176 §2.1: of access points. */
+const disconnectPort = 3799
 const answerPorts: ReadonlySet<number> = new Set([1812, 1813, 11812, 11813, 21812, 21813])
 
 export function judgeTold(world: World, datagram: SentDatagram): void {
 	const { port } = datagram.socket
 	readJournal(world)
-	if (answerPorts.has(port) || port === 1700) judgeAnswer(world, datagram)
+	if (datagram.port === disconnectPort) judgeAsked(world, datagram)
+	else if (answerPorts.has(port) || port === 1700) judgeAnswer(world, datagram)
 	else if (port === 67) judgeDhcp(world, datagram)
 }
 
@@ -90,7 +96,10 @@ function judgeAnswer(world: World, { address, port, bytes }: SentDatagram): void
 	const { opened, outcomes } = world.history
 	const wanted = restsOn[bytes[0]!]
 	const found = (opened.get(asked.opened) ?? []).map(position => outcomes.get(position))
-	if (wanted !== undefined && found.includes(wanted)) return
+	if (wanted !== undefined && found.includes(wanted)) {
+		if (asked.ask !== undefined) judgeVerdict(world, asked.ask, bytes)
+		return
+	}
 	breaks(
 		world,
 		`${to} was told ${wanted} about ${asked.opened}; on disk is ${found.join(', ') || 'nothing'}.`,
