@@ -26,6 +26,7 @@ import { leaseEnded, leaseGranted } from './holders.ts'
 import { longestDelayMs } from './network.ts'
 import type { Running } from './relay.ts'
 import { judgeDue, judgeSession, judgeUnchanged, sessionOf } from './sessions.ts'
+import { followSrc } from './src-ledger.ts'
 import { breaks, count, type World } from './world.ts'
 
 export type History = {
@@ -99,6 +100,7 @@ export function readJournal(world: World): void {
 			const before = sessionOf(world, event)
 			evolve(history.durable, event)
 			judgeDisconnects(world, event)
+			followSrc(world, event)
 			if (event.type === 'ConfigurationChanged') world.inForce = world.disk.proposed
 			judgeUnchanged(world, event, before)
 			judgeSteadyTime(world, event, timeless)
@@ -443,7 +445,11 @@ const longestAnswerMs = 40_000
 
 /** A shadow is as long as the server said, and nobody else's is in its way. */
 function judgeObserved(world: World, router: RouterState, { at, data }: Observed): void {
-	const { mac, address, leaseSeconds, expiresAt, client } = data
+	const { mac, address, leaseSeconds, expiresAt, client, giaddr } = data
+	// The servers give addresses of the network that giaddr is in, and agents have one each.
+	if (giaddr !== undefined && giaddr.slice(0, 5) !== address.slice(0, 5)) {
+		breaks(world, `${address} was observed for ${mac} behind ${giaddr}.`)
+	}
 	const other = givenElsewhere(world, parseIpv4(address)!, client)
 	if (other !== undefined) {
 		breaks(world, `${address} was observed for ${mac}, but the server has given it to ${other}.`)

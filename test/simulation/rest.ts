@@ -4,6 +4,7 @@ import { createPools, isTaken, type Pool } from '../../domain/pool.ts'
 import { routerState } from '../../domain/state.ts'
 import type { Engine } from '../../src/engine/engine.ts'
 import { isIdle } from '../../src/engine/upstream-link.ts'
+import { judgeToldSrc } from './src-ledger.ts'
 import { breaks, type World } from './world.ts'
 
 /** After two minutes without a packet. */
@@ -20,6 +21,7 @@ export function judgeRest(world: World): void {
 	judgeSockets(world, engine)
 	judgePools(world, engine)
 	judgeExchanges(world)
+	judgeToldSrc(world)
 }
 
 function leftOver(engine: Engine): Record<string, number> {

@@ -159,7 +159,7 @@ function online(world: World, subscriber: Subscriber): void {
 		again(chance.within(20_000, 60_000))
 	} else if (what < 0.7) {
 		// Without a word for so long that the session may end as idle.
-		again(chance.happens(0.3) ? chance.within(600_000, 1_200_000) : chance.within(60_000, 200_000))
+		again(chance.happens(0.5) ? chance.within(700_000, 1_200_000) : chance.within(60_000, 200_000))
 	} else if (what < 0.78) {
 		reauthenticate(world, subscriber, subscriber.wap!)
 		again(chance.within(20_000, 60_000))

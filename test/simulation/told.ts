@@ -20,7 +20,7 @@ import type { Md5Key } from '../../domain/radius/md5.ts'
 import { routerState } from '../../domain/state.ts'
 import { links, places } from './configuration.ts'
 import { type DynamicAsk, judgeAsked, judgeVerdict } from './disconnects.ts'
-import { octetsText } from './external-servers.ts'
+import { type Heard, octetsText } from './external-servers.ts'
 import { readJournal } from './history.ts'
 import { promised, whoIs } from './holders.ts'
 import { breaks, count, ip, type World } from './world.ts'
@@ -172,7 +172,15 @@ function judgeTally(world: World, key: string): void {
 		breaks(world, `${key} was told ${told} times and recorded ${recorded} times.`)
 }
 
-const agents: ReadonlySet<number> = new Set([ip(places.relayOnCable), ip(places.cableAgent)])
+/**
+ * RFC 1542 §4.1.1: giaddr is the relay's where it was zero, and stays where another relay agent has set
+ * it; hops grow by one, up to a limit. Whoever says that it comes from here does not.
+ */
+function mayPassOn(by: Heard, { giaddr, hops }: DhcpPacket): boolean {
+	const own = ip(places.relayOnCable)
+	const wanted = by.giaddr === 0 ? own : by.giaddr
+	return giaddr === wanted && by.giaddr !== own && by.hops <= 16 && hops === by.hops + 1
+}
 
 /** A request goes on to a DHCP server as its client sent it, but for hops and giaddr. */
 function judgePassedOn(world: World, packet: DhcpPacket, { address, port, bytes }: SentDatagram) {
@@ -181,11 +189,15 @@ function judgePassedOn(world: World, packet: DhcpPacket, { address, port, bytes 
 	if (port !== 67 || !servers.some(server => server.address === address)) {
 		breaks(world, `A DHCP request was passed on to ${formatIpv4(address)}:${port}.`)
 	}
-	if (!heard.has(octetsText(bytes))) breaks(world, 'A DHCP request was passed on that nobody made.')
-	if (!agents.has(packet.giaddr) || packet.hops !== 1) {
-		const { giaddr, hops } = packet
-		breaks(world, `A DHCP request has giaddr ${formatIpv4(giaddr)} and ${hops} hops.`)
-	}
+	const from = heard.get(octetsText(bytes)) ?? []
+	if (from.length === 0) breaks(world, 'A DHCP request was passed on that nobody made.')
+	const { giaddr, hops } = packet
+	if (from.some(by => mayPassOn(by, packet))) return
+	const came = from.map(by => `${formatIpv4(by.giaddr)} and ${by.hops}`).join(', ')
+	breaks(
+		world,
+		`A DHCP request was passed on with giaddr ${formatIpv4(giaddr)} and ${hops} hops; it came with ${came}.`,
+	)
 }
 
 /** A reply reaches the client octet for octet, and when what it says is on disk. */

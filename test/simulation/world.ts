@@ -16,6 +16,7 @@ import { createHosts, type Host } from './hosts.ts'
 import { createNetwork, type Network } from './network.ts'
 import type { Running } from './relay.ts'
 import { createSessionHistory, type SessionHistory } from './sessions.ts'
+import { createSrcLedger, type SrcLedger } from './src-ledger.ts'
 import type { SrcMode } from './src-servers.ts'
 import { createSubscribers, type Subscriber } from './subscribers.ts'
 import { createTold, type Told } from './told.ts'
@@ -36,6 +37,7 @@ export type World = {
 	readonly history: History
 	readonly sessionHistory: SessionHistory
 	readonly disconnects: Disconnects
+	readonly srcLedger: SrcLedger
 	readonly told: Told
 	readonly holders: Holders
 	readonly homeServers: readonly HomeServer[]
@@ -79,6 +81,7 @@ export function createWorld(
 		history: createHistory(),
 		sessionHistory: createSessionHistory(),
 		disconnects: createDisconnects(),
+		srcLedger: createSrcLedger(),
 		told: createTold(),
 		holders: createHolders(),
 		homeServers: createHomeServers(),
