@@ -54,6 +54,7 @@ export function startingVariant(chance: Chance): Variant {
 		...firstVariant,
 		subscriberDisconnect: chance.happens(0.7),
 		authorizationChange: chance.happens(0.5),
+		shortLeases: chance.happens(0.7),
 	}
 }
 
@@ -93,7 +94,7 @@ export const ownAddresses: Readonly<Record<number, string>> = {
 	[links.branch]: places.relayOnBranch,
 	[links.cable]: places.relayOnCable,
 }
-export const idleTimeoutSeconds = 900
+export const idleTimeoutSeconds = 300
 
 export function configurationText(variant: Variant): string {
 	const more = [variant.branch ? branch(variant) : '', variant.cable ? cable(variant) : '']
@@ -120,7 +121,9 @@ function relayServers(network: string, ports: readonly [number, number]): string
 
 function campus(variant: Variant): string {
 	const homes = variant.secondServer ? places.homes : places.homes.slice(0, 1)
-	const lease = variant.shortLeases ? 'lease 0 0 1' : 'lease 0 0 10'
+	// Some leases outlast an idle session, others do not.
+	const leases = ['lease 0 0 1', 'lease 0 0 10']
+	const [lease, farLease] = variant.shortLeases ? leases : leases.toReversed()
 	const lines = [
 		servers('authentication', homes),
 		servers('accounting', homes),
@@ -156,7 +159,7 @@ function campus(variant: Variant): string {
 		'ip dhcp-local pool far',
 		' network 10.2.0.0 255.255.255.248',
 		' default-router 10.2.0.1',
-		` ${lease}`,
+		` ${farLease}`,
 		'exit',
 	]
 	return lines.join('\n')

@@ -264,6 +264,7 @@ function terminated(
 ): void {
 	const { mac, wap, cause } = data
 	const { disconnects } = world
+	count(world, `ended by ${cause}`)
 	const place = disconnects.places.get(placeKey(virtualRouterOf(stream), mac))
 	if (place?.wap !== wap) {
 		breaks(world, `${mac} was ended at ${wap} (${cause}), and is at ${place?.wap ?? 'no place'}.`)

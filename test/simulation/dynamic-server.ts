@@ -32,10 +32,11 @@ export function askDynamically(world: World): void {
 export function askAbout(world: World, subscriber: Subscriber): void {
 	const { chance } = world
 	const { mac, user, wap, left } = subscriber
-	const known = chance.happens(0.3) ? (left?.session ?? subscriber.session) : subscriber.session
+	// The session goes by its former name until the access point that it has moved to gives it one.
+	const known = chance.happens(0.5) ? (left?.session ?? subscriber.session) : subscriber.session
 	const where = () => {
-		if (!chance.happens(0.4)) return undefined
-		return chance.happens(0.3) ? chance.pick(world.accessPoints) : wap
+		if (!chance.happens(0.3)) return undefined
+		return chance.happens(0.2) ? (left?.wap ?? chance.pick(world.accessPoints)) : wap
 	}
 	const ask: DynamicAsk = {
 		server: chance.pick(places.servers),
@@ -46,7 +47,7 @@ export function askAbout(world: World, subscriber: Subscriber): void {
 		station: where(),
 		nas: where(),
 		// Something that the relay does not know how to change.
-		unsupported: chance.happens(0.1),
+		unsupported: chance.happens(0.05),
 	}
 	const bytes = requestPacket({
 		code: ask.request === 'disconnect' ? 40 : 43,
@@ -67,7 +68,7 @@ function attributesOf({ chance, clock }: World, ask: DynamicAsk): TestAttribute[
 	if (user !== undefined) attributes.push([1, user])
 	if (station !== undefined) attributes.push([30, station.station])
 	if (nas !== undefined) attributes.push([4, u32(nas.address)])
-	if (chance.happens(0.5)) attributes.push([55, u32(Math.floor(clock.elsewhere() / 1000))])
+	if (chance.happens(0.2)) attributes.push([55, u32(Math.floor(clock.elsewhere() / 1000))])
 	if (unsupported) attributes.push([11, 'filter'])
 	return attributes
 }

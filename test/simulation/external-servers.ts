@@ -224,6 +224,7 @@ function remember(world: World, packet: DhcpPacket, address: number, seconds: nu
 
 /** Seconds; 0 for ever. */
 function leaseSeconds({ chance }: World): number {
+	if (chance.happens(0.1)) return 900
 	return chance.happens(0.02) ? 0 : chance.between(10, 120)
 }
 

@@ -128,7 +128,12 @@ function arrive(world: World, subscriber: Subscriber, wap: AccessPoint): void {
 	subscriber.left = moves ? { wap: from, session } : undefined
 	subscriber.wap = wap
 	subscriber.session = `${wap.station.slice(15, 17)}-${subscriber.number}-${++subscriber.sessions}`
-	if (!chance.happens(0.05)) account(world, subscriber, 1)
+	// Access points that take a subscriber over begin to account for it when they have the time.
+	if (moves && chance.happens(0.5)) {
+		later(world, subscriber, chance.within(3000, 15_000), 'late start', () =>
+			account(world, subscriber, 1),
+		)
+	} else if (!chance.happens(0.05)) account(world, subscriber, 1)
 	for (const host of hostsOf(world, subscriber)) attach(world, host, wap)
 	later(world, subscriber, chance.within(20_000, 60_000), 'interim', () =>
 		online(world, subscriber),
@@ -154,13 +159,13 @@ function online(world: World, subscriber: Subscriber): void {
 	const again = (ms: number) =>
 		later(world, subscriber, ms, 'interim', () => online(world, subscriber))
 	const what = chance.random()
-	if (what < 0.6) {
+	if (what < 0.55) {
 		account(world, subscriber, 3)
 		again(chance.within(20_000, 60_000))
-	} else if (what < 0.7) {
+	} else if (what < 0.65) {
 		// Without a word for so long that the session may end as idle.
-		again(chance.happens(0.5) ? chance.within(700_000, 1_200_000) : chance.within(60_000, 200_000))
-	} else if (what < 0.78) {
+		again(chance.happens(0.4) ? chance.within(200_000, 400_000) : chance.within(60_000, 200_000))
+	} else if (what < 0.72) {
 		reauthenticate(world, subscriber, subscriber.wap!)
 		again(chance.within(20_000, 60_000))
 	} else if (what < 0.88) roam(world, subscriber)
@@ -175,11 +180,14 @@ function reauthenticate(world: World, subscriber: Subscriber, wap: AccessPoint):
 /** To another access point: the old one's Stop comes before or after, or not at all. */
 function roam(world: World, subscriber: Subscriber): void {
 	const { chance, accessPoints } = world
-	const wap = chance.pick(accessPoints.filter(({ router }) => router === subscriber.router))
+	const all = accessPoints.filter(({ router }) => router === subscriber.router)
+	const others = all.filter(one => one !== subscriber.wap)
+	const wap = chance.pick(others.length > 0 && chance.happens(0.8) ? others : all)
 	count(world, 'roams')
-	// RADIUS servers hear of it and have something to say, before, meanwhile or afterwards.
-	if (chance.happens(0.5)) {
-		after(world, chance.within(0, 3000), 'asked about a roamer', () => {
+	// RADIUS servers hear of it and have something to say, while it is under way or afterwards.
+	const asks = subscriber.router === 'default' ? chance.between(0, 2) : 0
+	for (let n = 0; n < asks; n++) {
+		after(world, chance.within(0, 6000), 'asked about a roamer', () => {
 			if (!world.quiet) askAbout(world, subscriber)
 		})
 	}
