@@ -166,12 +166,19 @@ export function wapHears(world: World, wap: AccessPoint, datagram: Datagram): vo
 	waiting.done(bytes)
 }
 
-/** RFC 5176: an access point with a port for it ends its subscriber's session, or does not. */
+/** RFC 5176: an access point with a port for it ends its subscriber's session, or does not; some take their time. */
 function disconnectAsked(world: World, wap: AccessPoint, datagram: Datagram): void {
 	const { chance } = world
-	const { bytes, from, fromPort } = datagram
+	const { bytes } = datagram
 	if (!verifyAccountingRequest(bytes.slice(), bytes.length, portKey)) return
 	if (chance.happens(0.15)) return
+	const ms = chance.happens(0.5) ? 0 : chance.within(10, 3000)
+	after(world, ms, 'access point decides', () => decideDisconnect(world, wap, datagram))
+}
+
+function decideDisconnect(world: World, wap: AccessPoint, datagram: Datagram): void {
+	const { chance } = world
+	const { bytes, from, fromPort } = datagram
 	const named = (wanted: number) => {
 		const value = attributesOf(bytes).find(([type]) => type === wanted)?.[1]
 		return value && new TextDecoder().decode(value)
@@ -194,14 +201,8 @@ function disconnectAsked(world: World, wap: AccessPoint, datagram: Datagram): vo
 		secret: secrets.port,
 		messageAuthenticator: 'none',
 	})
-	send(world, {
-		from: wap.address,
-		fromPort: 3799,
-		to: from,
-		toPort: fromPort,
-		bytes: answer,
-		link: 0,
-	})
+	const to = { from: wap.address, fromPort: 3799, to: from, toPort: fromPort }
+	send(world, { ...to, bytes: answer, link: 0 })
 	if (!refuses && subscriber !== undefined) kicked(world, subscriber)
 }
 

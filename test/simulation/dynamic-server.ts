@@ -33,14 +33,14 @@ export function askAbout(world: World, subscriber: Subscriber): void {
 	const { chance } = world
 	const { mac, user, wap, left } = subscriber
 	// The session goes by its former name until the access point that it has moved to gives it one.
-	const known = chance.happens(0.5) ? (left?.session ?? subscriber.session) : subscriber.session
+	const known = chance.happens(0.7) ? (left?.session ?? subscriber.session) : subscriber.session
 	const where = () => {
-		if (!chance.happens(0.3)) return undefined
-		return chance.happens(0.2) ? (left?.wap ?? chance.pick(world.accessPoints)) : wap
+		if (!chance.happens(0.4)) return undefined
+		return chance.happens(0.25) ? (left?.wap ?? chance.pick(world.accessPoints)) : wap
 	}
 	const ask: DynamicAsk = {
 		server: chance.pick(places.servers),
-		request: chance.happens(0.7) ? 'disconnect' : 'change-of-authorization',
+		request: chance.happens(0.6) ? 'disconnect' : 'change-of-authorization',
 		session: known ?? `none-${world.requests}`,
 		mac: chance.happens(0.6) ? mac : undefined,
 		user: chance.happens(0.3) ? user : undefined,

@@ -185,9 +185,10 @@ function roam(world: World, subscriber: Subscriber): void {
 	const wap = chance.pick(others.length > 0 && chance.happens(0.8) ? others : all)
 	count(world, 'roams')
 	// RADIUS servers hear of it and have something to say, while it is under way or afterwards.
-	const asks = subscriber.router === 'default' ? chance.between(0, 2) : 0
+	const asks = subscriber.router === 'default' ? chance.between(0, 4) : 0
 	for (let n = 0; n < asks; n++) {
-		after(world, chance.within(0, 6000), 'asked about a roamer', () => {
+		const ms = chance.happens(0.3) ? chance.within(0, 20) : chance.within(0, 6000)
+		after(world, ms, 'asked about a roamer', () => {
 			if (!world.quiet) askAbout(world, subscriber)
 		})
 	}
