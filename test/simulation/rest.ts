@@ -24,6 +24,13 @@ export function judgeRest(world: World): void {
 	judgeToldSrc(world)
 }
 
+/** Whether nothing is under way in this very moment. */
+export function isStill(world: World): boolean {
+	const { running, srcLedger } = world
+	if (running === undefined || srcLedger.owed.size > 0) return false
+	return Object.values(leftOver(running.relay.engine)).every(left => left === 0)
+}
+
 function leftOver(engine: Engine): Record<string, number> {
 	const { dynamic, dhcp } = engine
 	const routers = [...engine.routers.values()]

@@ -12,7 +12,7 @@ import { judgeEnded, judgeOverdue } from './leases.ts'
 import { openMischief } from './mischief.ts'
 import type { Datagram } from './network.ts'
 import { arrives, bury, settle, startRelay, wake } from './relay.ts'
-import { judgeLongRest, judgeRest } from './rest.ts'
+import { isStill, judgeLongRest, judgeRest } from './rest.ts'
 import { judgeIdle } from './sessions.ts'
 import { openSqliteDisk } from './sqlite-disk.ts'
 import { gone, openSubscribers } from './subscribers.ts'
@@ -52,6 +52,8 @@ export async function simulate(
 		await quieten(world)
 		const restAt = world.clock.truth() + 5 * minute
 		await run(() => world.clock.truth() >= restAt)
+		// Sessions end as idle at any time: what follows from that is not left over.
+		await run(() => isStill(world) || world.clock.truth() >= restAt + minute)
 		if (world.broken === undefined) judgeRest(world)
 		world.idle = true
 		const endAt = world.clock.truth() + 40 * minute
