@@ -40,6 +40,8 @@ test('these runs meet what they are there for', () => {
 			'told deletion User-Request',
 			'told deletion Idle-Timeout',
 			'told deletion Admin-Reset',
+			'told 42 501',
+			'told 42 503',
 			'access point asked',
 			'not permitted',
 			'SrcSessionOpened',

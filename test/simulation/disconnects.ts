@@ -122,7 +122,7 @@ export function judgeVerdict(world: World, ask: DynamicAsk, answer: Uint8Array):
 		if (answered?.accepted !== accepted || answered.errorCause !== told) return false
 		return isRight(ask, meant)
 	})
-	count(world, `told ${answer[0]}${accepted ? '' : ` ${told}`}`)
+	if (!accepted) count(world, `told ${answer[0]} ${told}`)
 	if (found) return
 	const wanted = alike.map(meant => `${expectation(ask, meant)}`).join(', ')
 	const { request, server, session } = ask
