@@ -10,6 +10,7 @@ import { openMemoryJournal } from '../adapters/journal/memory.ts'
 import { spellingsOf } from '../domain/erasure.ts'
 import { type NewEvent, relayStream, subscriberStream, wapStream } from '../domain/event.ts'
 import type { PlacedEvent } from '../domain/upcast.ts'
+import { awaitPosition } from '../src/erase-mirror.ts'
 import { type EventStoreNode, startEventStoreNode } from './eventstoredb/server.ts'
 import { macOf, numberedEvent } from './journal-events.ts'
 
@@ -386,6 +387,21 @@ test("another relay's stream is left alone", async () => {
 	})
 	assert.match(refused, /belongs to another relay/)
 	assert.is((await streamOf(erased)).length, 200)
+})
+
+test('a mirror that is on its way is waited for, five seconds at most', async () => {
+	const waited = async (wanted: number, positionAt: (ms: number) => number) => {
+		let now = 1000
+		const pause = async (ms: number) => {
+			now += ms
+		}
+		const tell = async () => positionAt(now - 1000)
+		const position = await awaitPosition(tell, wanted, pause, () => now)
+		return [position, now - 1000]
+	}
+	assert.equal(await waited(7, () => 7), [7, 0])
+	assert.equal(await waited(7, ms => (ms < 2100 ? 6 : 9)), [9, 2200])
+	assert.equal(await waited(7, ms => (ms < 5000 ? 0 : 6)), [6, 5000])
 })
 
 test('a stream that is not there needs nothing', async () => {
