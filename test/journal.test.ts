@@ -208,6 +208,40 @@ test('a log that a reader still needs is not emptied, and that is said', () => {
 	journal.close()
 })
 
+test('what a killed process left in the log counts only when it is synced', () => {
+	const folder = newFolder()
+	const journal = openJournal({ folder, reserveLog: false })
+	journal.append(numberedEvents(1, 50))
+	const copy = newFolder()
+	cpSync(folder, copy, { recursive: true })
+	journal.close()
+	const log = join(copy, 'journal.db-wal')
+	const sync = fs.fsyncSync
+	let synced = 0
+	fs.fsyncSync = descriptor => {
+		if (fs.fstatSync(descriptor).ino === statSync(log).ino && synced++ === 0) {
+			throw new Error('EIO: i/o error, fsync')
+		}
+		sync(descriptor)
+	}
+	syncBuiltinESMExports()
+	try {
+		for (const reserveLog of [true, false]) {
+			synced = 0
+			assert.match(
+				failureOf(() => openJournal({ folder: copy, reserveLog })),
+				`The journal in ${copy} cannot be synced: EIO`,
+			)
+		}
+		const opened = openJournal({ folder: copy, reserveLog: false })
+		assert.is(opened.last(), 50)
+		opened.close()
+	} finally {
+		fs.fsyncSync = sync
+		syncBuiltinESMExports()
+	}
+})
+
 test('where the disk has no room for the length of the log, the log grows as it must', () => {
 	const folder = newFolder()
 	const write = fs.writeSync
