@@ -529,6 +529,19 @@ test('output is paged by the height of the terminal', async ({ folder, operator 
 	await quit(terminal)
 })
 
+test('a terminal that does not know its size, as a serial line, is taken for 24 rows of 80', async ({
+	folder,
+	operator,
+}) => {
+	operator.output = Array.from({ length: 30 }, (_, i) => `line ${i + 1}.`)
+	const terminal = openTerminal(folder, { rows: 0, columns: 0 })
+	terminal.type('show versiom\x7fn\r')
+	await terminal.shows('line 23.\r\n--More--')
+	terminal.type('q')
+	await quit(terminal)
+	assert.not.match(terminal.screen(), 'Infinity')
+})
+
 test('lines longer than the terminal is wide take several rows of a page', async ({
 	folder,
 	operator,

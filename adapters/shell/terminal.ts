@@ -221,7 +221,7 @@ function typed(screen: Screen, line: Line, text: string): Line {
 		return line
 	}
 	const next = insert(line, text)
-	const columns = screen.output.columns ?? 80
+	const columns = columnsOf(screen.output)
 	const width = textWidth(screen.last.prompt) + textWidth(lineText(next))
 	// At the end of a line that still fits, the characters alone are enough.
 	if (next.cursor === next.characters.length && width % columns >= textWidth(text)) {
@@ -241,7 +241,7 @@ async function tab(screen: Screen, line: Line): Promise<Line> {
 		return line
 	}
 	leaveLine(screen, line, '')
-	await page(screen, inColumns(reply.lines, screen.output.columns ?? 80))
+	await page(screen, inColumns(reply.lines, columnsOf(screen.output)))
 	return drawn(screen, line)
 }
 
@@ -269,7 +269,7 @@ function drawn(screen: Screen, line: Line): Line {
 /** Draws prompt and line anew, from the row of the prompt on. */
 function draw(screen: Screen, line: Line): void {
 	const { output } = screen
-	const columns = output.columns ?? 80
+	const columns = columnsOf(output)
 	const { prompt } = screen.last
 	if (screen.row > 0) moveCursor(output, 0, -screen.row)
 	cursorTo(output, 0)
@@ -289,8 +289,8 @@ function draw(screen: Screen, line: Line): void {
 /** Prints lines, and waits for a key whenever the terminal is full. */
 async function page(screen: Screen, lines: readonly string[]): Promise<void> {
 	const { output } = screen
-	const columns = output.columns ?? 80
-	const height = screen.last.pageLength ?? output.rows ?? 24
+	const columns = columnsOf(output)
+	const height = screen.last.pageLength ?? (output.rows || 24)
 	let left = height - 1
 	for (const line of lines) {
 		const rows = Math.max(1, Math.ceil(textWidth(line) / columns))
@@ -317,6 +317,11 @@ async function askForMore(screen: Screen): Promise<'page' | 'line' | 'quit'> {
 	} finally {
 		screen.output.write('\r        \r')
 	}
+}
+
+/** A serial line does not know its size, and says 0. */
+function columnsOf(output: Output): number {
+	return output.columns || 80
 }
 
 function inColumns(words: readonly string[], columns: number): readonly string[] {
