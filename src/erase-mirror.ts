@@ -2,7 +2,7 @@
 import { setTimeout } from 'node:timers/promises'
 import { checkpointPosition } from '../adapters/eventstoredb/checkpoint.ts'
 import { eraseShared, eraseStream } from '../adapters/eventstoredb/erasure.ts'
-import { openTarget, type Target } from '../adapters/eventstoredb/target.ts'
+import { openTarget } from '../adapters/eventstoredb/target.ts'
 import { erasedPositions } from '../adapters/journal/erasure.ts'
 import { openDurably } from '../adapters/journal/reader.ts'
 import { counted } from '../domain/count-text.ts'
@@ -54,7 +54,13 @@ export async function eraseMirrorCommand(args: readonly string[]): Promise<numbe
 		const own = { journal: reader.id, durable: reader.last, read: reader.readStored }
 		const positions = erasedPositions(folder, reader.id)
 		const newest = positions.at(-1) ?? 0
-		const complete = await completeTo(target, reader.id, newest)
+		// Up to where the mirror is known to be complete.
+		const complete = await awaitPosition(
+			() => checkpointPosition(target, reader.id),
+			newest,
+			setTimeout,
+			() => performance.now(),
+		)
 		let stays = 0
 		for (const stream of streams) {
 			const { events, left } = await eraseStream(target, own, stream)
@@ -88,14 +94,19 @@ export async function eraseMirrorCommand(args: readonly string[]): Promise<numbe
 }
 
 /**
- * Up to which position the mirror is known to be complete. Waits for it to reach `wanted`, within
- * limits: what it ships after it was looked at could still be the first forms.
+ * The position that `tell` gives once it has reached `wanted`, or the newest after some seconds: what a
+ * mirror ships after it was looked at could still be the first forms. `pause` and `now` in milliseconds.
  */
-async function completeTo(target: Target, journal: string, wanted: number): Promise<number> {
-	const until = performance.now() + checkpointWaitMs
+export async function awaitPosition(
+	tell: () => Promise<number>,
+	wanted: number,
+	pause: (ms: number) => Promise<unknown>,
+	now: () => number,
+): Promise<number> {
+	const until = now() + checkpointWaitMs
 	for (;;) {
-		const complete = await checkpointPosition(target, journal)
-		if (complete >= wanted || performance.now() >= until) return complete
-		await setTimeout(checkpointPauseMs)
+		const position = await tell()
+		if (position >= wanted || now() >= until) return position
+		await pause(checkpointPauseMs)
 	}
 }

@@ -44,8 +44,7 @@ export async function erase(args: readonly string[]): Promise<number> {
 	const mac = read(macAddress, 'subscriber', flags['subscriber'])
 	const reason = read(printableText(200, 'A reason'), 'reason', flags['reason'])
 	const asked = await exec(folder, `erase subscriber ${mac} reason ${JSON.stringify(reason)}`)
-	// 2: there is no relay to ask.
-	if (asked.exitCode !== 2) {
+	if (asked.absent === undefined) {
 		process.stdout.write(asked.output)
 		if (asked.exitCode !== 0 && flags['end'] === true) {
 			console.log('--end is for a folder without a relay: stop it first.')

@@ -6,7 +6,8 @@ const usage = `radledger exec --data DIR "COMMAND" ["COMMAND" ...]
   --data DIR   the data folder of a running relay                  RADLEDGER_DATA
   COMMAND      as typed in "radledger shell", in quotes; several are one session, in privileged
                mode from the start: "configure terminal" "hostname campus"
-Exit code 1 after a command that is refused, 2 where no relay runs.`
+Exit code 1 after a command that is refused, 2 where no relay runs or where
+it gives no sign of life for 15 seconds.`
 
 export async function exec(args: readonly string[]): Promise<number> {
 	if (args.includes('--help')) {

@@ -11,20 +11,14 @@ import { type Live, statisticsSubjects } from '../adapters/http/live.ts'
 import { openLiveEvents } from '../adapters/http/live-events.ts'
 import { metricsText } from '../adapters/http/metrics.ts'
 import { openPage } from '../adapters/http/page.ts'
-import { ProblemError } from '../adapters/http/problem.ts'
 import { type Health, readinessOf } from '../adapters/http/readiness.ts'
 import { createServer, type HttpCounts } from '../adapters/http/server.ts'
 import { openReader } from '../adapters/journal/reader.ts'
 import type { ViewReader } from '../adapters/views/reader.ts'
 import type { JournalReader } from '../domain/journal.ts'
+import { openAskedRelay } from './asked-relay.ts'
 import { durableUpTo, newestOnDisk } from './horizon.ts'
-import type {
-	FromThread,
-	HttpThreadData,
-	RelayAnswers,
-	RelayQuestion,
-	ToThread,
-} from './http-messages.ts'
+import type { FromThread, HttpThreadData, ToThread } from './http-messages.ts'
 import { integrityOf } from './integrity-status.ts'
 import { openQueryPool } from './query-pool.ts'
 import { openViewReading } from './views.ts'
@@ -42,7 +36,7 @@ async function run(port: MessagePort, data: HttpThreadData): Promise<void> {
 	const onTrouble = (error: string) => tell({ kind: 'trouble', error })
 	const journal = openReader(folder, durableUpTo(horizon))
 	const last = newestOnDisk(journal, horizon)
-	const live = openRelay(port)
+	const live = openAskedRelay(port, () => performance.now())
 	const reading = openViewReading(folder)
 	const pool = openQueryPool({ folder, horizon, onTrouble })
 	const events = openLiveEvents({
@@ -116,10 +110,6 @@ function viewsHealth(
 	return { position, secondsBehind: Math.max((newest?.at ?? at) - at, 0) / 1000 }
 }
 
-/** How long the relay may take to answer, and how old an answer may be that is given again. */
-const answerLimitMs = 2_000
-const statusKeptMs = 1_000
-
 /** Packets go first, from the moment on when the relay need not wait for this thread any more. */
 function stepBack(): void {
 	try {
@@ -130,9 +120,6 @@ function stepBack(): void {
 	}
 }
 
-const silentDetail =
-	'The relay did not answer within two seconds: it is very busy, or about to end. Ask again in a moment.'
-
 /** What a promise gives; undefined where it fails. */
 function orUndefined<T>(promise: Promise<T>): Promise<T | undefined> {
 	return promise.catch(() => undefined)
@@ -142,50 +129,4 @@ function orUndefined<T>(promise: Promise<T>): Promise<T | undefined> {
 async function allStatistics(live: Live) {
 	const subjects = statisticsSubjects.map(of => orUndefined(live.statistics({ of })))
 	return (await Promise.all(subjects)).flatMap(found => found ?? [])
-}
-
-/** The relay, asked by messages: never more than once a second for its status. */
-function openRelay(port: MessagePort): Live {
-	const open = new Map<number, (answer: unknown) => void>()
-	let number = 0
-	let kept: { at: number; status: Promise<RelayAnswers['status']> } | undefined
-	port.on('message', (message: ToThread) => {
-		if (message.kind !== 'answer') return
-		open.get(message.id)?.(message.answer)
-		open.delete(message.id)
-	})
-
-	return {
-		status() {
-			const now = performance.now()
-			if (kept === undefined || now - kept.at > statusKeptMs) {
-				kept = { at: now, status: ask('status', { kind: 'status' }) }
-				kept.status.catch(() => {
-					kept = undefined
-				})
-			}
-			return kept.status
-		},
-		statistics: query => ask('statistics', { kind: 'statistics', query }),
-		setBaseline: (virtualRouter, scope) =>
-			ask('baseline', { kind: 'baseline', virtualRouter, scope }),
-	}
-
-	function ask<K extends RelayQuestion['kind']>(
-		_kind: K,
-		question: Extract<RelayQuestion, { kind: K }>,
-	): Promise<RelayAnswers[K]> {
-		const id = ++number
-		return new Promise((resolve, reject) => {
-			const limit = setTimeout(() => {
-				open.delete(id)
-				reject(new ProblemError({ kind: 'not-ready', detail: silentDetail }))
-			}, answerLimitMs)
-			open.set(id, answer => {
-				clearTimeout(limit)
-				resolve(answer as RelayAnswers[K])
-			})
-			port.postMessage({ kind: 'ask', id, question } satisfies FromThread)
-		})
-	}
 }

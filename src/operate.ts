@@ -44,6 +44,7 @@ import { poolSizesIn } from './pool-sizes.ts'
 import { release } from './release.ts'
 import { type ShowAt, showAt } from './show-at.ts'
 import { statisticsLines, statisticsNow } from './shown-statistics.ts'
+import { newRulesFault } from './src-client.ts'
 
 export type Operated = {
 	readonly engine: Engine
@@ -83,6 +84,10 @@ export function openOperator(operated: Operated): Operator {
 			const done = changes.then(() => orSentence(changeConfiguration(operated, next, change)))
 			changes = done.catch(() => undefined)
 			return done
+		},
+		hasInterface(name) {
+			const interfaces = operated.engine.parts.dhcp?.interfaces()
+			return interfaces?.some(each => each.name === name) ?? true
 		},
 		baseline: (virtualRouter, scope) => orSentence(setBaseline(operated, virtualRouter, scope)),
 		clearBindings: (virtualRouter, server, address) =>
@@ -159,7 +164,7 @@ async function changeConfiguration(
 ): Promise<string | undefined> {
 	const { engine, configurationFile, save } = operated
 	const before = engine.configuration
-	const refused = await configure(engine, next)
+	const refused = newRulesFault(configurationFile, before, next) ?? (await configure(engine, next))
 	if (refused !== undefined) return refused
 	try {
 		save(next)

@@ -38,8 +38,7 @@ export async function retain(args: readonly string[]): Promise<number> {
 	// A folder that is not there is a mistake, and not one without a relay.
 	openReader(folder).close()
 	const asked = await exec(folder, 'retention apply')
-	// 2: there is no relay to ask.
-	if (asked.exitCode !== 2) {
+	if (asked.absent === undefined) {
 		process.stdout.write(asked.output)
 		return asked.exitCode
 	}

@@ -46,6 +46,12 @@ export function openRulesFile(
 	}
 }
 
+/** Why the rules of a file cannot be used, a line for each error; undefined: they can. */
+export function rulesFault(file: string): string | undefined {
+	const read = readRules(file)
+	return 'refused' in read ? read.refused : undefined
+}
+
 function readRules(
 	file: string,
 ): { readonly rules: Rules; readonly text: string } | { readonly refused: string } {

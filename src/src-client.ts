@@ -1,12 +1,13 @@
 /** The SRC clients that the relay uses: over NATS, or in this process with rules of its own. */
 import { dirname, resolve } from 'node:path'
 import type { NatsSecurity } from '../adapters/nats/connection.ts'
+import type { Configuration } from '../domain/configuration.ts'
 import type { SrcClient } from '../domain/sae/client.ts'
 import { createLocalSrc } from '../domain/sae/local.ts'
 import { serverRoles } from '../domain/sae/servers.ts'
 import type { EngineLog } from './engine/engine.ts'
 import type { OpenSrc } from './engine/src-link.ts'
-import { openRulesFile } from './rules-file.ts'
+import { openRulesFile, rulesFault } from './rules-file.ts'
 
 /** `configurationFile`: rules files are looked for in its folder. */
 export function srcOpener(
@@ -16,8 +17,7 @@ export function srcOpener(
 ): OpenSrc {
 	return async (router, settings, source, onChange) => {
 		if (settings.localRules !== undefined) {
-			const file = resolve(dirname(configurationFile), settings.localRules)
-			return openLocal(router, file, log)
+			return openLocal(router, rulesPath(configurationFile, settings.localRules), log)
 		}
 		// Loaded by those who use it.
 		const { createSrcClient } = await import('../adapters/nats/src-client.ts')
@@ -39,6 +39,29 @@ export function srcOpener(
 			onTrouble: (server, sentence) => log.warn('src-connection', { router, server }, sentence),
 		})
 	}
+}
+
+function rulesPath(configurationFile: string, localRules: string): string {
+	return resolve(dirname(configurationFile), localRules)
+}
+
+/**
+ * Why a rules file that `next` names and `before` did not cannot be used, a line for each error.
+ * Where SRC is on, its client reads the file and says so itself.
+ */
+export function newRulesFault(
+	configurationFile: string,
+	before: Configuration,
+	next: Configuration,
+): string | undefined {
+	for (const { name, src } of next.virtualRouters) {
+		if (src.localRules === undefined || src.enabled) continue
+		const old = before.virtualRouters.find(router => router.name === name)?.src
+		if (old?.localRules === src.localRules) continue
+		const fault = rulesFault(rulesPath(configurationFile, src.localRules))
+		if (fault !== undefined) return fault
+	}
+	return undefined
 }
 
 /** Bad rules are refused with every error; once in force, they are followed as the file changes. */

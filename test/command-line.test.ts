@@ -103,7 +103,7 @@ test('exec and shell say what is wrong in one sentence', () => {
 	assert.is(typo.status, 1)
 	assert.is(typo.error, "Unknown option '--dta'. With --help the command lists its options.\n")
 	const shell = run('shell', '--data', 'nowhere')
-	assert.is(shell.status, 1)
+	assert.is(shell.status, 2)
 	assert.ok(shell.error.startsWith('No relay is running in nowhere; '), shell.error)
 	assert.is(shell.error.split('\n').length, 2)
 })

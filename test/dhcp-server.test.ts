@@ -8,6 +8,7 @@ import { encodeOption, optionOf, options } from '../domain/dhcp/option.ts'
 import { optionCodes, readOctets, readOption } from '../domain/dhcp/packet.ts'
 import { leaseAt } from '../domain/lease-state.ts'
 import { initialState, routerState } from '../domain/state.ts'
+import { stopEngine } from '../src/engine/stop.ts'
 import { recoverState } from '../src/recover.ts'
 import {
 	ask,
@@ -390,6 +391,98 @@ test('an address that is pinged for one client is not given back to its last hol
 	answers[0]!(false)
 	await settled()
 	assert.is(read(relay.turn()[0]!).address, '10.0.0.2')
+})
+
+test('256 addresses are pinged at once at most; who comes then asks again', async () => {
+	const answers: ((answered: boolean) => void)[] = []
+	const dhcp = machine(() => new Promise(resolve => answers.push(resolve)))
+	const wide = standalone.replace('10.0.0.0 255.255.255.0', '10.0.0.0 255.255.252.0')
+	const relay = await simulatedRelay(`${wide}ip dhcp-local ping\n`, { dhcp })
+	for (let who = 0; who < 256; who++) ask(relay, { type: 'discover', who })
+	assert.is(answers.length, 256)
+	const late = dhcpMessage({ type: 'discover' })
+	late[32] = 1
+	assert.equal(deliverDhcp(relay, late), [])
+	assert.is(answers.length, 256)
+	relay.pass(1100)
+	assert.is(discards(relay)['discover ping-limit'], 1)
+	answers[0]!(false)
+	await settled()
+	assert.is(read(relay.turn()[0]!).address, '10.0.0.2')
+	deliverDhcp(relay, late)
+	assert.is(answers.length, 257, 'there is room again')
+})
+
+test("a ping's end changes nothing where the service that sent it has ended or begun anew", async () => {
+	for (const after of ['', standalone]) {
+		for (const answered of [false, true]) {
+			const answers: ((answered: boolean) => void)[] = []
+			const dhcp = machine(() => new Promise(resolve => answers.push(resolve)))
+			const relay = await simulatedRelay(`${standalone}ip dhcp-local ping\n`, { dhcp })
+			ask(relay, { type: 'discover' })
+			await relay.configure('')
+			if (after !== '') await relay.configure(after)
+			answers[0]!(answered)
+			await settled()
+			assert.equal(relay.turn(), [])
+			assert.equal(ofType(relay, 'LeaseDeclined'), [])
+			assert.equal(ofType(relay, 'LeaseOffered'), [])
+		}
+	}
+})
+
+test('an address whose pool went while it was pinged is not declined, and not offered', async () => {
+	const answers: ((answered: boolean) => void)[] = []
+	const dhcp = machine(() => new Promise(resolve => answers.push(resolve)))
+	const pinging = `${standalone}ip dhcp-local ping\n`
+	for (const answered of [true, false]) {
+		const relay = await simulatedRelay(pinging, { dhcp })
+		ask(relay, { type: 'discover' })
+		await relay.configure(pinging.replaceAll('10.0.0.', '10.9.0.'))
+		answers.pop()!(answered)
+		await settled()
+		assert.equal(relay.turn(), [])
+		assert.equal([...ofType(relay, 'LeaseDeclined'), ...ofType(relay, 'LeaseOffered')], [])
+	}
+})
+
+test('an address that its last holder declines while it is pinged is declined once, and not offered', async () => {
+	for (const answered of [true, false]) {
+		const answers: ((answered: boolean) => void)[] = []
+		const dhcp = machine(() => new Promise(resolve => answers.push(resolve)))
+		const relay = await dhcpRelay(standalone, { dhcp })
+		assert.is(ask(relay, { type: 'discover', who: 1 })!.address, '10.0.0.2')
+		relay.pass(61_000)
+		await relay.configure(`${standalone}ip dhcp-local ping\n`)
+		ask(relay, { type: 'discover', who: 2, requested: '10.0.0.2' })
+		ask(relay, { type: 'decline', who: 1, requested: '10.0.0.2' })
+		answers[0]!(answered)
+		await settled()
+		assert.equal(relay.turn(), [], 'another one is pinged')
+		assert.equal(
+			ofType(relay, 'LeaseDeclined').map(({ data }) => [data.mac, data.ping]),
+			[['02-00-00-00-00-01', undefined]],
+		)
+		answers[1]!(false)
+		await settled()
+		assert.is(read(relay.turn()[0]!).address, '10.0.0.3')
+	}
+})
+
+test('a ping that ends after the relay has stopped is recorded nowhere', async () => {
+	for (const answered of [true, false]) {
+		const answers: ((answered: boolean) => void)[] = []
+		const dhcp = machine(() => new Promise(resolve => answers.push(resolve)))
+		const relay = await simulatedRelay(`${standalone}ip dhcp-local ping\n`, { dhcp })
+		ask(relay, { type: 'discover' })
+		await stopEngine(relay.engine, 'test')
+		const last = relay.journal.last()
+		answers[0]!(answered)
+		await settled()
+		assert.equal(relay.turn(), [])
+		assert.is(relay.journal.last(), last)
+		assert.is(relay.engine.batch.length, 0)
+	}
 })
 
 test('where pinging is not possible nothing is kept from the clients', async () => {

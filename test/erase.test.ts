@@ -387,6 +387,15 @@ test('what is left of an erased event cannot be changed either', async () => {
 	})
 	assert.match(unrecorded.faults[0]!.sentence, /no event says so/)
 	assert.is(unrecorded.faults[0]!.position, 1)
+	// What an earlier erasure had left at the same position does not count any more.
+	const twice = await copy(to =>
+		tamper(
+			to,
+			'seal',
+			'INSERT INTO rewritten SELECT position, 0, zeroblob(16), zeroblob(32), NULL FROM rewritten',
+		),
+	)
+	assert.equal(twice.faults, [])
 })
 
 test('killed at any moment, an erasure is completed by the next, and verify never finds a fault', async () => {

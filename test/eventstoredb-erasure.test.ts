@@ -1,15 +1,16 @@
 /** Erasing a subscriber in EventStoreDB: the erased forms are there, the first ones are not. */
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { mirroredEvent } from '../adapters/eventstoredb/envelope.ts'
+import { mirroredEvent, proposalOf } from '../adapters/eventstoredb/envelope.ts'
 import { eraseShared, eraseStream } from '../adapters/eventstoredb/erasure.ts'
 import { readHistory } from '../adapters/eventstoredb/history.ts'
 import { openMirror } from '../adapters/eventstoredb/mirror.ts'
-import { openTarget, type Target } from '../adapters/eventstoredb/target.ts'
+import { openTarget, type Target, TargetFailure } from '../adapters/eventstoredb/target.ts'
 import { openMemoryJournal } from '../adapters/journal/memory.ts'
 import { spellingsOf } from '../domain/erasure.ts'
 import { type NewEvent, relayStream, subscriberStream, wapStream } from '../domain/event.ts'
 import type { PlacedEvent } from '../domain/upcast.ts'
+import { awaitPosition } from '../src/erase-mirror.ts'
 import { type EventStoreNode, startEventStoreNode } from './eventstoredb/server.ts'
 import { macOf, numberedEvent } from './journal-events.ts'
 
@@ -290,6 +291,90 @@ test('a mirror that comes upon a stream of an erased subscriber goes on', async 
 	await mirror.close()
 	assert.is((await streamOf(erased)).length, 201)
 	assert.equal(await eraseStream(target, own, erased), { events: 200, left: 1 })
+	assert.equal(
+		(await target.oldest(erased, 10)).map(({ revision }) => revision),
+		[200n],
+		'what came after the erasure stays, without a mark behind it',
+	)
+})
+
+test('a mirror that writes before the mark is there keeps what it wrote', async () => {
+	await mirrored()
+	const { journal, own } = ownJournal()
+	const late = journal.append([numberedEvent(count, macOf(1))])
+	const overtaken: Target = {
+		...target,
+		async append(stream, after, proposals) {
+			if (proposals[0]!.type === 'StreamErased') {
+				const [event] = journal.read(late, 1)
+				await target.append(stream, after, [proposalOf(journalId, event!, false)])
+			}
+			return target.append(stream, after, proposals)
+		},
+	}
+	assert.equal(await eraseStream(overtaken, own, erased), { events: 200, left: 0 })
+	assert.equal(
+		(await streamOf(erased)).map(({ position }) => position),
+		[late],
+	)
+})
+
+test('a stream is moved whole, however long it is, and each event gets another id', async () => {
+	const length = 1100
+	const about = (mac: string) => Array.from({ length }, (_, number) => numberedEvent(number, mac))
+	const journal = openMemoryJournal({ id: journalId })
+	journal.append(about(macOf(1)))
+	const source = { journal: journalId, durable: journal.last, read: journal.read }
+	const mirror = openMirror({ source, target, run: 'a', limits: { idleMs: 2 } })
+	while (mirror.state().position < length) await new Promise(resolve => setTimeout(resolve, 5))
+	await mirror.close()
+	const after = openMemoryJournal({ id: journalId })
+	after.append(about(macOf(1)).map(event => ({ ...event, stream: pseudonym }) as NewEvent))
+	const own = { journal: journalId, durable: after.last, read: after.read }
+	assert.equal(await eraseStream(target, own, erased), { events: length, left: 0 })
+	assert.equal(await streamOf(pseudonym), after.read(1, length))
+	assert.equal(await streamOf(erased), [])
+	const ids = node.store.all().filter(({ stream }) => stream === erased || stream === pseudonym)
+	assert.is(new Set(ids.map(({ id }) => String(id))).size, 2 * length + 1, 'and the mark')
+})
+
+test('an erased event after one that is not is no erasure: nothing is moved', async () => {
+	await mirrored()
+	const { own } = ownJournal()
+	const before = openMemoryJournal({ id: journalId })
+	before.append(events('192.0.2.77', false))
+	const mixed = {
+		...own,
+		read: (from: number, n: number) => (from === 5 ? before : own).read(from, n),
+	}
+	await eraseStream(target, mixed, erased).then(
+		() => assert.unreachable('it is refused'),
+		error => assert.match(error.message, /^Event 6 in .* is erased and one before it is not/),
+	)
+	assert.is((await streamOf(erased)).length, 200)
+	assert.equal(await streamOf(pseudonym), [])
+})
+
+test('a stream that a mirror goes on with is read anew, five times at most', async () => {
+	await mirroredShared()
+	const { journal, own } = ownShared()
+	const stream = wapStream('default', wap)
+	let refusals = 0
+	const overtaken = (times: number): Target => ({
+		...target,
+		append: (to, after, proposals) =>
+			to === stream && refusals++ < times
+				? Promise.reject(new TargetFailure('wrong-revision', 'Somebody was quicker.'))
+				: target.append(to, after, proposals),
+	})
+	await eraseShared(overtaken(Number.POSITIVE_INFINITY), own, [6]).then(
+		() => assert.unreachable('it gives up'),
+		error => assert.match(error.message, /Somebody was quicker/),
+	)
+	assert.is(refusals, 5)
+	refusals = 0
+	assert.equal(await eraseShared(overtaken(4), own, [6]), { events: 1, stay: [] })
+	assert.equal(await streamOf(stream), journal.read(5, 2))
 })
 
 test("another relay's stream is left alone", async () => {
@@ -302,6 +387,21 @@ test("another relay's stream is left alone", async () => {
 	})
 	assert.match(refused, /belongs to another relay/)
 	assert.is((await streamOf(erased)).length, 200)
+})
+
+test('a mirror that is on its way is waited for, five seconds at most', async () => {
+	const waited = async (wanted: number, positionAt: (ms: number) => number) => {
+		let now = 1000
+		const pause = async (ms: number) => {
+			now += ms
+		}
+		const tell = async () => positionAt(now - 1000)
+		const position = await awaitPosition(tell, wanted, pause, () => now)
+		return [position, now - 1000]
+	}
+	assert.equal(await waited(7, () => 7), [7, 0])
+	assert.equal(await waited(7, ms => (ms < 2100 ? 6 : 9)), [9, 2200])
+	assert.equal(await waited(7, ms => (ms < 5000 ? 0 : 6)), [6, 5000])
 })
 
 test('a stream that is not there needs nothing', async () => {

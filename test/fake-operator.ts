@@ -36,6 +36,7 @@ export function fakeOperator(start: Configuration = initialConfiguration()): Fak
 			this.changes.push(change)
 			return undefined
 		},
+		hasInterface: () => true,
 		async baseline(virtualRouter, scope) {
 			if (this.refusal !== undefined) return this.refusal
 			this.baselines.push(`${virtualRouter}: ${scope}`)

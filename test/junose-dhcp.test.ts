@@ -219,6 +219,8 @@ test('what may not be meant is accepted with a warning', async () => {
 	const late = await said(...pool, 'default-router 10.2.0.1', 'network 10.1.0.0 255.255.0.0')
 	assert.match(late.join(), /^Warning: /)
 	assert.match((await said(...pool, 'link later')).join(), /^Warning: There is no pool later yet/)
+	const both = await said(...network, 'default-router 10.2.0.1', 'link later')
+	assert.match(both.join(), /^Warning: There is no pool later yet/, 'of what was typed')
 	const linked = ['ip dhcp-local pool other', 'link campus']
 	assert.equal(await said(...pool, ...linked), [])
 })

@@ -2,21 +2,11 @@
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { formatIpv4 } from '../domain/address.ts'
-import { execute, newSession } from '../domain/junose/session.ts'
 import { everyLease } from '../domain/lease-state.ts'
 import { routerState } from '../domain/state.ts'
-import { dhcpStatistics } from '../projections/dhcp-statistics.ts'
-import { dynamicRequestStatistics } from '../projections/dynamic-request-statistics.ts'
-import { erasures } from '../projections/erasures.ts'
-import { follow, type Projection } from '../projections/follow.ts'
-import { pools } from '../projections/pools.ts'
-import { srcStatistics } from '../projections/src-statistics.ts'
-import { relayStatistics } from '../projections/statistics.ts'
-import { upstreamStatistics } from '../projections/upstream-statistics.ts'
 import { recordDurably } from '../src/engine/commit.ts'
-import { openOperator } from '../src/operate.ts'
 import { leased, start } from './dhcp-events.ts'
-import { simulatedRelay } from './simulated-relay.ts'
+import { type OperatedRelay, operatedRelay } from './operated-relay.ts'
 
 const campus = `
 ip dhcp-local excluded-address 10.1.0.200 10.1.0.255
@@ -26,39 +16,8 @@ ip dhcp-local pool campus
 exit
 `
 
-async function running(text: string) {
-	const relay = await simulatedRelay(text)
-	const { engine, journal } = relay
-	const following = <State>(projection: Projection<State>) => {
-		const view = follow({ reader: journal, snapshots: journal, projection })
-		const state = () => {
-			view.catchUp()
-			return view.state()
-		}
-		return { ...view, state }
-	}
-	const operator = openOperator({
-		engine,
-		configurationFile: '/nowhere',
-		folder: '/nowhere',
-		save() {},
-		relayStatistics: following(relayStatistics),
-		upstreamStatistics: following(upstreamStatistics),
-		pools: following(pools),
-		dhcpStatistics: following(dhcpStatistics),
-		dynamicRequestStatistics: following(dynamicRequestStatistics),
-		srcStatistics: following(srcStatistics),
-		erasures: following(erasures),
-		mirrors: () => [],
-		viewReader: () => undefined,
-		startedAt: start,
-	})
-	const type = (line: string) => execute(newSession('privileged'), line, operator)
-	return { ...relay, type }
-}
-
 /** `count` addresses from 10.1.0.10 on, each of another client, granted now. */
-async function grant(relay: Awaited<ReturnType<typeof running>>, count: number): Promise<void> {
+async function grant(relay: OperatedRelay, count: number): Promise<void> {
 	const now = relay.engine.parts.clock.wall()
 	const events = Array.from({ length: count }, (_, n) => {
 		const digits = n.toString(16).toUpperCase().padStart(4, '0')
@@ -70,7 +29,7 @@ async function grant(relay: Awaited<ReturnType<typeof running>>, count: number):
 }
 
 test('an operator takes one address back, which is recorded and can be given again', async () => {
-	const relay = await running(campus)
+	const relay = await operatedRelay(campus)
 	await grant(relay, 2)
 	const before = await relay.type('show ip dhcp-local binding')
 	assert.is(before.lines.length, 6)
@@ -89,7 +48,7 @@ test('an operator takes one address back, which is recorded and can be given aga
 })
 
 test('all addresses are taken back, a part at a time, and nothing is recorded where there are none', async () => {
-	const relay = await running(campus)
+	const relay = await operatedRelay(campus)
 	await grant(relay, 1100)
 	assert.ok((await relay.type('clear ip dhcp-local binding all')).ok)
 	const released = relay.events().filter(event => event.type === 'LeaseReleased')
@@ -105,7 +64,7 @@ test('all addresses are taken back, a part at a time, and nothing is recorded wh
 
 test('the size of a pool is what the server can give, whether it runs or not', async () => {
 	for (const service of ['', 'service dhcp-local standalone\n']) {
-		const relay = await running(campus + service)
+		const relay = await operatedRelay(campus + service)
 		await grant(relay, 5)
 		const { lines } = await relay.type('show ip dhcp-local pool campus')
 		// Hosts 1 to 199, less the default router.
@@ -117,7 +76,7 @@ test('the size of a pool is what the server can give, whether it runs or not', a
 })
 
 test('a baseline is recorded, and statistics count from it on', async () => {
-	const relay = await running(campus)
+	const relay = await operatedRelay(campus)
 	await grant(relay, 3)
 	assert.ok((await relay.type('baseline ip dhcp-local')).ok)
 	await grant(relay, 1)

@@ -2,7 +2,13 @@
 import { hash } from 'node:crypto'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { hashLeaf, leafOctets, leafOf, saltOctets } from '../adapters/journal/commitment.ts'
+import {
+	hashLeaf,
+	leafOctets,
+	leafOf,
+	lineEnds,
+	saltOctets,
+} from '../adapters/journal/commitment.ts'
 import {
 	addLeaves,
 	copyOf,
@@ -45,6 +51,18 @@ test('a copy grows by itself', () => {
 	assert.is(sizeOf(copy), 1500)
 })
 
+test('what was told of a tree stays what it is while that grows', () => {
+	const tree = newTree()
+	const single = newFrontier()
+	// An odd number: the last root is a leaf itself.
+	for (const leaf of hashes.slice(0, 1001)) growBy(single, leaf, 1, node)
+	addLeaves(tree, leaves, 0, 1001, () => {})
+	const told = frontierOf(tree)
+	addLeaves(tree, leaves, 1001, count, () => {})
+	addLeaves(tree, leaves, 0, count, () => {})
+	assert.equal(told, single)
+})
+
 test('a leaf is the hash over 0x00, salt, position and the rest of the line', () => {
 	const salt = Uint8Array.from({ length: saltOctets }, (_, i) => i + 1)
 	for (const text of ['{"stream":"relay-default"}', `{"long":"${'x'.repeat(20_000)}"}`]) {
@@ -58,6 +76,40 @@ test('a leaf is the hash over 0x00, salt, position and the rest of the line', ()
 		hashLeaf(out, leafOctets, salts, 5, 12_345_678_901, lines, 2, 2 + line.length)
 		assert.equal(out.subarray(leafOctets, 2 * leafOctets), wanted)
 		assert.equal(out.subarray(0, leafOctets), new Uint8Array(leafOctets))
+	}
+})
+
+test('lines are found in exactly the stored form, with nothing where no hash covers it', () => {
+	const text = '[\n{"a":"é"},\n{}\n]'
+	const octets = (stored: string) => Buffer.from(stored)
+	assert.equal([...lineEnds(octets(text), 2)!], [2, 12, 14, 16])
+	assert.equal([...lineEnds(octets('[\n{}\n]'), 1)!], [2, 4])
+	for (const count of [0, 1, 3]) assert.is(lineEnds(octets(text), count), undefined, `${count}`)
+	const wrong = [
+		'',
+		'[',
+		text.slice(0, -1),
+		`${text} `,
+		` ${text}`,
+		text.replace('[', ' '),
+		text.replace('[\n', '[ '),
+		text.replace('[\n', '[\n '),
+		text.replace('[\n', '[\n\n'),
+		text.replace('{"a"', ' "a"'),
+		text.replace('"},', '"] ,'),
+		text.replace('},', '}'),
+		text.replace('},', '};'),
+		text.replace('},', '}, '),
+		text.replace('},', '} ,'),
+		text.replace('{}\n', '{},\n'),
+		text.replace('{}\n', '{} \n'),
+		text.replace('{}\n', '{}'),
+		text.replace('\n]', '\n}'),
+		text.replace('\n]', '\n ]'),
+		text.replace('\n]', '\n]\n'),
+	]
+	for (const stored of wrong) {
+		assert.is(lineEnds(octets(stored), 2), undefined, JSON.stringify(stored))
 	}
 })
 

@@ -263,12 +263,39 @@ test('what is remembered of Stops has a limit, and an end', () => {
 	const isLate = (n: number, now = 0, wap = firstWap) =>
 		isLateStart(stopped, 'default', about(n, wap), now)
 	for (let n = 0; n <= stoppedLimits.sessions; n++) noteStop(stopped, 'default', about(n), 0)
-	assert.equal([isLate(0), isLate(1), isLate(1, 3_600_001)], [false, true, false])
+	assert.equal([isLate(0), isLate(1)], [false, true])
+	assert.equal([isLate(1, 3_600_000), isLate(1, 3_600_001)], [true, false])
+	assert.not.ok(isLateStart(stopped, 'default', { ...about(1), mac: '02-00' }, 0), 'of another one')
 	assert.not.ok(isLateStart(stopped, 'east', about(1), 0), 'of another virtual router')
 	for (let n = 0; n < stoppedLimits.accessPoints; n++) {
 		noteStop(stopped, 'default', about(1, `wap ${n}`), 0)
 	}
 	assert.equal([isLate(1), isLate(1, 0, 'wap 0')], [false, true])
+	// What was heard of anew is not the oldest any more.
+	noteStop(stopped, 'default', about(1, 'wap 0'), 1)
+	noteStop(stopped, 'default', about(1, 'one more'), 1)
+	assert.equal([isLate(1, 1, 'wap 0'), isLate(1, 1, 'wap 1')], [true, false])
+	for (let n = 2; n <= stoppedLimits.sessions; n++)
+		noteStop(stopped, 'default', about(n, 'wap 0'), 1)
+	noteStop(stopped, 'default', about(1, 'wap 0'), 2)
+	noteStop(stopped, 'default', about(0, 'wap 0'), 2)
+	assert.equal([isLate(1, 2, 'wap 0'), isLate(2, 2, 'wap 0')], [true, false])
+})
+
+test('a Start is late when it was sent no later than the Stop came, to the millisecond', () => {
+	const stopped: StoppedSessions = new Map()
+	const about = (delaySeconds: number) => ({
+		client: 'c',
+		mac,
+		wap: firstWap,
+		session: 's',
+		delaySeconds,
+	})
+	noteStop(stopped, 'default', about(0), 10_000)
+	const isLate = (delaySeconds: number, now: number) =>
+		isLateStart(stopped, 'default', about(delaySeconds), now)
+	assert.equal([isLate(5, 14_999), isLate(5, 15_000), isLate(5, 15_001)], [true, true, false])
+	assert.not.ok(isLate(0, 10_000), 'a new session in the same millisecond')
 })
 
 test('Accounting-On and -Off of a WAP end its sessions and no others', async () => {

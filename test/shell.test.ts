@@ -8,7 +8,7 @@ import { stripVTControlCharacters } from 'node:util'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { connect, exec } from '../adapters/shell/client.ts'
-import { ShellError } from '../adapters/shell/protocol.ts'
+import { linesOf, ShellError } from '../adapters/shell/protocol.ts'
 import { type ShellServer, type ShellServerOptions, serveShell } from '../adapters/shell/server.ts'
 import { interactive, type Output } from '../adapters/shell/terminal.ts'
 import { type FakeOperator, fakeOperator } from './fake-operator.ts'
@@ -192,7 +192,7 @@ async function raw(path: string, ...chunks: (string | Buffer)[]): Promise<string
 	return said
 }
 
-const hello = '{"op":"hello","protocol":1,"level":"user"}\n'
+const hello = '{"op":"hello","protocol":2,"level":"user"}\n'
 
 test('requests that cannot be read end the session, not the relay', async ({ folder, server }) => {
 	for (const chunk of [
@@ -247,7 +247,7 @@ test('versions that do not match are told on both sides', async ({ folder, serve
 	const other = createServer((socket: Socket) => socket.end('{"protocol":7,"new":true}\n'))
 	other.listen(join(folder, 'shell.sock'))
 	await once(other, 'listening')
-	assert.match((await exec(folder, 'show version')).output, /version 7 .* this shell version 1/)
+	assert.match((await exec(folder, 'show version')).output, /version 7 .* this shell version 2/)
 	other.close()
 })
 
@@ -257,6 +257,120 @@ test('output without measure is refused, not sent', async ({ folder, operator })
 	assert.is(output, '% The output is too long for a shell; narrow it down with a filter.\n')
 	assert.is(exitCode, 1)
 	assert.is((await exec(folder, 'show version | exclude x')).exitCode, 0)
+})
+
+// ---- Signs of life ----
+
+test('while a command runs, and while it waits for another, the relay gives signs of life', async context => {
+	await context.server.close()
+	await start(context, { signMs: 1 })
+	const { promise: goOn, resolve } = Promise.withResolvers<void>()
+	context.operator.show = () => goOn.then(() => ['done'])
+	const shells = ['running', 'waiting'].map(() => {
+		const socket = netConnect(context.server.path)
+		socket.write(`${hello}{"op":"execute","line":"show version"}\n`)
+		return { socket, lines: linesOf(socket, 1000) }
+	})
+	const impatience = setTimeout(() => {
+		for (const { socket } of shells) socket.destroy()
+	}, 5000)
+	const next = async (lines: AsyncGenerator<string>) => {
+		const { done, value } = await lines.next()
+		if (done) throw new Error('No sign of life came.')
+		return value
+	}
+	for (const { lines } of shells) {
+		for (let signs = 0; signs < 3; ) if ((await next(lines)) === '') signs++
+	}
+	resolve()
+	for (const { socket, lines } of shells) {
+		let line = await next(lines)
+		while (!line.includes('"done"')) line = await next(lines)
+		socket.destroy()
+	}
+	clearTimeout(impatience)
+})
+
+test('a command takes as long as it takes while the relay gives signs of life', async context => {
+	await context.server.close()
+	await start(context, { signMs: 5 })
+	const silenceMs = 75
+	context.operator.show = async () => {
+		const end = performance.now() + 4 * silenceMs
+		while (performance.now() < end) await new Promise(resolve => setTimeout(resolve, 5))
+		return ['done']
+	}
+	assert.equal(await exec(context.folder, 'show version', { silenceMs }), {
+		output: 'done\n',
+		exitCode: 0,
+	})
+})
+
+/** Speaks for a relay: the greeting, then what `answer` does about a command. */
+async function pretend(
+	{ folder, server, operator }: Fixture,
+	answer: (socket: Socket, reply: string) => void,
+): Promise<{ close(): Promise<void> }> {
+	const greeting = (await raw(server.path, `${hello}{"op":"execute","line":"exit"}\n`)).split('\n')
+	await server.close()
+	const open = new Set<Socket>()
+	const relay = createServer(async socket => {
+		open.add(socket)
+		const lines = linesOf(socket, 1000)
+		await lines.next()
+		socket.write(`${greeting[0]}\n`)
+		await lines.next()
+		answer(socket, JSON.stringify({ ...JSON.parse(greeting[0]!), lines: operator.output }))
+	})
+	relay.listen(join(folder, 'shell.sock'))
+	await once(relay, 'listening')
+	return {
+		async close() {
+			for (const socket of open) socket.destroy()
+			relay.close()
+			await once(relay, 'close')
+		},
+	}
+}
+
+test('a relay that falls silent in a command is given up, and the shell says what that means', async context => {
+	const { folder } = context
+	const relay = await pretend(context, () => {})
+	const { output, exitCode, absent } = await exec(folder, 'show version', { silenceMs: 15 })
+	assert.is(exitCode, 2)
+	assert.is(absent, undefined)
+	assert.is(
+		output,
+		`The relay in ${folder} has given no sign of life for 0.015 seconds: its process is stopped, or its machine stands still. Let it go on ("kill -CONT" with its process id) or restart it; when it goes on it may still carry out what it was asked last, so look before you ask again.\n`,
+	)
+	const input = new PassThrough()
+	const screen = new PassThrough()
+	input.write('enable\n')
+	assert.is(await interactive(folder, input, screen, { silenceMs: 15 }), 2)
+	assert.match(screen.read().toString(), 'no sign of life')
+	await relay.close()
+	await start(context)
+})
+
+test('a shell that was stopped itself hears what came meanwhile before it judges', async context => {
+	const { folder, operator } = context
+	operator.output = ['done']
+	const silenceMs = 60
+	const relay = await pretend(context, (socket, reply) => {
+		socket.write(`${reply}\n`)
+		// As if the shell's process were stopped now: three times as long as it has patience.
+		Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 3 * silenceMs)
+	})
+	assert.equal(await exec(folder, 'show version', { silenceMs }), { output: 'done\n', exitCode: 0 })
+	await relay.close()
+	await start(context)
+})
+
+test('a shell that nobody types in does not wait for anything', async ({ folder }) => {
+	const connection = await connect(folder, 'user', { silenceMs: 1 })
+	for (let turn = 0; turn < 50; turn++) await new Promise(resolve => setTimeout(resolve, 1))
+	assert.ok((await connection.request({ op: 'execute', line: 'enable' })).ok)
+	connection.close()
 })
 
 // ---- The interactive shell ----
@@ -415,6 +529,19 @@ test('output is paged by the height of the terminal', async ({ folder, operator 
 	await quit(terminal)
 })
 
+test('a terminal that does not know its size, as a serial line, is taken for 24 rows of 80', async ({
+	folder,
+	operator,
+}) => {
+	operator.output = Array.from({ length: 30 }, (_, i) => `line ${i + 1}.`)
+	const terminal = openTerminal(folder, { rows: 0, columns: 0 })
+	terminal.type('show versiom\x7fn\r')
+	await terminal.shows('line 23.\r\n--More--')
+	terminal.type('q')
+	await quit(terminal)
+	assert.not.match(terminal.screen(), 'Infinity')
+})
+
 test('lines longer than the terminal is wide take several rows of a page', async ({
 	folder,
 	operator,
@@ -443,7 +570,7 @@ test('the end of input and the end of the relay end the shell', async context =>
 	const terminal = openTerminal(context.folder)
 	await terminal.shows('radledger>')
 	await context.server.close()
-	assert.is(await terminal.exit, 1)
+	assert.is(await terminal.exit, 2)
 	assert.match(terminal.screen(), 'The relay has ended the session.')
 	await start(context)
 	const input = new PassThrough()

@@ -95,6 +95,11 @@ test('what is typed a thousand times does not make the text longer', () => {
 	const changes = Array.from({ length: 1000 }, (_, i) => changed('', `hostname h${i}`))
 	const { lines } = fold(start(), ...changes)
 	assert.ok(lines.length < 1000, `${lines.length} lines`)
+	const few = changes.slice(0, 256)
+	assert.is(fold(start(), ...few).lines.length, started.length + 3 * 256, 'not at every change')
+	const anew = fold(start(), ...changes.slice(0, 257))
+	assert.ok(anew.lines.length < 30, `${anew.lines.length} lines`)
+	assert.is(anew.changes, 0)
 	assert.is(configurationOf(lines).hostname, 'h999')
 })
 
@@ -123,6 +128,49 @@ test('starts of several virtual routers are one, and a later start begins anew',
 	const both = [start(7), of('RelayStarted', guests, 7, 'guests')]
 	assert.equal(names(...both), ['default', 'guests'])
 	assert.equal(names(...both, start(8)), ['default'])
+})
+
+test('a start in the very millisecond of a stop begins anew, too', () => {
+	const stopped = of('RelayStopped', { reason: 'test' }, 7)
+	const guests = { release: '0', configuration: ['virtual-router guests'] }
+	assert.is(fold(start(7), stopped).stoppedAt, 7)
+	const again = fold(start(7), stopped, of('RelayStarted', guests, 7, 'guests'))
+	assert.equal([again.startedAt, again.stoppedAt, again.lines], [7, null, guests.configuration])
+})
+
+test('a server is one of its virtual router and service, SRC one of its virtual router', () => {
+	const turned = (
+		to: 'okay' | 'down',
+		server = 'a',
+		router = 'default',
+		service: 'authentication' | 'accounting' = 'authentication',
+	) => of('UpstreamChanged', { service, server, from: 'okay', to, reason: '' }, 2, router)
+	const { upstreams } = fold(
+		start(),
+		turned('down'),
+		turned('down', 'b'),
+		turned('down', 'a', 'guests'),
+		turned('down', 'a', 'default', 'accounting'),
+		turned('okay'),
+	)
+	assert.equal(upstreams.map(one => Object.values(one).join(' ')).sort(), [
+		'default accounting a down',
+		'default authentication a okay',
+		'default authentication b down',
+		'guests authentication a down',
+	])
+	const asked = (to: string, router: string) =>
+		of(
+			'SrcServerChanged',
+			to === '' ? { from: 'x', to } : { from: '', to, role: 'primary' },
+			2,
+			router,
+		)
+	const both = [asked('one', 'default'), asked('two', 'guests')]
+	const src = (...events: NewEvent[]) => fold(start(), ...events).src.map(({ server }) => server)
+	assert.equal(src(...both), ['one', 'two'])
+	assert.equal(src(...both, asked('three', 'default')), ['two', 'three'])
+	assert.equal(src(...both, asked('', 'guests')), ['one'])
 })
 
 test('commands that this release does not know are left out, and nothing else', () => {

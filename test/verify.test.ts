@@ -7,12 +7,15 @@ import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
+import { leafOf, saltOctets } from '../adapters/journal/commitment.ts'
 import { openReader } from '../adapters/journal/reader.ts'
 import { newestCheckpoint, openSealToRead, sealedSize } from '../adapters/journal/seal-store.ts'
 import { openSealer } from '../adapters/journal/sealer.ts'
 import { openSealing } from '../adapters/journal/sealing.ts'
 import { sha256 } from '../adapters/journal/sha256.ts'
+import { type SealCheck, verifySeal } from '../adapters/journal/verify-seal.ts'
 import { type NewEvent, relayStream, subscriberStream } from '../domain/event.ts'
+import { encodeEvents } from '../domain/event-text.ts'
 import { keyId, type VerifierKey } from '../domain/seal/note.ts'
 import { sealKeyText } from '../src/seal-key.ts'
 import { keyOf, verifyFolder } from '../src/verify.ts'
@@ -209,7 +212,7 @@ const tampered: readonly (readonly [
 			tamper(
 				folder,
 				'seal',
-				'UPDATE sealed SET salts = zeroblob(16) || substr(salts, 17) WHERE first = 1001',
+				'UPDATE sealed SET salts = CAST(zeroblob(16) || substr(salts, 17) AS BLOB) WHERE first = 1001',
 			),
 	],
 	[
@@ -219,7 +222,7 @@ const tampered: readonly (readonly [
 			tamper(
 				folder,
 				'seal',
-				'UPDATE sealed SET leaves = zeroblob(32) || substr(leaves, 33) WHERE first = 1001',
+				'UPDATE sealed SET leaves = CAST(zeroblob(32) || substr(leaves, 33) AS BLOB) WHERE first = 1001',
 			),
 	],
 	[
@@ -257,6 +260,54 @@ const tampered: readonly (readonly [
 		1001,
 		folder => tamper(folder, 'seal', 'UPDATE checkpoint SET size = 1999 WHERE size = 2000'),
 	],
+	[
+		'a salt that belongs to nothing',
+		1001,
+		folder =>
+			tamper(
+				folder,
+				'seal',
+				'UPDATE sealed SET salts = CAST(salts || zeroblob(16) AS BLOB) WHERE first = 1001',
+			),
+	],
+	[
+		'a leaf that belongs to nothing',
+		1001,
+		folder =>
+			tamper(
+				folder,
+				'seal',
+				'UPDATE sealed SET leaves = CAST(leaves || zeroblob(32) AS BLOB) WHERE first = 1001',
+			),
+	],
+	[
+		'a row of nothing',
+		1001,
+		folder =>
+			tamper(
+				folder,
+				'seal',
+				"UPDATE sealed SET count = 0, salts = x'', leaves = x'' WHERE first = 1001",
+			),
+	],
+	['all leaves, not their checkpoints', 1, folder => tamper(folder, 'seal', 'DELETE FROM sealed')],
+	['a missing tile', 1025, folder => tamper(folder, 'seal', 'DELETE FROM tile WHERE number = 1')],
+	[
+		'a tile of events that are not sealed',
+		2501,
+		folder => tamper(folder, 'seal', 'INSERT INTO tile VALUES (2, zeroblob(32))'),
+	],
+	[
+		'a checkpoint of events that are not sealed',
+		2501,
+		folder =>
+			tamper(
+				folder,
+				'seal',
+				'INSERT INTO checkpoint SELECT 2501, at, note FROM checkpoint WHERE size = 2500',
+			),
+	],
+	['an event sealed without a salt', 2520, sealedWithoutSalt],
 	['event, salt and leaf together', 1001, forgeFrom1001],
 ]
 
@@ -307,6 +358,25 @@ test('a checkpoint kept elsewhere finds what was sealed anew as a whole', async 
 	assert.is((await verified(shorter, kept)).faults[0]?.position, 1001)
 })
 
+test('a checkpoint that is none, of another journal, or of one event more than there is', async () => {
+	const wrong = async (kept: string) => (await verified(whole, kept)).faults[0]
+	const nonsense = await wrong('nonsense')
+	assert.is(nonsense?.position, 1)
+	assert.match(nonsense!.sentence, /^the checkpoint that you gave is wrong: /)
+	const other = join(base, 'another')
+	record(other, history(3))
+	seal(other, 3)
+	assert.match(
+		(await wrong(checkpointIn(other)))!.sentence,
+		/^the checkpoint that you gave is wrong/,
+	)
+	const longer = copyOf(whole)
+	seal(longer, 2501)
+	const missing = await wrong(checkpointIn(longer))
+	assert.is(missing?.position, 2501)
+	assert.match(missing!.sentence, /is of 2501 events, and only 2500 sealed/)
+})
+
 test('sealing goes on where it was, in any steps, to the same tree', async () => {
 	const copy = copyOf(whole)
 	for (const size of [2501, 2559, 2560, 2600]) seal(copy, size)
@@ -317,6 +387,38 @@ test('sealing goes on where it was, in any steps, to the same tree', async () =>
 	assert.is(sealing.step(2600), 0)
 	assert.not(sealing.checkpoint(true), 'no checkpoint of the same tree again')
 	sealing.close()
+})
+
+test('what is recorded, sealed and signed while verify begins is no fault, whenever it comes', () => {
+	const events = history(1100)
+	const small = join(base, 'growing')
+	record(small, events.slice(0, 1000), false)
+	seal(small, 1000)
+	const key = keyOf(sealKeyText(small))
+	const { prepare } = DatabaseSync.prototype
+	// `moment`: what verify has prepared by then, also where there is nothing more to prepare.
+	for (let moment = 0, last = Number.POSITIVE_INFINITY; moment <= last; moment++) {
+		const folder = copyOf(small)
+		let prepared = 0
+		const grow = () => {
+			DatabaseSync.prototype.prepare = prepare
+			record(folder, events.slice(1000), false)
+			seal(folder, 1050, 30)
+		}
+		DatabaseSync.prototype.prepare = function (...given) {
+			if (prepared++ === moment) grow()
+			return prepare.apply(this, given)
+		}
+		try {
+			const check = verifySeal({ folder, key, kept: undefined }).next().value as SealCheck
+			assert.is(check.fault?.sentence, undefined, `at ${moment}`)
+			assert.ok(check.sealed <= check.events, `at ${moment}`)
+			assert.ok([1000, 1050].includes(check.sealed) && check.signed === check.sealed)
+			if (prepared <= moment) last = moment
+		} finally {
+			DatabaseSync.prototype.prepare = prepare
+		}
+	}
 })
 
 test('a journal put back to an older state is not sealed any more', () => {
@@ -417,6 +519,22 @@ function swapTwo(text: string): string {
 	lines[2] = b.endsWith(',') ? b : `${b},`
 	lines[3] = b.endsWith(',') ? a : a.slice(0, -1)
 	return lines.join('\n')
+}
+
+/** An erased event is without its salt; this one is not erased, and no checkpoint has it yet. */
+function sealedWithoutSalt(folder: string): void {
+	const sealing = openSealing({ folder, now: () => 0 })
+	sealing.step(2520)
+	sealing.close()
+	const reader = openReader(folder)
+	const line = Buffer.from(encodeEvents(reader.read(2520, 1)).slice(2, -2))
+	reader.close()
+	const zeros = new Uint8Array(saltOctets)
+	const db = new DatabaseSync(join(folder, 'seal.db'))
+	db.prepare(`UPDATE sealed SET salts = CAST(substr(salts, 1, 19 * 16) || ? AS BLOB),
+		leaves = CAST(substr(leaves, 1, 19 * 32) || ? AS BLOB)
+		WHERE first = 2501`).run(zeros, leafOf(zeros, 2520, line))
+	db.close()
 }
 
 /** What somebody does who knows the format but not the signing key: all hashes fit but the signed ones. */

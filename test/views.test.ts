@@ -166,6 +166,35 @@ test('a commit that fails writes nothing and is made the next time', () => {
 	assert.equal(ask(file, 'SELECT position FROM checkpoint'), [{ position: 5 }])
 })
 
+test('a row that is there already is not replaced: the commit fails as a whole', () => {
+	const file = newFile()
+	const of = { id: 'x', last: 99 }
+	const onWarning = assert.unreachable
+	const table = viewSchema.tables.find(({ key }) => key.length === 1)!
+	const row = (id: number, number: number): Row => {
+		const cells = Object.entries(table.columns).map(([name, { type }]) => [
+			name,
+			type === 'TEXT' ? `${number}` : number,
+		])
+		return { ...Object.fromEntries(cells), [table.key[0]!]: id }
+	}
+	const rows = (from: number, count: number, number: number) =>
+		Array.from({ length: count }, (_, i) => row(from + i, number))
+	const store = openViewStore({ file, schema: viewSchema, journal: of, onWarning })
+	const commit = (inserted: Row[], position: number) =>
+		store.commit({ inserted: new Map([[table, inserted]]), updated: new Map() }, position, 1)
+	assert.ok(commit(rows(1, 20, 1), 5))
+	const there = () => ask(file, `SELECT * FROM ${table.name} ORDER BY ${table.key[0]}`)
+	const before = there()
+	assert.is(before.length, 20)
+	// By itself, and among those of one statement.
+	for (const twice of [[row(3, 2)], [...rows(100, 15, 2), row(3, 2)]]) {
+		assert.throws(() => commit(twice, 6), /cannot be written/)
+		assert.equal([there(), store.position()], [before, 5])
+	}
+	store.close()
+})
+
 test('the statistics are saved at fixed positions, whatever happened in between', () => {
 	const file = newFile()
 	for (let position = 0; position < events.length; ) {

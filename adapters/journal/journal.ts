@@ -109,6 +109,8 @@ function makeMissing(folder: string): void {
 	if (statSync(folder, { throwIfNoEntry: false })?.isDirectory()) return
 	makeMissing(dirname(folder))
 	mkdirSync(folder, { mode: 0o700 })
+	// Or what is synced in it would have no place after a power failure.
+	syncFolder(dirname(folder))
 }
 
 function makeFolder(folder: string): void {

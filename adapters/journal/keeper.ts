@@ -4,11 +4,10 @@
  * the index by stream. It sleeps until the writer wakes it.
  */
 import { setPriority } from 'node:os'
-import { DatabaseSync } from 'node:sqlite'
 import { parentPort, workerData } from 'node:worker_threads'
 import { reason } from './failure.ts'
 import * as keeper from './keeper-signal.ts'
-import { journalFile } from './schema.ts'
+import { openToCheckpoint } from './schema.ts'
 import { openIndexBuilder } from './stream-index.ts'
 
 const { folder, signal } = workerData as keeper.KeeperData
@@ -30,8 +29,7 @@ try {
 }
 
 function keep(): void {
-	const db = new DatabaseSync(journalFile(folder))
-	db.exec('PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 0')
+	const db = openToCheckpoint(folder)
 	const passive = db.prepare('PRAGMA wal_checkpoint(PASSIVE)')
 	const index = guardedIndex()
 	while (Atomics.load(signal, keeper.stop) === 0) {

@@ -65,6 +65,13 @@ export function openToWrite(folder: string, newId: string): { db: DatabaseSync; 
 	})
 }
 
+/** The keeper's connection, for a journal that is there. FULL: a checkpoint ends with the file synced. */
+export function openToCheckpoint(folder: string): DatabaseSync {
+	const db = new DatabaseSync(journalFile(folder))
+	db.exec('PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 0')
+	return db
+}
+
 /** Throws JournalFailure where the folder does not let us see. */
 function isThere(file: string): boolean {
 	try {

@@ -165,14 +165,16 @@ function sealing({ journal, seal, key, tree: sealed, origin, now }: Open): Seali
 	function hashInto(leaves: Uint8Array, salts: Uint8Array, first: number, count: number): void {
 		let next = first
 		for (const row of batches.iterate(first)) {
+			// What is damaged behind them keeps no events from being sealed.
+			if (next === first + count) return
 			const batch = row as unknown as Batch
 			const ends = lineEnds(batch.text, batch.count)
 			if (ends === undefined || batch.first > next) throw damaged(next)
-			for (let index = next - batch.first; index < batch.count; index++) {
-				if (next >= first + count) return
+			const end = Math.min(batch.count, first + count - batch.first)
+			for (let index = next - batch.first; index < end; index++) {
 				const at = next - first
-				const [begin, end] = [ends[2 * index]!, ends[2 * index + 1]!]
-				hashLeaf(leaves, at * leafOctets, salts, at * saltOctets, next, batch.text, begin, end)
+				const [from, to] = [ends[2 * index]!, ends[2 * index + 1]!]
+				hashLeaf(leaves, at * leafOctets, salts, at * saltOctets, next, batch.text, from, to)
 				next++
 			}
 		}

@@ -18,7 +18,8 @@ export type Hasher = {
 const blockOctets = 64
 export const hashOctets = 32
 const roomOctets = 8192
-/** A one bit and the length in eight octets follow the text (§5.1.1). */
+/** A one bit and the length in eight octets follow the text, up to the end of a block (§5.1.1). */
+const paddingMin = 9
 const paddingMax = blockOctets + 8
 /** §5.3.3 */
 const initialState = Uint32Array.of(
@@ -67,7 +68,13 @@ function hasherOf(digest: Digest, begin: (memory: Memory) => void = () => {}): H
 			}
 			return memory.octets
 		},
-		hash: (length, out, at) => digest(memory, length, out, at),
+		hash(length, out, at) {
+			// Native code would read beyond it, or end the process.
+			if (!Number.isInteger(length) || length < 0 || length + paddingMin > memory.stateAt) {
+				throw new RangeError(`There is no text with a length of ${length} octets to be hashed.`)
+			}
+			digest(memory, length, out, at)
+		},
 	}
 }
 
@@ -92,7 +99,7 @@ function openDirect(): (() => Hasher) | undefined {
 				lengths = new DataView(buffer, 0, octets.length)
 			}
 			const direct: Digest = ({ octets, stateAt }, length, out, at) => {
-				const blocks = Math.ceil((length + 9) / blockOctets)
+				const blocks = Math.ceil((length + paddingMin) / blockOctets)
 				const end = blocks * blockOctets
 				octets[length] = 0x80
 				for (let i = length + 1; i < end - 4; i++) octets[i] = 0

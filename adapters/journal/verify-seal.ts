@@ -63,11 +63,14 @@ export function* verifySeal(verification: SealVerification): Generator<number, S
 	const { db: journal, id } = openToRead(verification.folder)
 	const seal = openSealToRead(verification.folder, id)
 	try {
-		const events = lastPosition(journal)()
 		if (seal === undefined) {
-			return { events, ...nothing, fault: undefined }
+			return { events: lastPosition(journal)(), ...nothing, fault: undefined }
 		}
-		return yield* verifyTree(journal, seal, events, originOf(id), verification)
+		// One state of it from here on, and the journal after it: a relay that goes on seals meanwhile.
+		seal.exec('BEGIN')
+		const sealed = sealedSize(seal)
+		const extent = { sealed, events: lastPosition(journal)() }
+		return yield* verifyTree(journal, seal, extent, originOf(id), verification)
 	} finally {
 		seal?.close()
 		journal.close()
@@ -79,13 +82,12 @@ const nothing = { sealed: 0, signed: 0, checkpoints: 0, erased: 0, erasures: [] 
 function* verifyTree(
 	journal: DatabaseSync,
 	seal: DatabaseSync,
-	events: number,
+	{ sealed, events }: Pick<SealCheck, 'sealed' | 'events'>,
 	origin: string,
 	{ key, kept }: SealVerification,
 ): Generator<number, SealCheck> {
-	const sealed = sealedSize(seal)
 	const checkpoints = checkpointChecks(seal, origin, key, kept)
-	const tiles = tileChecks(seal, sealed)
+	const tiles = tileChecks(seal)
 	const replaced = replacements(seal)
 	const nextEvent = eventReading(journal, events)
 	let erased = 0
@@ -121,7 +123,7 @@ function* verifyTree(
 			if (position % reportEvents === 0) yield position
 		}
 	}
-	return result(checkpoints.rest(sealed))
+	return result(tiles.rest() ?? checkpoints.rest(sealed))
 }
 
 const computed = new Uint8Array(leafOctets)
@@ -217,11 +219,11 @@ function batchFault(batch: Batch | undefined, position: number, last: number): F
 }
 
 /** The tree, tile by tile: each complete one against its stored root; and that there is one, and none too many. */
-function tileChecks(seal: DatabaseSync, size: number) {
+function tileChecks(seal: DatabaseSync) {
 	const stored = seal.prepare('SELECT root FROM tile WHERE number = ?')
 	const count = Number(seal.prepare('SELECT count(*) AS n FROM tile').get()!['n'])
 	const tree = newTree()
-	return { add, whole: () => frontierOf(tree) }
+	return { add, rest, whole: () => frontierOf(tree) }
 
 	/** The leaf that is there at an index of a row. */
 	function add(leaves: Uint8Array, index: number): Fault | undefined {
@@ -229,9 +231,14 @@ function tileChecks(seal: DatabaseSync, size: number) {
 		addLeaves(tree, leaves, index, index + 1, (number, root) => {
 			fault = tileFault(number, root)
 		})
-		const isLast = sizeOf(tree) === size
-		if (fault !== undefined || !isLast || count === tree.tiles.size / tileLeaves) return fault
-		return { position: size, sentence: 'the seal has hashes of events that it does not have' }
+		return fault
+	}
+
+	/** When all leaves are there, and with them every tile that they complete. */
+	function rest(): Fault | undefined {
+		if (count === tree.tiles.size / tileLeaves) return undefined
+		const sentence = 'the seal has hashes of events that it does not have'
+		return { position: sizeOf(tree) + 1, sentence }
 	}
 
 	function tileFault(number: number, root: Uint8Array): Fault | undefined {

@@ -14,7 +14,7 @@ import {
 } from 'node:fs'
 import type { DatabaseSync } from 'node:sqlite'
 import { Worker } from 'node:worker_threads'
-import { reason } from './failure.ts'
+import { JournalFailure, reason, remedy } from './failure.ts'
 import * as keeper from './keeper-signal.ts'
 import { journalFile } from './schema.ts'
 
@@ -158,17 +158,27 @@ export function openLog(
 /**
  * Opens the log's file and fills it with zeros up to the length that it will have, so that it is
  * written in place from the first event on: a file that grows takes twice as long to sync. Where the
- * disk has no room for that, the log grows as it must.
+ * disk has no room for that, the log grows as it must. Throws JournalFailure.
  */
 function openLogFile(folder: string, bytesMax: number): number {
 	const descriptor = openSync(`${journalFile(folder)}-wal`, 'r+')
+	try {
+		// What a process that was killed left in it counts from now on, and may not be on disk yet.
+		fsyncSync(descriptor)
+	} catch (error) {
+		closeSync(descriptor)
+		throw new JournalFailure(
+			`The journal in ${folder} cannot be synced: ${reason(error)}. ${remedy(error)}`,
+			{ cause: error },
+		)
+	}
 	const { size } = fstatSync(descriptor)
 	const zeros = new Uint8Array(2 ** 20)
 	try {
 		for (let at = size; at < bytesMax; at += zeros.length) {
 			writeSync(descriptor, zeros, 0, Math.min(zeros.length, bytesMax - at), at)
 		}
-		fsyncSync(descriptor)
+		if (size < bytesMax) fsyncSync(descriptor)
 	} catch {
 		ftruncateSync(descriptor, size)
 	}

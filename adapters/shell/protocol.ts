@@ -1,14 +1,17 @@
 /**
  * What shell and relay say to each other over the Unix socket: one JSON object a line, a request
- * from the shell, then its reply. Both sides check what they read, and both bound its size.
+ * from the shell, then its reply. Both sides check what they read, and both bound its size. For as
+ * long as a reply is being prepared the relay sends an empty line every second, its sign of life.
  */
 import { relative, resolve } from 'node:path'
 import * as t from 'io-ts'
 
 /** Raised with every change that an older side would misunderstand. */
-export const protocolVersion = 1
+export const protocolVersion = 2
 export const maximumRequestBytes = 16 * 1024
 export const maximumReplyBytes = 16 * 2 ** 20
+/** Milliseconds between signs of life. */
+export const signMs = 1000
 
 const hello = t.type({
 	op: t.literal('hello'),
@@ -47,6 +50,9 @@ export type Reply = t.TypeOf<typeof replyCodec>
 export class ShellError extends Error {
 	override readonly name = 'ShellError'
 }
+
+/** There is no relay to ask, or none that answers: the command may have been carried out or not. */
+export class NoRelay extends ShellError {}
 
 /**
  * The socket's path. It is the shorter of absolute and relative, because the system cuts a path

@@ -27,6 +27,7 @@ import {
 	type Request,
 	requestCodec,
 	ShellError,
+	signMs,
 	socketPath,
 } from './protocol.ts'
 
@@ -37,6 +38,8 @@ export type ShellServerOptions = {
 	readonly maximumSessions?: number
 	/** Milliseconds within which a connection must say hello; 10,000 unless told. */
 	readonly helloTimeoutMs?: number
+	/** Milliseconds between signs of life while a reply is prepared; 1000 unless told. */
+	readonly signMs?: number
 	/** Told of errors that are no operator's fault. */
 	readonly onError?: (error: unknown) => void
 }
@@ -164,7 +167,11 @@ async function serve(
 			if (request === undefined || fault !== undefined) return hangUp(socket, farewell(fault ?? ''))
 			clearTimeout(timer)
 			const before: Session | undefined = session
-			const answered: Answer = await inTurn(() => answer(before, request, operator, options))
+			const answered: Answer = await aliveUntil(
+				inTurn(() => answer(before, request, operator, options)),
+				socket,
+				options.signMs ?? signMs,
+			)
 			session = answered.session
 			if (!socket.write(frame(answered.reply))) await drained(socket)
 			if (!session.open) break
@@ -173,6 +180,19 @@ async function serve(
 	} catch (error) {
 		if (!(error instanceof ShellError)) throw error
 		hangUp(socket, farewell(error.message))
+	}
+}
+
+/** Signs of life until the reply is there: a shell that hears nothing takes the relay for frozen. */
+async function aliveUntil<T>(reply: Promise<T>, socket: Socket, everyMs: number): Promise<T> {
+	const timer = setInterval(() => {
+		// Who does not read needs no more of them.
+		if (!socket.writableNeedDrain) socket.write('\n')
+	}, everyMs)
+	try {
+		return await reply
+	} finally {
+		clearInterval(timer)
 	}
 }
 

@@ -5,7 +5,7 @@
 import { clearScreenDown, cursorTo, emitKeypressEvents, moveCursor } from 'node:readline'
 import type { Readable, Writable } from 'node:stream'
 import { isQuoteOpen } from '../../domain/junose/quotation.ts'
-import { type Connection, connect, send } from './client.ts'
+import { type Connection, type ConnectOptions, connect, send } from './client.ts'
 import {
 	beforeCursor,
 	edit,
@@ -16,12 +16,12 @@ import {
 	newLine,
 	replaceBeforeCursor,
 } from './editor.ts'
-import { linesOf, type Reply, ShellError } from './protocol.ts'
+import { linesOf, NoRelay, type Reply, ShellError } from './protocol.ts'
 
 export type Input = Readable & { isTTY?: boolean; setRawMode?(raw: boolean): unknown }
 export type Output = Writable & { isTTY?: boolean; rows?: number; columns?: number }
 
-export type InteractiveOptions = {
+export type InteractiveOptions = ConnectOptions & {
 	/** Whether a person sits there; as the streams say unless told. */
 	readonly terminal?: boolean
 }
@@ -31,8 +31,9 @@ const maximumTyped = 2048
 const maximumHistory = 500
 
 /**
- * A session from greeting to `exit` or the end of input. Resolves to the exit code: 0, or 1 when a
- * command from a file failed or the relay went away. Throws a ShellError where there is no relay.
+ * A session from greeting to `exit` or the end of input. Resolves to the exit code: 0; 1 when a
+ * command from a file failed; 2 when the relay went away or answers no more. Throws a ShellError
+ * where there is no relay.
  */
 export async function interactive(
 	dataFolder: string,
@@ -40,7 +41,7 @@ export async function interactive(
 	output: Output,
 	options: InteractiveOptions = {},
 ): Promise<number> {
-	const connection = await connect(dataFolder, 'user')
+	const connection = await connect(dataFolder, 'user', options)
 	const terminal = options.terminal ?? (input.isTTY === true && output.isTTY === true)
 	// Whoever read the output may be gone (`| head`); the session then ends with its input.
 	const onError = () => connection.close()
@@ -52,7 +53,7 @@ export async function interactive(
 	} catch (error) {
 		if (!(error instanceof ShellError)) throw error
 		output.write(`\r\n${error.message}\r\n`)
-		return 1
+		return error instanceof NoRelay ? 2 : 1
 	} finally {
 		output.off('error', onError)
 		connection.close()
@@ -152,7 +153,7 @@ function readKeys(input: Input, closed: Promise<void>): Keys {
 					wake = resolve
 				})
 			}
-			if (waiting.length === 0 && gone) throw new ShellError('The relay has ended the session.')
+			if (waiting.length === 0 && gone) throw new NoRelay('The relay has ended the session.')
 			return waiting.shift()
 		},
 		stop() {
@@ -220,7 +221,7 @@ function typed(screen: Screen, line: Line, text: string): Line {
 		return line
 	}
 	const next = insert(line, text)
-	const columns = screen.output.columns ?? 80
+	const columns = columnsOf(screen.output)
 	const width = textWidth(screen.last.prompt) + textWidth(lineText(next))
 	// At the end of a line that still fits, the characters alone are enough.
 	if (next.cursor === next.characters.length && width % columns >= textWidth(text)) {
@@ -240,7 +241,7 @@ async function tab(screen: Screen, line: Line): Promise<Line> {
 		return line
 	}
 	leaveLine(screen, line, '')
-	await page(screen, inColumns(reply.lines, screen.output.columns ?? 80))
+	await page(screen, inColumns(reply.lines, columnsOf(screen.output)))
 	return drawn(screen, line)
 }
 
@@ -268,7 +269,7 @@ function drawn(screen: Screen, line: Line): Line {
 /** Draws prompt and line anew, from the row of the prompt on. */
 function draw(screen: Screen, line: Line): void {
 	const { output } = screen
-	const columns = output.columns ?? 80
+	const columns = columnsOf(output)
 	const { prompt } = screen.last
 	if (screen.row > 0) moveCursor(output, 0, -screen.row)
 	cursorTo(output, 0)
@@ -288,8 +289,8 @@ function draw(screen: Screen, line: Line): void {
 /** Prints lines, and waits for a key whenever the terminal is full. */
 async function page(screen: Screen, lines: readonly string[]): Promise<void> {
 	const { output } = screen
-	const columns = output.columns ?? 80
-	const height = screen.last.pageLength ?? output.rows ?? 24
+	const columns = columnsOf(output)
+	const height = screen.last.pageLength ?? (output.rows || 24)
 	let left = height - 1
 	for (const line of lines) {
 		const rows = Math.max(1, Math.ceil(textWidth(line) / columns))
@@ -316,6 +317,11 @@ async function askForMore(screen: Screen): Promise<'page' | 'line' | 'quit'> {
 	} finally {
 		screen.output.write('\r        \r')
 	}
+}
+
+/** A serial line does not know its size, and says 0. */
+function columnsOf(output: Output): number {
+	return output.columns || 80
 }
 
 function inColumns(words: readonly string[], columns: number): readonly string[] {

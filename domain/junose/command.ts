@@ -24,6 +24,8 @@ export type Outcome =
 			readonly virtualRouter: string
 			/** What is accepted but may not be meant; told once the change is made. */
 			readonly warning?: string
+			/** An interface that it names: the operator is told where the machine has none of it now. */
+			readonly interface?: string
 	  }
 	| { readonly kind: 'move'; readonly mode: Mode; readonly virtualRouter: string }
 	| { readonly kind: 'print'; readonly lines: readonly string[] }

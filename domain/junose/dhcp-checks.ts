@@ -97,15 +97,15 @@ function linkOf(pools: readonly DhcpPool[], name: string): string | undefined {
 	return pools.find(pool => pool.name === name)?.link
 }
 
-/** What may not be meant although it can be: a router elsewhere, a link that leads nowhere. */
-export function poolWarning(pool: DhcpPool, pools: readonly DhcpPool[]): string | undefined {
-	const { network, link } = pool
-	const away = network && pool.defaultRouters.find(router => !contains(network, router))
-	if (away !== undefined) {
-		return `The default router ${away} is not in the network ${network!.address} ${network!.mask}: clients may not reach it.`
-	}
-	if (link !== undefined && !pools.some(({ name }) => name === link)) {
-		return `There is no pool ${link} yet; the link has no effect until there is.`
-	}
-	return undefined
+/** A router elsewhere, which may not be meant although it can be. */
+export function defaultRouterWarning({ network, defaultRouters }: DhcpPool): string | undefined {
+	const away = network && defaultRouters.find(router => !contains(network, router))
+	if (away === undefined) return undefined
+	return `The default router ${away} is not in the network ${network!.address} ${network!.mask}: clients may not reach it.`
+}
+
+/** A link that leads nowhere, which may not be meant although it can be. */
+export function linkWarning({ link }: DhcpPool, pools: readonly DhcpPool[]): string | undefined {
+	if (link === undefined || pools.some(({ name }) => name === link)) return undefined
+	return `There is no pool ${link} yet; the link has no effect until there is.`
 }

@@ -33,10 +33,11 @@ import {
 	virtualRouterOf,
 } from './command-parts.ts'
 import {
+	defaultRouterWarning,
 	externalFault,
 	linkFault,
+	linkWarning,
 	networkFault,
-	poolWarning,
 	reservationFault,
 } from './dhcp-checks.ts'
 import type { Mode, ModeKind } from './mode.ts'
@@ -192,7 +193,12 @@ function addInterface(context: Context, name: string): Outcome {
 	if (local.interfaces.length >= dhcpLimits.interfaces) {
 		return refused(`At most ${dhcpLimits.interfaces} interfaces can be named; delete one first.`)
 	}
-	return changeLocal(context, { ...local, interfaces: [...local.interfaces, name] })
+	return named(name, changeLocal(context, { ...local, interfaces: [...local.interfaces, name] }))
+}
+
+/** The outcome of a command that names an interface, which the machine may not have. */
+export function named(name: string, outcome: Outcome): Outcome {
+	return outcome.kind === 'configure' ? { ...outcome, interface: name } : outcome
 }
 
 function deleteInterface(context: Context, name: string | undefined): Outcome {
@@ -305,11 +311,15 @@ function changePool(context: Context, change: Change): Outcome {
 }
 
 /** The outcome, and what may not be meant in the pool that it leaves behind. */
-function warned(context: Context, outcome: Outcome): Outcome {
+function warned(
+	context: Context,
+	outcome: Outcome,
+	warningOf: (pool: DhcpPool, pools: readonly DhcpPool[]) => string | undefined,
+): Outcome {
 	if (outcome.kind !== 'configure') return outcome
 	const after = { ...context, configuration: outcome.configuration }
 	const pool = currentPool(after)
-	const warning = pool && poolWarning(pool, localOf(after).pools)
+	const warning = pool && warningOf(pool, localOf(after).pools)
 	return warning === undefined ? outcome : { ...outcome, warning }
 }
 
@@ -330,6 +340,7 @@ const networkCommand = command({
 				const why = networkFault(pool, network, pools)
 				return why === undefined ? { ...pool, network } : { why }
 			}),
+			defaultRouterWarning,
 		),
 	no: [networkWord],
 	undo: context =>
@@ -358,7 +369,7 @@ function serversCommand(word: string, help: string, field: ServerField): Command
 		run: (context, { first, second }) => {
 			const servers = second === undefined || second === first ? [first] : [first, second]
 			const outcome = changePool(context, pool => ({ ...pool, [field]: servers }))
-			return field === 'defaultRouters' ? warned(context, outcome) : outcome
+			return field === 'defaultRouters' ? warned(context, outcome, defaultRouterWarning) : outcome
 		},
 		no: words,
 		undo: context => changePool(context, pool => ({ ...pool, [field]: [] })),
@@ -425,6 +436,7 @@ const linkCommand = textCommand({
 				const why = linkFault(pool, link, pools)
 				return why === undefined ? { ...pool, link } : { why }
 			}),
+			linkWarning,
 		),
 })
 

@@ -27,7 +27,7 @@ import {
 	statistics,
 	virtualRouterOf,
 } from './command-parts.ts'
-import { bindingWord, dhcpLimits, ip, serviceWord } from './dhcp-commands.ts'
+import { bindingWord, dhcpLimits, ip, named, serviceWord } from './dhcp-commands.ts'
 import { interfaceName, ipAddress, macAddress, unicastAddress } from './parameter.ts'
 
 /** As many servers as the router takes. */
@@ -102,7 +102,7 @@ function addInterface(context: Context, name: string): Outcome {
 	const { interfaces } = externalOf(context)
 	if (interfaces.includes(name)) return changeExternal(context, {})
 	if (interfaces.length < dhcpLimits.interfaces) {
-		return changeExternal(context, { interfaces: [...interfaces, name] })
+		return named(name, changeExternal(context, { interfaces: [...interfaces, name] }))
 	}
 	return refused(`At most ${dhcpLimits.interfaces} interfaces can be named; delete one first.`)
 }

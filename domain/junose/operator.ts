@@ -68,6 +68,8 @@ export type Operator = {
 	configuration(): Configuration
 	/** Saved, recorded and in force when it resolves to undefined; a sentence when refused. */
 	configure(next: Configuration, change: Change): Promise<string | undefined>
+	/** Whether the machine has the interface, up and with an IPv4 address; true where nobody knows. */
+	hasInterface(name: string): boolean
 	/** Sets a baseline; a sentence when refused. */
 	baseline(virtualRouter: string, scope: BaselineScope): Promise<string | undefined>
 	/** Ends the lease of an address, or every one; recorded when it resolves, a sentence if refused. */

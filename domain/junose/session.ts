@@ -156,10 +156,12 @@ async function carryOut(
 	}
 }
 
+type Configuring = Extract<Outcome, { kind: 'configure' }>
+
 async function configure(
 	session: Session,
 	context: Context,
-	outcome: Extract<Outcome, { kind: 'configure' }>,
+	outcome: Configuring,
 	command: string,
 	operator: Operator,
 ): Promise<Executed> {
@@ -175,7 +177,20 @@ async function configure(
 		command,
 	})
 	if (why !== undefined) return refuse(session, why)
-	return done(next, outcome.warning === undefined ? [] : [`Warning: ${outcome.warning}`])
+	return done(
+		next,
+		warningsOf(outcome, operator).map(warning => `Warning: ${warning}`),
+	)
+}
+
+function warningsOf(outcome: Configuring, operator: Operator): readonly string[] {
+	const warnings = outcome.warning === undefined ? [] : [outcome.warning]
+	const name = outcome.interface
+	if (name === undefined || operator.hasInterface(name)) return warnings
+	return [
+		...warnings,
+		`This machine has no interface ${name} now that is up and has an IPv4 address; clients are served there once it has.`,
+	]
 }
 
 function done(session: Session, lines: readonly string[]): Executed {
@@ -183,7 +198,8 @@ function done(session: Session, lines: readonly string[]): Executed {
 }
 
 function refuse(session: Session, why: string): Executed {
-	return { session, lines: [`% ${why}`], ok: false, marked: false }
+	// Of a file every error is told, a line each.
+	return { session, lines: why.split('\n').map(line => `% ${line}`), ok: false, marked: false }
 }
 
 function faulty(
