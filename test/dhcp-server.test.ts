@@ -24,6 +24,7 @@ import {
 	accessRequest,
 	accountingRequest,
 	answerPacket,
+	handTurnedClock,
 	oneServer,
 	relayServers,
 	type SimulatedRelay,
@@ -467,6 +468,29 @@ test('an address that its last holder declines while it is pinged is declined on
 		await settled()
 		assert.is(read(relay.turn()[0]!).address, '10.0.0.3')
 	}
+})
+
+test('an address whose offer has just lapsed is not offered to one while it is pinged for another', async () => {
+	const answers: ((answered: boolean) => void)[] = []
+	const dhcp = machine(() => new Promise(resolve => answers.push(resolve)))
+	const small = standalone.replace('10.0.0.0 255.255.255.0', '10.0.0.0 255.255.255.252')
+	const clock = handTurnedClock()
+	const relay = await dhcpRelay(small, { dhcp, clock })
+	assert.is(ask(relay, { type: 'discover', who: 1 })!.address, '10.0.0.2')
+	await relay.configure(`${small}ip dhcp-local ping\n`)
+	// Before it is noticed that the offer is over.
+	clock.advance(60_001)
+	assert.is(ask(relay, { type: 'discover', who: 2, requested: '10.0.0.2' }), undefined)
+	assert.is(answers.length, 1)
+	assert.is(ask(relay, { type: 'discover', who: 3 }), undefined)
+	answers[0]!(false)
+	await settled()
+	assert.equal(
+		relay.turn().map(left => read(left).address),
+		['10.0.0.2'],
+	)
+	const offered = ofType(relay, 'LeaseOffered').map(({ data }) => data.mac.at(-1))
+	assert.equal(offered, ['1', '2'])
 })
 
 test('a ping that ends after the relay has stopped is recorded nowhere', async () => {

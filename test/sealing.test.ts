@@ -206,6 +206,21 @@ test('a journal that lost one sealed event is not sealed any more', () => {
 	assert.throws(() => openSealing({ folder, now: () => 0 }), /has 5 events and the journal 4/)
 })
 
+test('tiles that are not those of the leaves are not gone on from', () => {
+	const damages = [
+		'DELETE FROM tile WHERE number = 0',
+		'DELETE FROM tile WHERE number = 1',
+		'INSERT INTO tile VALUES (2, zeroblob(32))',
+		'DELETE FROM sealed',
+	]
+	for (const sql of damages) {
+		const folder = journalOf(4000)
+		seal(folder, 2500)
+		tamper(folder, 'seal', sql)
+		assert.throws(() => openSealing({ folder, now: () => 0 }), /The seal is damaged/, sql)
+	}
+})
+
 test('another key of the same name signs nothing', () => {
 	const folder = journalOf(5)
 	seal(folder, 5)

@@ -192,6 +192,8 @@ export function readTree(db: DatabaseSync): SealTree {
 			})
 		}
 	}
+	// More tiles than leaves: what comes next would have a place that is not its own.
+	if (sizeOf(tree) !== size) throw damaged()
 	return tree
 }
 
