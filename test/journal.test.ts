@@ -16,19 +16,16 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { DatabaseSync } from 'node:sqlite'
-import { Worker } from 'node:worker_threads'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { checkPositions } from '../adapters/journal/check.ts'
 import { JournalFailure } from '../adapters/journal/failure.ts'
 import { openJournal } from '../adapters/journal/journal.ts'
-import * as keeper from '../adapters/journal/keeper-signal.ts'
 import { openMemoryJournal } from '../adapters/journal/memory.ts'
 import { openReader } from '../adapters/journal/reader.ts'
 import { openToCheckpoint, openToWrite } from '../adapters/journal/schema.ts'
 import { streamHash } from '../adapters/journal/stream-hash.ts'
 import { openIndexBuilder, openStreamIndex } from '../adapters/journal/stream-index.ts'
-import { checkpointPauseMs } from '../adapters/journal/write-ahead-log.ts'
 import { encodeEvents } from '../domain/event-text.ts'
 import { type JournalUnderTest, journalContract } from './journal-contract.ts'
 import { macOf, numberedEvent, numberedEvents } from './journal-events.ts'
@@ -264,59 +261,6 @@ test('where the disk has no room for the length of the log, the log grows as it 
 	} finally {
 		fs.writeSync = write
 		syncBuiltinESMExports()
-	}
-})
-
-test('the keeper checkpoints when it is asked, and tells how far and how long that took', async () => {
-	const folder = newFolder()
-	const journal = openJournal({ folder, reserveLog: false })
-	journal.append(numberedEvents(1, 500))
-	journal.close()
-	const { db } = openToWrite(folder, journal.id)
-	const add = () =>
-		db.exec('INSERT INTO batch SELECT max(first) + 500, count, streams, events FROM batch')
-	const signal = keeper.newKeeperSignal()
-	const worker = new Worker(new URL('../adapters/journal/keeper.ts', import.meta.url), {
-		workerData: { folder, signal } satisfies keeper.KeeperData,
-	})
-	worker.on('message', assert.unreachable)
-	const told = async (slot: number, wanted: number) => {
-		for (let turns = 0; Atomics.load(signal, slot) !== wanted; turns++) {
-			assert.ok(turns < 2000, `the keeper does not tell ${slot}`)
-			await new Promise(resolve => setTimeout(resolve, 5))
-		}
-	}
-	const checkpoint = async () => {
-		Atomics.store(signal, keeper.checkpoint, keeper.checkpointAsked)
-		keeper.wake(signal)
-		await told(keeper.checkpoint, keeper.checkpointDone)
-		return [keeper.logFrames, keeper.checkpointedFrames].map(slot => Atomics.load(signal, slot))
-	}
-	try {
-		add()
-		const [log, checkpointed] = await checkpoint()
-		assert.ok(log! > 0)
-		assert.is(checkpointed, log)
-		add()
-		const begun = performance.now()
-		const other = new DatabaseSync(join(folder, 'journal.db'), { readOnly: true })
-		other.exec('BEGIN')
-		other.prepare('SELECT count(*) FROM batch').get()
-		add()
-		const [longer, kept] = await checkpoint()
-		assert.ok(kept! < longer!, 'a reader needs the rest as it was')
-		other.close()
-		const us = Atomics.load(signal, keeper.checkpointUs)
-		assert.ok(us >= 1 && us <= (performance.now() - begun) * 1000, `${us} us`)
-		Atomics.store(signal, keeper.reindex, 1)
-		keeper.wake(signal)
-		await told(keeper.reindex, 0)
-	} finally {
-		Atomics.store(signal, keeper.stop, 1)
-		keeper.wake(signal)
-		await told(keeper.stopped, 1)
-		await worker.terminate()
-		db.close()
 	}
 })
 
@@ -589,12 +533,6 @@ test('the write-ahead log is begun anew: it stays bounded under load', () => {
 	assert.ok(longest < bytes / 2, `${longest} bytes of log for ${bytes} bytes of events`)
 	assert.not(existsSync(join(folder, 'journal.db-wal')), 'closing clears the log away')
 	assert.is(checkPositions(folder).events, 1_500 * 64)
-})
-
-test('checkpoints leave a slow disk three quarters of its time, and a fast one has a hundred a second', () => {
-	assert.is(checkpointPauseMs(0), 10)
-	assert.is(checkpointPauseMs(1_000), 10)
-	assert.is(checkpointPauseMs(50_000), 200)
 })
 
 test('a reader that keeps an old state does not stop the journal, and is warned of', () => {
