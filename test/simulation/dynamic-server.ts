@@ -29,18 +29,18 @@ export function askDynamically(world: World): void {
 }
 
 /** A Disconnect- or CoA-Request about a subscriber, who may have moved on since the server has heard of it. */
-export function askAbout(world: World, subscriber: Subscriber): void {
+export function askAbout(world: World, subscriber: Subscriber, how?: 'plainly'): void {
 	const { chance } = world
 	const { mac, user, wap, left } = subscriber
 	// The session goes by its former name until the access point that it has moved to gives it one.
 	const known = chance.happens(0.7) ? (left?.session ?? subscriber.session) : subscriber.session
 	const where = () => {
-		if (!chance.happens(0.4)) return undefined
+		if (how === 'plainly' || !chance.happens(0.4)) return undefined
 		return chance.happens(0.25) ? (left?.wap ?? chance.pick(world.accessPoints)) : wap
 	}
 	const ask: DynamicAsk = {
 		server: chance.pick(places.servers),
-		request: chance.happens(0.6) ? 'disconnect' : 'change-of-authorization',
+		request: how === 'plainly' || chance.happens(0.6) ? 'disconnect' : 'change-of-authorization',
 		session: known ?? `none-${world.requests}`,
 		mac: chance.happens(0.6) ? mac : undefined,
 		user: chance.happens(0.3) ? user : undefined,

@@ -187,9 +187,10 @@ function roam(world: World, subscriber: Subscriber): void {
 	// RADIUS servers hear of it and have something to say, while it is under way or afterwards.
 	const asks = subscriber.router === 'default' ? chance.between(0, 4) : 0
 	for (let n = 0; n < asks; n++) {
-		const ms = chance.happens(0.3) ? chance.within(0, 20) : chance.within(0, 6000)
+		const atOnce = chance.happens(0.4)
+		const ms = atOnce ? chance.within(0, 5) : chance.within(0, 6000)
 		after(world, ms, 'asked about a roamer', () => {
-			if (!world.quiet) askAbout(world, subscriber)
+			if (!world.quiet) askAbout(world, subscriber, atOnce ? 'plainly' : undefined)
 		})
 	}
 	authenticate(world, subscriber, wap, undefined, accepted => {
