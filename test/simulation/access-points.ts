@@ -10,6 +10,7 @@ import {
 } from '../simulated-relay.ts'
 import { links, places, secrets } from './configuration.ts'
 import { type Datagram, send } from './network.ts'
+import { wapOf } from './places.ts'
 import { kicked, type Subscriber } from './subscribers.ts'
 import { type Asked, remember } from './told.ts'
 import { after, count, ip, type World } from './world.ts'
@@ -165,31 +166,43 @@ export function wapHears(world: World, wap: AccessPoint, datagram: Datagram): vo
 	waiting.done(bytes)
 }
 
-/** RFC 5176: an access point with a port for it ends its subscriber's session, or does not. */
+/** RFC 5176: an access point with a port for it ends its subscriber's session, or does not; some take their time. */
 function disconnectAsked(world: World, wap: AccessPoint, datagram: Datagram): void {
 	const { chance } = world
-	const { bytes, from, fromPort } = datagram
+	const { bytes } = datagram
 	if (!verifyAccountingRequest(bytes.slice(), bytes.length, portKey)) return
 	if (chance.happens(0.15)) return
-	const named = attributesOf(bytes).find(([type]) => type === 31)?.[1]
-	const mac = named === undefined ? '' : new TextDecoder().decode(named)
+	const ms = chance.happens(0.5) ? 0 : chance.within(10, 3000)
+	after(world, ms, 'access point decides', () => decideDisconnect(world, wap, datagram))
+}
+
+function decideDisconnect(world: World, wap: AccessPoint, datagram: Datagram): void {
+	const { chance } = world
+	const { bytes, from, fromPort } = datagram
+	const named = (wanted: number) => {
+		const value = attributesOf(bytes).find(([type]) => type === wanted)?.[1]
+		return value && new TextDecoder().decode(value)
+	}
+	const mac = named(31) ?? ''
+	const session = named(44)
 	const subscriber = world.subscribers.find(one => one.mac === mac && one.wap === wap)
-	const refuses = subscriber === undefined || chance.happens(0.15)
+	const isOther = session !== undefined && session !== subscriber?.session
+	// Who has just gone to another one is let go by this one, too.
+	const isLate = world.subscribers.some(one => one.mac === mac && one.left?.wap === wap)
+	const knows = isLate ? chance.happens(0.7) : subscriber !== undefined && !isOther
+	const refuses = !knows || chance.happens(0.15)
 	count(world, refuses ? 'access point refuses' : 'access point disconnects')
-	if (!refuses) world.sessionHistory.agreed.set(mac, wap.station)
+	if (!refuses) {
+		const { agreed } = world.disconnects
+		agreed.set(mac, (agreed.get(mac) ?? new Set()).add(wapOf(wap)))
+	}
 	const answer = answerPacket(bytes, {
 		code: refuses ? 42 : 41,
 		secret: secrets.port,
 		messageAuthenticator: 'none',
 	})
-	send(world, {
-		from: wap.address,
-		fromPort: 3799,
-		to: from,
-		toPort: fromPort,
-		bytes: answer,
-		link: 0,
-	})
+	const to = { from: wap.address, fromPort: 3799, to: from, toPort: fromPort }
+	send(world, { ...to, bytes: answer, link: 0 })
 	if (!refuses && subscriber !== undefined) kicked(world, subscriber)
 }
 

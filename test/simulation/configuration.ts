@@ -6,6 +6,9 @@ export type Variant = {
 	readonly roundRobin: boolean
 	readonly disconnectClients: boolean
 	readonly dynamicRequests: boolean
+	/** What the first RADIUS server may ask for; the second one may ask for the other thing. */
+	readonly subscriberDisconnect: boolean
+	readonly authorizationChange: boolean
 	readonly ping: boolean
 	readonly excluded: boolean
 	readonly shortLeases: boolean
@@ -22,11 +25,13 @@ export type Variant = {
 	readonly cableSrc: boolean
 }
 
-export const firstVariant: Variant = {
+const firstVariant: Variant = {
 	secondServer: true,
 	roundRobin: false,
 	disconnectClients: true,
 	dynamicRequests: true,
+	subscriberDisconnect: true,
+	authorizationChange: true,
 	ping: false,
 	excluded: false,
 	shortLeases: true,
@@ -43,6 +48,16 @@ export const firstVariant: Variant = {
 	cableSrc: true,
 }
 
+/** What a relay is first started with. */
+export function startingVariant(chance: Chance): Variant {
+	return {
+		...firstVariant,
+		subscriberDisconnect: chance.happens(0.7),
+		authorizationChange: chance.happens(0.5),
+		shortLeases: chance.happens(0.7),
+	}
+}
+
 /** The same but for one thing. */
 export function variedVariant(variant: Variant, chance: Chance): Variant {
 	const name = chance.pick(Object.keys(variant) as (keyof Variant)[])
@@ -57,7 +72,10 @@ export const secrets = {
 } as const
 export const places = {
 	homes: ['192.0.2.1', '192.0.2.2'],
-	server: '192.0.2.9',
+	/** Of RADIUS servers that ask for disconnects and changes of authorization. */
+	servers: ['192.0.2.9', '192.0.2.10'],
+	/** Access points that take Disconnect-Requests. */
+	disconnectClients: ['10.9.0.1', '10.9.0.2'],
 	relay: '10.0.0.1',
 	relayOnBranch: '10.1.0.1',
 	relayOnCable: '10.4.0.1',
@@ -76,7 +94,7 @@ export const ownAddresses: Readonly<Record<number, string>> = {
 	[links.branch]: places.relayOnBranch,
 	[links.cable]: places.relayOnCable,
 }
-export const idleTimeoutSeconds = 900
+export const idleTimeoutSeconds = 300
 
 export function configurationText(variant: Variant): string {
 	const more = [variant.branch ? branch(variant) : '', variant.cable ? cable(variant) : '']
@@ -103,7 +121,9 @@ function relayServers(network: string, ports: readonly [number, number]): string
 
 function campus(variant: Variant): string {
 	const homes = variant.secondServer ? places.homes : places.homes.slice(0, 1)
-	const lease = variant.shortLeases ? 'lease 0 0 1' : 'lease 0 0 10'
+	// Some leases outlast an idle session, others do not.
+	const leases = ['lease 0 0 1', 'lease 0 0 10']
+	const [lease, farLease] = variant.shortLeases ? leases : leases.toReversed()
 	const lines = [
 		servers('authentication', homes),
 		servers('accounting', homes),
@@ -111,9 +131,13 @@ function campus(variant: Variant): string {
 		relayServers('10.9.0.0 255.255.255.0', [1812, 1813]),
 		`radius relay idle-timeout ${idleTimeoutSeconds}`,
 		...(variant.disconnectClients
-			? [`radius relay disconnect-client 10.9.0.1 key ${secrets.port}`]
+			? places.disconnectClients.map(
+					address => `radius relay disconnect-client ${address} key ${secrets.port}`,
+				)
 			: []),
-		...(variant.dynamicRequests ? [dynamicServer] : []),
+		...(variant.dynamicRequests
+			? places.servers.map(server => dynamicServer(variant, server))
+			: []),
 		`service dhcp-local ${variant.standaloneAuthenticate ? 'standalone authenticate' : 'equal-access'}`,
 		'ip dhcp-local interface eth0',
 		...(variant.ping ? ['ip dhcp-local ping'] : []),
@@ -135,17 +159,31 @@ function campus(variant: Variant): string {
 		'ip dhcp-local pool far',
 		' network 10.2.0.0 255.255.255.248',
 		' default-router 10.2.0.1',
-		` ${lease}`,
+		` ${farLease}`,
 		'exit',
 	]
 	return lines.join('\n')
 }
 
-const dynamicServer = `radius dynamic-request server ${places.server}
- key ${secrets.server}
- subscriber disconnect
- authorization change
-exit`
+export type Permission = 'disconnect' | 'change-of-authorization'
+
+/** Whether a RADIUS server may ask for that: what the one may, the other may not. */
+export function permits(variant: Variant, server: string, permission: Permission): boolean {
+	const { subscriberDisconnect, authorizationChange } = variant
+	const first = permission === 'disconnect' ? subscriberDisconnect : authorizationChange
+	return (server === places.servers[0]) === first
+}
+
+function dynamicServer(variant: Variant, server: string): string {
+	const lines = [
+		`radius dynamic-request server ${server}`,
+		` key ${secrets.server}`,
+		...(permits(variant, server, 'disconnect') ? [' subscriber disconnect'] : []),
+		...(permits(variant, server, 'change-of-authorization') ? [' authorization change'] : []),
+		'exit',
+	]
+	return lines.join('\n')
+}
 
 function branch(variant: Variant): string {
 	const lines = [

@@ -4,20 +4,23 @@ import {
 	type MemoryJournal,
 	openMemoryJournal,
 } from '../../adapters/journal/memory.ts'
-import { configurationText, firstVariant, type Variant } from './configuration.ts'
+import { configurationText, type Variant } from './configuration.ts'
 
 export type Disk = {
 	/** The journal as the present process has it open, or the last one had. */
 	journal: MemoryJournal
 	configuration: string
-	variant: Variant
+	/** What the configuration says, and what the operator's latest command would make of it. */
+	saved: Variant
+	proposed: Variant
 }
 
-export function createDisk(journal: MemoryJournal = openMemoryJournal()): Disk {
+export function createDisk(variant: Variant, journal: MemoryJournal = openMemoryJournal()): Disk {
 	return {
 		journal,
-		configuration: configurationText(firstVariant),
-		variant: firstVariant,
+		configuration: configurationText(variant),
+		saved: variant,
+		proposed: variant,
 	}
 }
 

@@ -52,12 +52,15 @@ export type Acknowledged = {
 	standstill: number
 }
 
+/** What a relay agent may change, as it reached the relay. */
+export type Heard = { readonly giaddr: number; readonly hops: number }
+
 export type External = {
 	readonly servers: readonly ExternalServer[]
 	/** Octets of every answer, as text. */
 	readonly said: Set<string>
-	/** Octets of what clients said, as text, without what a relay agent may change. */
-	readonly heard: Set<string>
+	/** By the octets of what clients said, as text, without what a relay agent may change. */
+	readonly heard: Map<string, Heard[]>
 	/** By MAC and address. */
 	readonly acknowledged: Map<string, Acknowledged>
 }
@@ -77,7 +80,7 @@ export function createExternal(): External {
 	return {
 		servers: [server(first, 2), server(second, 8)],
 		said: new Set(),
-		heard: new Set(),
+		heard: new Map(),
 		acknowledged: new Map(),
 	}
 }
@@ -221,6 +224,7 @@ function remember(world: World, packet: DhcpPacket, address: number, seconds: nu
 
 /** Seconds; 0 for ever. */
 function leaseSeconds({ chance }: World): number {
+	if (chance.happens(0.1)) return 900
 	return chance.happens(0.02) ? 0 : chance.between(10, 120)
 }
 

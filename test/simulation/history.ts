@@ -3,14 +3,8 @@
  * and `ahead` from that and what waits to be written. The relay's own must be the same as `ahead`
  * after every step, and as `durable` after every start. Each event is judged by the state before it.
  */
-import { parseIpv4 } from '../../domain/address.ts'
 import { type NewEvent, type RecordedEvent, virtualRouterOf } from '../../domain/event.ts'
 import { decodeEvents, encodeEvents } from '../../domain/event-text.ts'
-import { addressesEndingIn } from '../../domain/lease-deadlines.ts'
-import { reclaimAfterMs } from '../../domain/lease-offer.ts'
-import { everyLease, type LeaseTable, leaseAt, leasesOfMac } from '../../domain/lease-state.ts'
-import { isTaken } from '../../domain/pool.ts'
-import { externalServer } from '../../domain/shadow-lease.ts'
 import {
 	evolve,
 	initialState,
@@ -19,12 +13,14 @@ import {
 	type State,
 } from '../../domain/state.ts'
 import { stoppedMeanwhile } from '../../domain/steady.ts'
+import { canonical, difference } from './canonical.ts'
 import { idleTimeoutSeconds } from './configuration.ts'
-import { givenElsewhere } from './external-servers.ts'
+import { forgetAsked, judgeDisconnects, judgePlaces } from './disconnects.ts'
 import { leaseEnded, leaseGranted } from './holders.ts'
-import { longestDelayMs } from './network.ts'
+import { judgeGivenUp, judgeHolder, judgeObserved, judgeRefused, observedKey } from './leases.ts'
 import type { Running } from './relay.ts'
 import { judgeDue, judgeSession, judgeUnchanged, sessionOf } from './sessions.ts'
+import { followSrc } from './src-ledger.ts'
 import { breaks, count, type World } from './world.ts'
 
 export type History = {
@@ -97,12 +93,16 @@ export function readJournal(world: World): void {
 			const timeless = stoppedMeanwhile(history.durable, Number.MAX_SAFE_INTEGER) === undefined
 			const before = sessionOf(world, event)
 			evolve(history.durable, event)
+			judgeDisconnects(world, event)
+			followSrc(world, event)
+			if (event.type === 'ConfigurationChanged') world.inForce = world.disk.proposed
 			judgeUnchanged(world, event, before)
 			judgeSteadyTime(world, event, timeless)
 		}
 	}
 	history.standstillAt = [history.standstillAt[1], world.clock.standstill()]
 	judgeDue(world)
+	judgePlaces(world)
 }
 
 /** A stop that was orderly has taken note of every step of the clock before it. */
@@ -151,6 +151,8 @@ function judgeSteadyTime(world: World, event: RecordedEvent, timeless: boolean):
 /** A state was recovered at a start: it must be what the journal says. */
 export function recovered(world: World, state: State): void {
 	readJournal(world)
+	forgetAsked(world)
+	world.inForce = world.disk.saved
 	const { history } = world
 	const found = canonical(state)
 	const wanted = canonical(history.durable)
@@ -191,57 +193,6 @@ export function judgeState(world: World, { relay }: Running): void {
 
 function foldInto(state: State, events: readonly NewEvent[]): void {
 	for (const event of events) evolve(state, event)
-}
-
-/** Two states as text, where they begin to differ. */
-function difference(found: string, wanted: string): string {
-	let at = 0
-	while (found[at] === wanted[at] && at < found.length) at++
-	const around = (text: string) => text.slice(Math.max(0, at - 160), at + 160)
-	return `found  ...${around(found)}...\nwanted ...${around(wanted)}...`
-}
-
-/** All of a state, indexes included, as text; what has no order is put into one. */
-export function canonical(state: State): string {
-	const routers = [...state.routers.values()].map(router => ({
-		...router,
-		sessions: [...router.sessions.values()],
-		subscribersByWap: sorted(router.subscribersByWap, macs => [...macs].sort()),
-		accessPoints: sorted(router.accessPoints, one => one),
-		byAccounting: sorted(router.byAccounting, macs => [...macs].sort().join()),
-		byMultiSession: sorted(router.byMultiSession, macs => [...macs].sort().join()),
-		messageAuthenticatorSeen: [...router.messageAuthenticatorSeen].sort(),
-		leases: leasesText(router.leases),
-		src: {
-			subscribers: sorted(router.src.subscribers, one => one),
-			unreported: sorted(router.src.unreported, login => login),
-			debts: sorted(router.src.debts, debt => debt),
-		},
-	}))
-	return JSON.stringify({ ...state, routers })
-}
-
-function sorted<K, V, T>(map: ReadonlyMap<K, V>, value: (of: V) => T): [K, T][] {
-	return [...map].map(([key, of]): [K, T] => [key, value(of)]).sort(([a], [b]) => (a < b ? -1 : 1))
-}
-
-function leasesText(table: LeaseTable) {
-	const leases = [...everyLease(table)].sort((a, b) => a.address - b.address)
-	const macs = [...new Set(leases.map(({ mac }) => mac))].sort()
-	const slices = [...table.deadlines.keys()].sort()
-	return {
-		leases,
-		byAddress: leases.map(({ address }) => leaseAt(table, address)?.mac),
-		byMac: macs.map(mac =>
-			leasesOfMac(table, mac)
-				.map(({ address }) => address)
-				.sort(),
-		),
-		deadlines: slices.map(slice => [slice, addressesEndingIn(table, slice).sort()]),
-		boundOn: sorted(table.boundOn, clients => clients),
-		boundIn: sorted(table.boundIn, bound => bound),
-		warned: [...table.warned].sort(),
-	}
 }
 
 /** What a station's request is known by in events: NAS-Port is another in each request. */
@@ -391,118 +342,5 @@ function judgeEnd(world: World, router: RouterState, { data, position }: Termina
 	// What clocks may differ without being found out, and what lies between an event and its commit.
 	if (silentMs < idleTimeoutSeconds * 1000 - 5000) {
 		breaks(world, `The session of ${data.mac} ended as idle after ${silentMs} ms.`)
-	}
-}
-
-type Leased = Extract<RecordedEvent, { type: 'LeaseOffered' | 'LeaseGranted' | 'LeaseRenewed' }>
-
-/** Nobody is given what somebody else has. */
-function judgeHolder(world: World, router: RouterState, event: Leased): void {
-	const { mac, address } = event.data
-	const lease = leaseAt(router.leases, parseIpv4(address)!)
-	const steadyAt = event.at - world.history.durable.clockShiftMs
-	if (lease === undefined || !isTaken(lease, steadyAt)) return
-	// An offer that nobody has taken goes to somebody else where no address is left.
-	const abandoned = event.type === 'LeaseOffered' && steadyAt - lease.changedAt >= reclaimAfterMs
-	if (lease.status === 'offered' && abandoned) return
-	if (lease.status === 'declined') breaks(world, `${event.type}: ${address} was declined.`)
-	else if (lease.mac !== mac)
-		breaks(world, `${event.type}: ${lease.mac} has ${address}, not ${mac}.`)
-}
-
-type Observed = Extract<RecordedEvent, { type: 'LeaseObserved' }>
-
-/** Whom a server refuses an address has it no longer when that is told. */
-function judgeRefused(
-	{ sessionHistory }: World,
-	{ name, leases }: RouterState,
-	{ data }: Extract<RecordedEvent, { type: 'LeaseRefused' }>,
-): void {
-	if (data.reason !== externalServer || data.address === undefined) return
-	const address = parseIpv4(data.address)!
-	const lease = leaseAt(leases, address)
-	if (lease?.status !== 'bound' || lease.mac !== data.mac) return
-	const { mac, since } = lease
-	sessionHistory.dueLeases.set(`${name} ${address}`, { router: name, address, mac, since })
-}
-
-function observedKey({ type, data }: Observed): string {
-	return `${type} ${data.mac} ${data.address} ${data.leaseSeconds}`
-}
-
-/** The relay may have heard a later copy of the request only; and what lies between event and commit. */
-const shadowToleranceMs = 3 * longestDelayMs + 1000
-/** A server takes so long to answer at most. */
-const longestAnswerMs = 40_000
-
-/** A shadow is as long as the server said, and nobody else's is in its way. */
-function judgeObserved(world: World, router: RouterState, { at, data }: Observed): void {
-	const { mac, address, leaseSeconds, expiresAt, client } = data
-	const other = givenElsewhere(world, parseIpv4(address)!, client)
-	if (other !== undefined) {
-		breaks(world, `${address} was observed for ${mac}, but the server has given it to ${other}.`)
-	}
-	const said = world.external.acknowledged.get(`${mac} ${address}`)
-	if (!said?.seconds.has(leaseSeconds)) {
-		breaks(world, `${mac} is said to have ${address} for ${leaseSeconds} s; no server said so.`)
-	}
-	const stoodMs = world.clock.standstill() - (said?.standstill ?? 0)
-	const sinceMs = world.clock.truth() - (said?.at ?? 0) - stoodMs
-	const longerMs = sinceMs + (expiresAt - at) - leaseSeconds * 1000
-	const isRight = leaseSeconds === 0 ? expiresAt === 0 : longerMs < shadowToleranceMs
-	if (!isRight) breaks(world, `The shadow of ${address} outlives its lease by ${longerMs} ms.`)
-	if (leaseSeconds > 0 && expiresAt - at < leaseSeconds * 1000 - longestAnswerMs - stoodMs) {
-		breaks(world, `The shadow lease of ${address} ends ${expiresAt - at} ms from now.`)
-	}
-	const there = leaseAt(router.leases, parseIpv4(address)!)
-	if (there?.status === 'bound' && there.mac !== mac) {
-		breaks(world, `${address} was observed for ${mac}, and ${there.mac} has it still.`)
-	}
-}
-
-type GivenUp = Extract<RecordedEvent, { type: 'LeaseReleased' | 'LeaseExpired' | 'LeaseDeclined' }>
-
-function judgeGivenUp(world: World, router: RouterState, event: GivenUp): void {
-	const { mac, address } = event.data
-	const lease = leaseAt(router.leases, parseIpv4(address)!)
-	if (event.type === 'LeaseDeclined' && event.data.ping === true) return
-	const cleared = event.type === 'LeaseReleased' && event.data.cause === 'operator'
-	if (lease?.mac === mac || (cleared && lease?.status === 'declined')) return
-	breaks(world, `${event.type}: ${address} is not ${mac}'s but ${lease?.mac ?? 'nobody'}'s.`)
-}
-
-/** Slices of time that deadlines are looked at in, the margin, and turns that come late. */
-const overdueMs = { busy: 12_000, idle: 75_000 } as const
-
-/** What is over ends: no lease stays bound for long behind its time. */
-export function judgeOverdue(world: World, { relay }: Running): void {
-	const { engine } = relay
-	const steadyAt = engine.at - engine.state.clockShiftMs
-	const longest = world.idle ? overdueMs.idle : overdueMs.busy
-	// A stall has ended with something else than a turn: the deadlines are looked at in the next one.
-	if (engine.now >= engine.nextSecondAt) return
-	for (const service of [...engine.dhcp.services.values(), ...engine.dhcp.external.values()]) {
-		const { servedSince } = world.history
-		const since = servedSince.get(service) ?? engine.now
-		servedSince.set(service, since)
-		// A service looks at its deadlines once a second, and first when it has been there for one.
-		if (engine.now - since < 1200) continue
-		for (const lease of everyLease(routerState(engine.state, service.router).leases)) {
-			if (lease.status !== 'bound' || lease.until === 0) continue
-			const overMs = steadyAt - lease.until
-			if (overMs <= longest) continue
-			breaks(world, `The lease of ${lease.mac} is bound ${overMs} ms after its end.`)
-		}
-	}
-}
-
-/** Those whose session has ended have no address that was leased for it. */
-export function judgeEnded(world: World, state: State): void {
-	for (const { leases, sessions } of state.routers.values()) {
-		for (const lease of everyLease(leases)) {
-			const live = lease.status === 'bound' || lease.status === 'offered'
-			if (!live || !lease.forSession || sessions.has(lease.mac)) continue
-			breaks(world, `${lease.mac} has no session but an address (${lease.status}).`)
-		}
 	}
 }

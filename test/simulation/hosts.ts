@@ -108,7 +108,7 @@ function transmit(world: World, host: Host, message: ClientMessage): void {
 		options: identifier,
 		...(relayed ? { giaddr: formatIpv4(wap.relayAgent) } : {}),
 	})
-	if (isExternal) world.external.heard.add(octetsText(bytes))
+	if (isExternal) passedOn(world, bytes, relayed)
 	const own = isExternal ? externalServer(world, host, unicast) : ip(ownAddresses[wap.link]!)
 	const from = relayed ? wap.relayAgent : (host.holding?.address ?? 0)
 	const to = unicast === true || relayed ? own : broadcast
@@ -120,6 +120,21 @@ function transmit(world: World, host: Host, message: ClientMessage): void {
 	after(world, world.chance.within(0, 2 * longestDelayMs), 'a request is doubled', () =>
 		send(world, datagram),
 	)
+}
+
+/** What has become of a client's message when it is heard at the relay, by way of other agents or of none. */
+function passedOn({ chance, external }: World, bytes: Uint8Array, relayed: boolean): void {
+	const octets = new DataView(bytes.buffer, bytes.byteOffset)
+	if (relayed) {
+		// Mostly one agent; several in line, or in a circle; and one that has taken the relay's address.
+		bytes[3] = chance.happens(0.9) ? 1 : chance.pick([2, 3, 16, 17])
+		if (chance.happens(0.02)) octets.setUint32(24, ip(places.relayOnCable))
+	}
+	const text = octetsText(bytes)
+	const heard = { giaddr: octets.getUint32(24), hops: bytes[3]! }
+	const before = external.heard.get(text)
+	if (before === undefined) external.heard.set(text, [heard])
+	else before.push(heard)
 }
 
 /** Where DHCP goes to where the server is elsewhere: the server, or the relay as an agent's next hop. */

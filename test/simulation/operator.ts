@@ -7,8 +7,11 @@ import { everyLease } from '../../domain/lease-state.ts'
 import { routerState } from '../../domain/state.ts'
 import { configurationOf } from '../simulated-relay.ts'
 import { configurationText, variedVariant } from './configuration.ts'
+import { isPresent } from './disconnects.ts'
 import { readJournal } from './history.ts'
+import { placeKey } from './places.ts'
 import { type Running, settle } from './relay.ts'
+import type { Subscriber } from './subscribers.ts'
 import { breaks, count, type World } from './world.ts'
 
 const scopes: readonly BaselineScope[] = [
@@ -40,8 +43,7 @@ async function command(world: World, running: Running, what: number): Promise<vo
 	const { chance, disk } = world
 	const { operator } = running
 	if (what < 0.2) {
-		const { mac, router } = chance.pick(world.subscribers)
-		await told(world, running, 'SubscriberTerminated', () => operator.clearSubscriber(router, mac))
+		await clear(world, running, chance.pick(world.subscribers))
 	} else if (what < 0.35) {
 		const [router, server] = chance.pick([
 			['default', 'local'],
@@ -58,8 +60,8 @@ async function command(world: World, running: Running, what: number): Promise<vo
 		const scope = chance.pick(scopes)
 		await told(world, running, 'BaselineSet', () => operator.baseline('default', scope))
 	} else if (what < 0.75) {
-		const variant = variedVariant(disk.variant, chance)
-		disk.variant = variant
+		const variant = variedVariant(disk.proposed, chance)
+		disk.proposed = variant
 		const next = configurationOf(configurationText(variant))
 		const change = { virtualRouter: 'default', context: '', command: 'varied' }
 		await told(world, running, 'ConfigurationChanged', () => operator.configure(next, change))
@@ -67,6 +69,20 @@ async function command(world: World, running: Running, what: number): Promise<vo
 		const lines = await operator.show('default', chance.pick(shows))
 		if (lines.length === 0) breaks(world, 'A show command printed nothing.')
 	}
+}
+
+/** Whoever has a session has none any more, and of nobody else is that said. */
+async function clear(world: World, running: Running, { mac, router }: Subscriber): Promise<void> {
+	const { operator, alive } = running
+	world.disconnects.cleared = placeKey(router, mac)
+	await told(world, running, 'SubscriberTerminated', async () => {
+		const refused = await operator.clearSubscriber(router, mac)
+		readJournal(world)
+		if (alive && running.relay.failures.length === 0 && isPresent(world, router, mac)) {
+			breaks(world, `${mac} was cleared (${refused ?? 'done'}), and is there.`)
+		}
+		return refused
+	})
 }
 
 /** A command that is done has its event on disk by then. */

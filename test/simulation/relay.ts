@@ -185,6 +185,7 @@ function saved(world: World, running: Running, text: string): void {
 	if (dies) die(world, running, 'at the configuration file')
 	if (dies && chance.happens(0.5)) return
 	disk.configuration = text
+	disk.saved = disk.proposed
 }
 
 /** The process is gone from here on, whatever its code goes on to do. */

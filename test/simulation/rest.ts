@@ -4,6 +4,7 @@ import { createPools, isTaken, type Pool } from '../../domain/pool.ts'
 import { routerState } from '../../domain/state.ts'
 import type { Engine } from '../../src/engine/engine.ts'
 import { isIdle } from '../../src/engine/upstream-link.ts'
+import { judgeToldSrc } from './src-ledger.ts'
 import { breaks, type World } from './world.ts'
 
 /** After two minutes without a packet. */
@@ -20,6 +21,14 @@ export function judgeRest(world: World): void {
 	judgeSockets(world, engine)
 	judgePools(world, engine)
 	judgeExchanges(world)
+	judgeToldSrc(world)
+}
+
+/** Whether nothing is under way in this very moment. */
+export function isStill(world: World): boolean {
+	const { running, srcLedger } = world
+	if (running === undefined || srcLedger.owed.size > 0) return false
+	return Object.values(leftOver(running.relay.engine)).every(left => left === 0)
 }
 
 function leftOver(engine: Engine): Record<string, number> {

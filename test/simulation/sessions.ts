@@ -28,14 +28,6 @@ export type SessionHistory = {
 	/** The last access point of a virtual router that was turned on or off, and the last that was heard of a MAC. */
 	readonly turned: Map<string, string>
 	readonly stopped: Map<string, string>
-	/** Whom an access point has let go because it was asked to, and that one's Called-Station-Id. */
-	readonly agreed: Map<string, string>
-	/** The latest end by a Disconnect-Request. */
-	disconnected:
-		| { readonly mac: string; readonly wap: string; readonly position: number }
-		| undefined
-	/** The session that a Disconnect-Request is about, by the position of its event: since when it lasts. */
-	readonly meant: Map<number, number>
 	/** Monotonic time at which the relay was first seen to serve a virtual router. */
 	readonly servedSince: WeakMap<object, number>
 }
@@ -46,9 +38,6 @@ export function createSessionHistory(): SessionHistory {
 		dueLeases: new Map(),
 		turned: new Map(),
 		stopped: new Map(),
-		agreed: new Map(),
-		disconnected: undefined,
-		meant: new Map(),
 		servedSince: new WeakMap(),
 	}
 }
@@ -72,16 +61,8 @@ export function judgeSession(world: World, router: RouterState, event: RecordedE
 			if (isMeant && session.accounting === name) mustEnd(world, router, session)
 			return
 		}
-		case 'DisconnectRequested': {
-			const session = router.sessions.get(event.data.mac ?? '')
-			if (session !== undefined) world.sessionHistory.meant.set(event.position, session.since)
-			return
-		}
 		case 'SubscriberTerminated':
 			judgeCause(world, router, event)
-			return
-		case 'DisconnectAnswered':
-			judgeDisconnect(world, router, event)
 			return
 		case 'LeaseReleased':
 			if (event.data.cause !== 'session' || !router.sessions.has(event.data.mac)) return
@@ -116,10 +97,9 @@ export function judgeDue(world: World): void {
 
 type Terminated = Extract<RecordedEvent, { type: 'SubscriberTerminated' }>
 
-function judgeCause(world: World, router: RouterState, { data, position }: Terminated): void {
+function judgeCause(world: World, router: RouterState, { data }: Terminated): void {
 	const { turned, stopped } = world.sessionHistory
 	const { mac, cause } = data
-	if (cause === 'disconnect') world.sessionHistory.disconnected = { mac, wap: data.wap, position }
 	const wap = router.sessions.get(mac)?.wap
 	const isOf: Partial<Record<typeof cause, string | undefined>> = {
 		'accounting-on': turned.get(router.name),
@@ -128,36 +108,6 @@ function judgeCause(world: World, router: RouterState, { data, position }: Termi
 	}
 	if (!(cause in isOf) || isOf[cause] === wap) return
 	breaks(world, `${cause} of ${isOf[cause]} ended the session of ${mac}, who is at ${wap}.`)
-}
-
-type Answered = Extract<RecordedEvent, { type: 'DisconnectAnswered' }>
-
-/** Accepted means ended; and where an access point was asked, it has really said so. */
-function judgeDisconnect(
-	world: World,
-	router: RouterState,
-	{ data, stream, position }: Answered,
-): void {
-	const mac = stream.slice(stream.lastIndexOf('.') + 1)
-	if (data.request !== 'disconnect' || !stream.startsWith('subscriber-')) return
-	const { meant, agreed } = world.sessionHistory
-	const since = meant.get(data.exchange)
-	meant.delete(data.exchange)
-	const lasts = since !== undefined && router.sessions.get(mac)?.since === since
-	if (data.accepted && lasts) {
-		breaks(world, `A disconnect of ${mac} was accepted, and its session lasts.`)
-	}
-	if (data.accessPoint === undefined) return
-	const place = agreed.get(mac)
-	agreed.delete(mac)
-	if (data.accessPoint === 'ack' && place === undefined) {
-		breaks(world, `No access point has let ${mac} go.`)
-	}
-	// Where the session has ended by this very request, the access point that has it must have agreed.
-	const { disconnected } = world.sessionHistory
-	if (disconnected?.position !== position - 1 || disconnected.mac !== mac) return
-	if (data.accessPoint === 'ack' && disconnected.wap.startsWith(place?.slice(0, 17) ?? '')) return
-	breaks(world, `${disconnected.wap} has not let ${mac} go, and its session was ended.`)
 }
 
 /** What a session was, and what an event has made of it. */

@@ -2,16 +2,17 @@
 import { assertInvariants } from '../relay-invariants.ts'
 import { openAccessPoints } from './access-points.ts'
 import { ownAddresses } from './configuration.ts'
-import { openDynamicServer } from './dynamic-server.ts'
+import { openDynamicServers } from './dynamic-server.ts'
 import { openExternalServers } from './external-servers.ts'
-import { judgeEnded, judgeOverdue, judgePending, judgeState } from './history.ts'
+import { judgePending, judgeState } from './history.ts'
 import { judgeUse } from './holders.ts'
 import { openHomeServers } from './home-servers.ts'
 import { detach, openHosts } from './hosts.ts'
+import { judgeEnded, judgeOverdue } from './leases.ts'
 import { openMischief } from './mischief.ts'
 import type { Datagram } from './network.ts'
 import { arrives, bury, settle, startRelay, wake } from './relay.ts'
-import { judgeLongRest, judgeRest } from './rest.ts'
+import { isStill, judgeLongRest, judgeRest } from './rest.ts'
 import { judgeIdle } from './sessions.ts'
 import { openSqliteDisk } from './sqlite-disk.ts'
 import { gone, openSubscribers } from './subscribers.ts'
@@ -51,6 +52,8 @@ export async function simulate(
 		await quieten(world)
 		const restAt = world.clock.truth() + 5 * minute
 		await run(() => world.clock.truth() >= restAt)
+		// Sessions end as idle at any time: what follows from that is not left over.
+		await run(() => isStill(world) || world.clock.truth() >= restAt + minute)
 		if (world.broken === undefined) judgeRest(world)
 		world.idle = true
 		const endAt = world.clock.truth() + 40 * minute
@@ -91,7 +94,7 @@ function open(world: World): void {
 	}
 	openHomeServers(world)
 	openAccessPoints(world)
-	openDynamicServer(world)
+	openDynamicServers(world)
 	openExternalServers(world)
 	openHosts(world)
 	for (const [link, hears] of [...network.links]) {

@@ -5,6 +5,7 @@ import { routerState } from '../../domain/state.ts'
 import type { OpenSrc } from '../../src/engine/src-link.ts'
 import { readJournal } from './history.ts'
 import type { Running } from './relay.ts'
+import { judgeDeletion, judgeReport, type Login } from './src-ledger.ts'
 import { after, breaks, count, type World } from './world.ts'
 
 export type SrcMode = 'answers' | 'silent' | 'late' | 'refuses' | 'breaks'
@@ -28,12 +29,14 @@ export function openSrcFor(world: World, running: Running): OpenSrc {
 		let open = true
 		let role: 'primary' | 'secondary' = 'primary'
 		const server = () => servers[role === 'primary' ? 0 : 1]
-		const ask = <A>(decide: () => A): Promise<SrcOutcome<A>> => {
+		const ask = <A>(decide: () => A, heard: () => void): Promise<SrcOutcome<A>> => {
 			const mode = world.quiet ? 'answers' : world.srcMode
 			const outcome = Promise.withResolvers<SrcOutcome<A>>()
 			if (!open) return Promise.resolve({ failure: 'closed', why: 'It is closed.' })
 			const ms = mode === 'silent' || mode === 'late' ? limitMs : world.chance.within(0.2, 300)
 			after(world, ms, `src ${mode}`, () => {
+				// What an SRC server has heard it knows, whether it can say so or not.
+				if (open && mode !== 'silent') heard()
 				if (world.running !== running || !running.alive) return
 				count(world, `src ${mode} a question`)
 				if (mode === 'breaks') outcome.reject(new Error('broken'))
@@ -52,17 +55,31 @@ export function openSrcFor(world: World, running: Running): OpenSrc {
 			return outcome.promise
 		}
 		const client: SrcClient = {
-			discover: () => ask(() => decision(world)),
+			discover: () =>
+				ask(
+					() => decision(world),
+					() => undefined,
+				),
 			address: body => {
-				judgeReport(world, router, body)
-				return ask(() => ({ sessionId: `${body.macAddress} ${body.at}`, service: 'internet' }))
+				const login = toldAddress(world, router, body)
+				return ask(
+					() => ({ sessionId: `${body.macAddress} ${body.at}`, service: 'internet' }),
+					() => {
+						if (login !== undefined) login.reported = true
+					},
+				)
 			},
 			delete: body => {
-				judgeDeletion(world, router, body)
-				return ask(() => ({
-					sessionId: `${body.macAddress} ${body.since}`,
-					sessionSeconds: Math.max(0, Math.floor((body.at - body.since) / 1000)),
-				}))
+				const login = toldDeletion(world, router, body)
+				return ask(
+					() => ({
+						sessionId: `${body.macAddress} ${body.since}`,
+						sessionSeconds: Math.max(0, Math.floor((body.at - body.since) / 1000)),
+					}),
+					() => {
+						if (login !== undefined) login.deleted = true
+					},
+				)
 			},
 			info: () => ({ state: 'connected', server: server(), role }),
 			statistics: () => ({ ...statistics }),
@@ -85,27 +102,20 @@ function decision({ chance }: World): Answers['discover'] {
 	return { accept: true, leaseTime: chance.between(20, 120) }
 }
 
-/** SRC is told of an address when that is on disk, and not before. */
-function judgeReport(world: World, router: string, body: Questions['address']): void {
+function toldAddress(world: World, router: string, body: Questions['address']): Login | undefined {
 	readJournal(world)
+	count(world, 'told address')
 	const { src } = routerState(world.history.durable, router)
 	const known = src.subscribers.get(body.macAddress)?.logins ?? []
-	count(world, 'told address')
-	const login = [...known].find(({ address }) => address === body.ipAddress)
+	const login = known.find(({ address }) => address === body.ipAddress)
 	if (login !== undefined && body.interfaceName !== (login.interface ?? 'unknown')) {
 		breaks(world, `SRC was told of ${body.macAddress} on ${body.interfaceName}.`)
 	}
-	if (login !== undefined) return
-	breaks(world, `SRC was told of ${body.ipAddress}; on disk ${body.macAddress} has no such login.`)
+	return judgeReport(world, router, body)
 }
 
-function judgeDeletion(world: World, router: string, body: Questions['delete']): void {
+function toldDeletion(world: World, router: string, body: Questions['delete']): Login | undefined {
 	readJournal(world)
-	const { debts } = routerState(world.history.durable, router).src
-	count(world, 'told deletion')
-	const owed = [...debts.values()].some(
-		({ login }) => login.mac === body.macAddress && login.address === body.ipAddress,
-	)
-	if (owed) return
-	breaks(world, `SRC was told of the end of ${body.ipAddress}, which nobody owes it.`)
+	count(world, `told deletion ${body.cause}`)
+	return judgeDeletion(world, router, body)
 }

@@ -1,6 +1,7 @@
 /** Subscribers: they log in, are accounted for, roam, and leave in every way there is. */
 import { attributesOf, type TestAttribute, u32 } from '../simulated-relay.ts'
 import { type AccessPoint, askRelay, type RouterName } from './access-points.ts'
+import { askAbout } from './dynamic-server.ts'
 import { attach, detach, type Host } from './hosts.ts'
 import { after, count, type World } from './world.ts'
 
@@ -13,6 +14,8 @@ export type Subscriber = {
 	wap: AccessPoint | undefined
 	/** Acct-Session-Id; undefined where there is no accounting. */
 	session: string | undefined
+	/** Where it was before it roamed, and as which session. */
+	left: { readonly wap: AccessPoint; readonly session: string } | undefined
 	sessions: number
 	/** Another number each time that what was under way is of no interest any more. */
 	life: number
@@ -41,6 +44,7 @@ export function createSubscribers(focus: Focus): Subscriber[] {
 			router,
 			wap: undefined,
 			session: undefined,
+			left: undefined,
 			sessions: 0,
 			life: 0,
 		}
@@ -119,9 +123,17 @@ function authenticate(
 function arrive(world: World, subscriber: Subscriber, wap: AccessPoint): void {
 	const { chance } = world
 	subscriber.life++
+	const { wap: from, session } = subscriber
+	const moves = from !== undefined && from !== wap && session !== undefined
+	subscriber.left = moves ? { wap: from, session } : undefined
 	subscriber.wap = wap
 	subscriber.session = `${wap.station.slice(15, 17)}-${subscriber.number}-${++subscriber.sessions}`
-	if (!chance.happens(0.05)) account(world, subscriber, 1)
+	// Access points that take a subscriber over begin to account for it when they have the time.
+	if (moves && chance.happens(0.5)) {
+		later(world, subscriber, chance.within(3000, 15_000), 'late start', () =>
+			account(world, subscriber, 1),
+		)
+	} else if (!chance.happens(0.05)) account(world, subscriber, 1)
 	for (const host of hostsOf(world, subscriber)) attach(world, host, wap)
 	later(world, subscriber, chance.within(20_000, 60_000), 'interim', () =>
 		online(world, subscriber),
@@ -147,13 +159,13 @@ function online(world: World, subscriber: Subscriber): void {
 	const again = (ms: number) =>
 		later(world, subscriber, ms, 'interim', () => online(world, subscriber))
 	const what = chance.random()
-	if (what < 0.6) {
+	if (what < 0.55) {
 		account(world, subscriber, 3)
 		again(chance.within(20_000, 60_000))
-	} else if (what < 0.7) {
+	} else if (what < 0.65) {
 		// Without a word for so long that the session may end as idle.
-		again(chance.happens(0.3) ? chance.within(600_000, 1_200_000) : chance.within(60_000, 200_000))
-	} else if (what < 0.78) {
+		again(chance.happens(0.4) ? chance.within(200_000, 400_000) : chance.within(60_000, 200_000))
+	} else if (what < 0.72) {
 		reauthenticate(world, subscriber, subscriber.wap!)
 		again(chance.within(20_000, 60_000))
 	} else if (what < 0.88) roam(world, subscriber)
@@ -168,8 +180,18 @@ function reauthenticate(world: World, subscriber: Subscriber, wap: AccessPoint):
 /** To another access point: the old one's Stop comes before or after, or not at all. */
 function roam(world: World, subscriber: Subscriber): void {
 	const { chance, accessPoints } = world
-	const wap = chance.pick(accessPoints.filter(({ router }) => router === subscriber.router))
+	const all = accessPoints.filter(({ router }) => router === subscriber.router)
+	const others = all.filter(one => one !== subscriber.wap)
+	const wap = chance.pick(others.length > 0 && chance.happens(0.8) ? others : all)
 	count(world, 'roams')
+	// RADIUS servers hear of it and have something to say, while it is under way or afterwards.
+	const asks = subscriber.router === 'default' ? chance.between(0, 4) : 0
+	for (let n = 0; n < asks; n++) {
+		const ms = chance.happens(0.3) ? chance.within(0, 20) : chance.within(0, 6000)
+		after(world, ms, 'asked about a roamer', () => {
+			if (!world.quiet) askAbout(world, subscriber)
+		})
+	}
 	authenticate(world, subscriber, wap, undefined, accepted => {
 		if (!accepted) {
 			leave(world, subscriber, 'stops')
@@ -198,6 +220,7 @@ export function gone(subscriber: Subscriber): void {
 	subscriber.life++
 	subscriber.wap = undefined
 	subscriber.session = undefined
+	subscriber.left = undefined
 }
 
 /** The access point has thrown the subscriber out. */

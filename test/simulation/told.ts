@@ -19,7 +19,8 @@ import { verifyResponse } from '../../domain/radius/authenticator.ts'
 import type { Md5Key } from '../../domain/radius/md5.ts'
 import { routerState } from '../../domain/state.ts'
 import { links, places } from './configuration.ts'
-import { octetsText } from './external-servers.ts'
+import { type DynamicAsk, judgeAsked, judgeVerdict } from './disconnects.ts'
+import { type Heard, octetsText } from './external-servers.ts'
 import { readJournal } from './history.ts'
 import { promised, whoIs } from './holders.ts'
 import { breaks, count, ip, type World } from './world.ts'
@@ -30,6 +31,8 @@ export type Asked = {
 	readonly key: Md5Key
 	/** As `History.opened` has it; undefined where no event is due (Status-Server). */
 	readonly opened: string | undefined
+	/** Of a RADIUS server that asks for a disconnect or a change of authorization. */
+	readonly ask?: DynamicAsk
 }
 
 export type Told = {
@@ -54,12 +57,15 @@ export function remember(world: World, from: number, port: number, asked: Asked)
 	world.told.asked.set(key, list)
 }
 
+/** RFC 5176 §2.1: of access points. */
+const disconnectPort = 3799
 const answerPorts: ReadonlySet<number> = new Set([1812, 1813, 11812, 11813, 21812, 21813])
 
 export function judgeTold(world: World, datagram: SentDatagram): void {
 	const { port } = datagram.socket
 	readJournal(world)
-	if (answerPorts.has(port) || port === 1700) judgeAnswer(world, datagram)
+	if (datagram.port === disconnectPort) judgeAsked(world, datagram)
+	else if (answerPorts.has(port) || port === 1700) judgeAnswer(world, datagram)
 	else if (port === 67) judgeDhcp(world, datagram)
 }
 
@@ -90,7 +96,10 @@ function judgeAnswer(world: World, { address, port, bytes }: SentDatagram): void
 	const { opened, outcomes } = world.history
 	const wanted = restsOn[bytes[0]!]
 	const found = (opened.get(asked.opened) ?? []).map(position => outcomes.get(position))
-	if (wanted !== undefined && found.includes(wanted)) return
+	if (wanted !== undefined && found.includes(wanted)) {
+		if (asked.ask !== undefined) judgeVerdict(world, asked.ask, bytes)
+		return
+	}
 	breaks(
 		world,
 		`${to} was told ${wanted} about ${asked.opened}; on disk is ${found.join(', ') || 'nothing'}.`,
@@ -163,7 +172,15 @@ function judgeTally(world: World, key: string): void {
 		breaks(world, `${key} was told ${told} times and recorded ${recorded} times.`)
 }
 
-const agents: ReadonlySet<number> = new Set([ip(places.relayOnCable), ip(places.cableAgent)])
+/**
+ * RFC 1542 §4.1.1: giaddr is the relay's where it was zero, and stays where another relay agent has set
+ * it; hops grow by one, up to a limit. Whoever says that it comes from here does not.
+ */
+function mayPassOn(by: Heard, { giaddr, hops }: DhcpPacket): boolean {
+	const own = ip(places.relayOnCable)
+	const wanted = by.giaddr === 0 ? own : by.giaddr
+	return giaddr === wanted && by.giaddr !== own && by.hops <= 16 && hops === by.hops + 1
+}
 
 /** A request goes on to a DHCP server as its client sent it, but for hops and giaddr. */
 function judgePassedOn(world: World, packet: DhcpPacket, { address, port, bytes }: SentDatagram) {
@@ -172,11 +189,15 @@ function judgePassedOn(world: World, packet: DhcpPacket, { address, port, bytes 
 	if (port !== 67 || !servers.some(server => server.address === address)) {
 		breaks(world, `A DHCP request was passed on to ${formatIpv4(address)}:${port}.`)
 	}
-	if (!heard.has(octetsText(bytes))) breaks(world, 'A DHCP request was passed on that nobody made.')
-	if (!agents.has(packet.giaddr) || packet.hops !== 1) {
-		const { giaddr, hops } = packet
-		breaks(world, `A DHCP request has giaddr ${formatIpv4(giaddr)} and ${hops} hops.`)
-	}
+	const from = heard.get(octetsText(bytes)) ?? []
+	if (from.length === 0) breaks(world, 'A DHCP request was passed on that nobody made.')
+	const { giaddr, hops } = packet
+	if (from.some(by => mayPassOn(by, packet))) return
+	const came = from.map(by => `${formatIpv4(by.giaddr)} and ${by.hops}`).join(', ')
+	breaks(
+		world,
+		`A DHCP request was passed on with giaddr ${formatIpv4(giaddr)} and ${hops} hops; it came with ${came}.`,
+	)
 }
 
 /** A reply reaches the client octet for octet, and when what it says is on disk. */

@@ -5,6 +5,8 @@ import { type AccessPoint, createAccessPoints } from './access-points.ts'
 import { type Agenda, createAgenda } from './agenda.ts'
 import { type Chance, createChance } from './chance.ts'
 import { createClock, type SimulatedClock } from './clock.ts'
+import { startingVariant, type Variant } from './configuration.ts'
+import { createDisconnects, type Disconnects } from './disconnects.ts'
 import { createDisk, type Disk } from './disk.ts'
 import { createExternal, type External } from './external-servers.ts'
 import { createHistory, type History } from './history.ts'
@@ -14,6 +16,7 @@ import { createHosts, type Host } from './hosts.ts'
 import { createNetwork, type Network } from './network.ts'
 import type { Running } from './relay.ts'
 import { createSessionHistory, type SessionHistory } from './sessions.ts'
+import { createSrcLedger, type SrcLedger } from './src-ledger.ts'
 import type { SrcMode } from './src-servers.ts'
 import { createSubscribers, type Subscriber } from './subscribers.ts'
 import { createTold, type Told } from './told.ts'
@@ -27,10 +30,14 @@ export type World = {
 	readonly trace: Trace
 	readonly network: Network
 	readonly disk: Disk
+	/** The configuration that the relay goes by, as far as the journal has been read. */
+	inForce: Variant
 	/** The relay's process; undefined while there is none. */
 	running: Running | undefined
 	readonly history: History
 	readonly sessionHistory: SessionHistory
+	readonly disconnects: Disconnects
+	readonly srcLedger: SrcLedger
 	readonly told: Told
 	readonly holders: Holders
 	readonly homeServers: readonly HomeServer[]
@@ -60,6 +67,7 @@ export function createWorld(
 ): World {
 	const chance = createChance(seed)
 	const subscribers = createSubscribers(chance.happens(0.35) ? 'cable' : 'campus')
+	const variant = startingVariant(chance)
 	const world: World = {
 		seed,
 		chance,
@@ -67,10 +75,13 @@ export function createWorld(
 		agenda: createAgenda(),
 		trace: createTrace(print),
 		network: createNetwork(),
-		disk: createDisk(journal),
+		disk: createDisk(variant, journal),
+		inForce: variant,
 		running: undefined,
 		history: createHistory(),
 		sessionHistory: createSessionHistory(),
+		disconnects: createDisconnects(),
+		srcLedger: createSrcLedger(),
 		told: createTold(),
 		holders: createHolders(),
 		homeServers: createHomeServers(),
