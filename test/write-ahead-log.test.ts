@@ -30,6 +30,9 @@ function withLog(
 		restarts(): number
 		/** What the next restarts come to. */
 		busyWith(frames: number): void
+		scrub(): boolean
+		/** Whether the keeper was told to build the index by stream anew. */
+		isIndexOld(): boolean
 		readonly warnings: readonly string[]
 	}) => void,
 ): void {
@@ -72,6 +75,8 @@ function withLog(
 				Atomics.store(signal!, keeper.checkpoint, keeper.checkpointDone)
 			},
 			restarts: () => restarts,
+			scrub: log.scrub,
+			isIndexOld: () => at(keeper.reindex) === 1,
 			busyWith: frames => {
 				busy = frames
 			},
@@ -144,6 +149,23 @@ test('a log of twice its length is begun anew whatever is left, and of four time
 		assert.is(restarts(), 1)
 	})
 })
+
+test('a log that was emptied begins at nothing, and its index is built anew', () =>
+	withLog(({ commit, isAsked, done, busyWith, scrub, isIndexOld }) => {
+		commit(900, 1000)
+		done(900, 900)
+		commit(99, 1001)
+		busyWith(1)
+		assert.not(scrub())
+		assert.not(isIndexOld())
+		busyWith(0)
+		assert.ok(scrub())
+		assert.ok(isIndexOld())
+		commit(127, 1100)
+		assert.not(isAsked())
+		commit(2, 1100)
+		assert.ok(isAsked())
+	}))
 
 test('a log that cannot be begun anew is warned of once, until it can', () =>
 	withLog(({ commit, busyWith, restarts, warnings }) => {
