@@ -31,9 +31,9 @@ import { runCampus } from './demo/life.ts'
 import {
 	DemoError,
 	dataFolder,
-	freePorts,
 	type Relay,
 	type RelayPlan,
+	relayPorts,
 	root,
 	startRelay,
 } from './demo/relay.ts'
@@ -108,7 +108,7 @@ async function demo(options: Options, ending: AbortController): Promise<number> 
 	try {
 		src = await startSrcSystem(data)
 		eventStore = await startEventStore(options.eventStore)
-		const ports = await freePorts()
+		const ports = await relayPorts()
 		for (const plan of plans) disconnectPorts.push(await openDisconnectPort(plan))
 		const accessPoints = plans.map((plan, i) => ({
 			...plan,

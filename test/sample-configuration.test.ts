@@ -7,7 +7,7 @@ import { createInterface } from 'node:readline'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { parseConfiguration } from '../domain/junose/configuration-text.ts'
-import { freePorts } from '../infra/demo/relay.ts'
+import { relayPorts } from '../infra/demo/relay.ts'
 
 const root = resolve(import.meta.dirname, '..')
 const sample = readFileSync(join(root, 'infra/sample.conf'), 'utf8')
@@ -44,7 +44,7 @@ test('the relay starts with the sample configuration', async () => {
 
 /** The sample on this machine, where its own ports may be taken: all else stays as it is. */
 async function onFreePorts(text: string): Promise<string> {
-	const ports = [await freePorts(), await freePorts()]
+	const ports = [await relayPorts(), await relayPorts()]
 	const free = ports.flatMap(({ authentication, accounting }) => [authentication, accounting])
 	let used = 0
 	const moved = text.replace(/^ udp-port \d+$/gm, () => {

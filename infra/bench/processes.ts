@@ -4,7 +4,6 @@
  * for the end of its standard input does the same in its place.
  */
 import { type ChildProcess, execFile, spawn } from 'node:child_process'
-import { createSocket } from 'node:dgram'
 import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -101,27 +100,6 @@ export async function waitUntil(done: () => boolean, limitMs: number): Promise<b
 export function udpPortIsBound(port: number): boolean {
 	const address = `0100007F:${port.toString(16).toUpperCase().padStart(4, '0')}`
 	return readFileSync('/proc/net/udp', 'latin1').includes(` ${address} `)
-}
-
-let nextPort = 20_000 + (process.pid % 10_000)
-
-/** A UDP port of 127.0.0.1 that nobody has, below those that the kernel hands out by itself. */
-export async function freeUdpPort(): Promise<number> {
-	for (;;) {
-		nextPort = nextPort < 32_000 ? nextPort + 1 : 20_000
-		if (await canBind(nextPort)) return nextPort
-	}
-}
-
-function canBind(port: number): Promise<boolean> {
-	return new Promise(resolve => {
-		const socket = createSocket('udp4')
-		socket.once('error', () => {
-			socket.close()
-			resolve(false)
-		})
-		socket.bind(port, '127.0.0.1', () => socket.close(() => resolve(true)))
-	})
 }
 
 async function end(pid: number): Promise<void> {

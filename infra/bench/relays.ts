@@ -3,7 +3,8 @@ import { spawnSync } from 'node:child_process'
 import { existsSync, mkdirSync, readFileSync, statSync, truncateSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
-import { freeUdpPort, start, udpPortIsBound, type Workplace, waitUntil } from './processes.ts'
+import { freePorts } from '../free-ports.ts'
+import { start, udpPortIsBound, type Workplace, waitUntil } from './processes.ts'
 
 export const relayNames = [
 	'radledger',
@@ -49,8 +50,7 @@ export async function startSinks(
 	workplace: Workplace,
 	radload: string,
 ): Promise<Ports & { readonly pids: readonly number[] }> {
-	const eap = await freeUdpPort()
-	const accounting = await freeUdpPort()
+	const [eap, accounting] = (await freePorts(2)) as [number, number]
 	const pids = [
 		start(workplace, radload, ['--sink', `${eap}`]).pid,
 		start(workplace, radload, ['--accounting-sink', `${accounting}`]).pid,
@@ -106,7 +106,8 @@ export async function startRadledger(
 	const main = join(import.meta.dirname, '../../src/main.ts')
 	if (!existsSync(main)) return { name, reason: 'src/main.ts is not there.' }
 	const folder = folderFor(workplace, folderName)
-	const ports = { eap: await freeUdpPort(), accounting: await freeUdpPort() }
+	const [eap, accounting] = (await freePorts(2)) as [number, number]
+	const ports = { eap, accounting }
 	const config = configure(folder, 'radledger.conf', sinks, ports)
 	const args = [main, 'serve', '--config', config, '--data', join(folder, 'data'), ...flags]
 	const child = start(workplace, process.execPath, args, 'pipe')
@@ -133,7 +134,7 @@ async function startRadsecproxy(
 ): Promise<Relay | Skipped> {
 	const name = logging ? 'radsecproxy-logging' : 'radsecproxy'
 	const folder = folderFor(workplace, name)
-	const port = await freeUdpPort()
+	const [port] = (await freePorts(1)) as [number]
 	const ports = { eap: port, accounting: port }
 	const level = logging ? '4' : '1'
 	const config = configure(folder, 'radsecproxy.conf', sinks, ports, { LOG_LEVEL: level })
@@ -155,8 +156,14 @@ async function startRadsecproxy(
 async function startFreeradius(workplace: Workplace, sinks: Ports): Promise<(Relay | Skipped)[]> {
 	const folder = folderFor(workplace, 'freeradius')
 	const detail = join(folder, 'detail', 'all')
-	const plain = { eap: await freeUdpPort(), accounting: await freeUdpPort() }
-	const recording = { eap: await freeUdpPort(), accounting: await freeUdpPort() }
+	const [eap, accounting, eap2, accounting2] = (await freePorts(4)) as [
+		number,
+		number,
+		number,
+		number,
+	]
+	const plain = { eap, accounting }
+	const recording = { eap: eap2, accounting: accounting2 }
 	configure(folder, 'freeradius.conf', sinks, plain, {
 		DETAIL_AUTHENTICATION: `${recording.eap}`,
 		DETAIL_ACCOUNTING: `${recording.accounting}`,

@@ -6,7 +6,8 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { freeUdpPort, run, start, type Workplace, waitUntil } from './processes.ts'
+import { freePorts } from '../free-ports.ts'
+import { run, start, type Workplace, waitUntil } from './processes.ts'
 import { readProcessorTime } from './processor-time.ts'
 
 export type ScaleFigures = {
@@ -72,12 +73,12 @@ export async function configuration(): Promise<string> {
 	return [
 		'radius authentication server 127.0.0.1',
 		' key testing123',
-		` udp-port ${await freeUdpPort()}`,
+		` udp-port ${(await freePorts(1))[0]!}`,
 		'exit',
 		'radius relay authentication server',
 		' key 127.0.0.0 255.0.0.0 testing123',
 		' listen-address 127.0.0.1',
-		` udp-port ${await freeUdpPort()}`,
+		` udp-port ${(await freePorts(1))[0]!}`,
 		'exit',
 		'',
 	].join('\n')

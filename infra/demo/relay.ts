@@ -1,12 +1,12 @@
 /** The relay of the demo: its data folder, its configuration and its process. */
 import { type ChildProcess, spawn } from 'node:child_process'
-import { createSocket } from 'node:dgram'
 import { once } from 'node:events'
 import { existsSync, mkdirSync, statSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { dirname, join, relative, resolve } from 'node:path'
 import { createInterface } from 'node:readline'
 import { ownFolder } from '../../adapters/journal/owner.ts'
+import { freePorts } from '../free-ports.ts'
 import type { AccessPoint } from './access-points.ts'
 
 /** What keeps the demo from starting, as a sentence. */
@@ -216,38 +216,20 @@ function logEntry(line: string): { id: string; level: number; msg: string } {
 	}
 }
 
-/** UDP ports that nobody has, all different. */
-export async function freePorts(): Promise<RelayPlan['ports']> {
-	const sockets = [0, 1, 2, 3].map(() => createSocket('udp4'))
-	for (const socket of sockets) {
-		// The DHCP server listens everywhere, as broadcasts reach nobody else.
-		socket.bind(0, socket === sockets[2] ? '0.0.0.0' : '127.0.0.1')
-		await once(socket, 'listening')
-	}
-	const [authentication, accounting, dhcp, dynamic] = sockets.map(socket => socket.address().port)
-	for (const socket of sockets) await new Promise<void>(done => socket.close(() => done()))
-	return {
-		http: await freeTcpPort(),
-		authentication: authentication!,
-		accounting: accounting!,
-		dhcp: dhcp!,
-		dynamic: dynamic!,
-	}
+/** Ports that nobody has, all different. */
+export async function relayPorts(): Promise<RelayPlan['ports']> {
+	const ports = (await freePorts(5)) as [number, number, number, number, number]
+	const [authentication, accounting, dhcp, dynamic, other] = ports
+	return { http: await pagePort(other), authentication, accounting, dhcp, dynamic }
 }
 
-/** The usual one for a web page that is being looked at, or any where that is taken. */
-async function freeTcpPort(): Promise<number> {
-	for (const wanted of [8080, 0]) {
-		const server = createServer()
-		const port = await new Promise<number | undefined>(resolve => {
-			server.once('error', () => resolve(undefined))
-			server.listen(wanted, '127.0.0.1', () => {
-				const address = server.address()
-				resolve(typeof address === 'object' ? address?.port : undefined)
-			})
-		})
-		await new Promise<void>(done => server.close(() => done()))
-		if (port !== undefined) return port
-	}
-	throw new DemoError('No TCP port of 127.0.0.1 is free.')
+/** The usual one for a web page that is being looked at, or another where that is taken. */
+async function pagePort(other: number): Promise<number> {
+	const server = createServer()
+	const isFree = await new Promise<boolean>(resolve => {
+		server.once('error', () => resolve(false))
+		server.listen(8080, '127.0.0.1', () => resolve(true))
+	})
+	await new Promise<void>(done => server.close(() => done()))
+	return isFree ? 8080 : other
 }

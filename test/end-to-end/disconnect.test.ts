@@ -1,8 +1,9 @@
 /** Disconnect and CoA by FreeRADIUS' `radclient`, with an access point that agrees or does not. */
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
+import { freePorts } from '../../infra/free-ports.ts'
 import { type Answer, type HomeServer, startHomeServer } from './home-server.ts'
-import { aloud, canRun, endAll, freePorts, until } from './processes.ts'
+import { aloud, canRun, endAll, until } from './processes.ts'
 import {
 	figureIn,
 	type RelayProcess,

@@ -6,7 +6,8 @@
 import { execFileSync } from 'node:child_process'
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { freePorts, type Program, start, temporaryFolder, until } from './processes.ts'
+import { freePorts } from '../../infra/free-ports.ts'
+import { type Program, start, temporaryFolder, until } from './processes.ts'
 
 export const password = 'correct horse battery'
 

@@ -3,9 +3,10 @@ import { chmodSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
+import { freePorts } from '../../infra/free-ports.ts'
 import { type HomeServer, startHomeServer } from './home-server.ts'
 import { startLoad } from './load.ts'
-import { aloud, canRun, endAll, freePorts, run, temporaryFolder, until } from './processes.ts'
+import { aloud, canRun, endAll, run, temporaryFolder, until } from './processes.ts'
 import { type RelayProcess, startRelay, upstreamSecret, wapSecret } from './relay-process.ts'
 
 type Row = Record<string, string | number | null>

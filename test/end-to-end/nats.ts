@@ -1,7 +1,8 @@
 /** NATS servers and SRC adapters as processes of their own. */
 import { writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
-import { freePorts, type Program, start, temporaryFolder, until } from './processes.ts'
+import { freePorts } from '../../infra/free-ports.ts'
+import { type Program, start, temporaryFolder, until } from './processes.ts'
 
 export type NatsServer = {
 	readonly port: number
@@ -34,8 +35,8 @@ export async function startNats(
 		})
 		return { program, port: Number(listening) }
 	}
-	let current = await run(-1)
-	const { port } = current
+	const [port] = (await freePorts(1)) as [number]
+	let current = await run(port)
 	return {
 		port,
 		program: () => current.program,

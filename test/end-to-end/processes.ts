@@ -3,7 +3,6 @@
  * one by their own process id. Whatever is still there when the test file ends goes with it.
  */
 import { type ChildProcess, spawn } from 'node:child_process'
-import { createSocket } from 'node:dgram'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -125,22 +124,6 @@ export function aloud(prepare: () => Promise<void>): () => Promise<void> {
 			console.error(error)
 			throw error
 		})
-}
-
-/** UDP port numbers that nobody uses on any address of this machine, all different. */
-export async function freePorts(count: number): Promise<number[]> {
-	const sockets = await Promise.all(
-		Array.from({ length: count }, async () => {
-			const socket = createSocket('udp4')
-			await new Promise<void>(resolve => socket.bind(0, '0.0.0.0', resolve))
-			return socket
-		}),
-	)
-	const ports = sockets.map(socket => socket.address().port)
-	await Promise.all(
-		sockets.map(socket => new Promise<void>(resolve => socket.close(() => resolve()))),
-	)
-	return ports
 }
 
 /**

@@ -3,17 +3,9 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
+import { freePorts } from '../../infra/free-ports.ts'
 import { certificateFolder, type FreeRadius, password, startFreeRadius } from './freeradius.ts'
-import {
-	aloud,
-	canRun,
-	endAll,
-	freePorts,
-	type Program,
-	start,
-	temporaryFolder,
-	until,
-} from './processes.ts'
+import { aloud, canRun, endAll, type Program, start, temporaryFolder, until } from './processes.ts'
 import { type RelayProcess, startRelay, upstreamSecret, wapSecret } from './relay-process.ts'
 import { calledStation, eapolTest, openWap, radclient, subscriber } from './wap.ts'
 import {

@@ -5,7 +5,8 @@
 import { existsSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
-import { freePorts, type Program, run, start, temporaryFolder, until } from './processes.ts'
+import { freePorts } from '../../infra/free-ports.ts'
+import { type Program, run, start, temporaryFolder, until } from './processes.ts'
 
 /** Different on each side, so that nothing encrypted for one hop can pass on the other. */
 export const wapSecret = 'secret-of-the-wap-hop'

@@ -15,9 +15,10 @@ import { createMd5Key } from '../../domain/radius/md5.ts'
 import type { SrcClient, SrcInfo, SrcOutcome } from '../../domain/sae/client.ts'
 import type { Decision } from '../../domain/sae/protocol.ts'
 import { type SrcServer, serverRoles } from '../../domain/sae/servers.ts'
+import { freePorts } from '../../infra/free-ports.ts'
 import { selfSigned } from './credentials.ts'
 import { type Adapter, type NatsServer, onlyPool, startAdapter, startNats } from './nats.ts'
-import { aloud, canRun, freePorts, run, start, temporaryFolder, until } from './processes.ts'
+import { aloud, canRun, run, start, temporaryFolder, until } from './processes.ts'
 import { type RelayProcess, startRelay } from './relay-process.ts'
 
 const main = join(import.meta.dirname, '../../src/main.ts')
