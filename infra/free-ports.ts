@@ -23,6 +23,7 @@ export async function freePorts(count: number): Promise<number[]> {
 	return ports
 }
 
+/** Whether nobody has the port, on any address, by UDP or TCP. */
 export async function isFree(port: number): Promise<boolean> {
 	const socket = createSocket('udp4')
 	const server = createServer()

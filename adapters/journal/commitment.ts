@@ -12,8 +12,8 @@ export const leafOctets = hashOctets
 export const nodeHash: NodeHash = nodeHashing(sha256)
 
 const hasher = openHasher()
+/** RFC 6962 §2.1: no leaf can be taken for a node. */
 const leafPrefix = 0
-/** RFC 6962 §2.1 */
 const nodePrefix = 1
 
 /**

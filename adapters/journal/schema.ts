@@ -65,7 +65,7 @@ export function openToWrite(folder: string, newId: string): { db: DatabaseSync; 
 	})
 }
 
-/** The keeper's connection, for a journal that is there. FULL: a checkpoint ends with the file synced. */
+/** The keeper's connection, for a journal that is there. FULL: a checkpoint takes only what is synced in the log. */
 export function openToCheckpoint(folder: string): DatabaseSync {
 	const db = new DatabaseSync(journalFile(folder))
 	db.exec('PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 0')

@@ -227,7 +227,8 @@ function dhcpTable(samples: readonly DhcpSample[]): Table {
 			const done = median(own.map(one => one.exchangesPerSecond))
 			const cpuUs = median(own.map(one => one.cpuUsPerExchange)).toFixed(0)
 			const lost = own.reduce((sum, one) => sum + one.lost, 0)
-			const load = offered === 0 ? `${clientsAtOnce} clients at once` : `${thousands(offered)}/s`
+			const load =
+				offered === 0 ? `${clientsAtOnce} clients at once` : `perfdhcp, ${thousands(offered)}/s`
 			return [[load, dhcpTitles[server], thousands(done), cpuUs, thousands(lost)]]
 		}),
 	)
