@@ -11,9 +11,12 @@ const main = resolve(import.meta.dirname, '../../src/main.ts')
 const radledger = (...args: string[]) => run(process.execPath, [main, ...args])
 const list = 'show radius relay accounting-domains'
 
-function positionIn(data: string): number {
+/** Undefined while the file is there and its tables are not. */
+function positionIn(data: string): number | undefined {
 	const db = new DatabaseSync(join(data, 'views.db'), { readOnly: true, timeout: 2_000 })
 	try {
+		const table = db.prepare("SELECT 1 FROM sqlite_schema WHERE name = 'checkpoint'").get()
+		if (table === undefined) return undefined
 		return Number(db.prepare('SELECT position FROM checkpoint').get()!['position'])
 	} finally {
 		db.close()
