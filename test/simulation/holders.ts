@@ -69,7 +69,9 @@ export function leaseEnded(world: World, event: Ended): void {
 	const { data } = event
 	const address = parseIpv4(data.address)!
 	const holder = world.holders.get(address)
-	const leftMs = holder === undefined ? 0 : holder.until - world.clock.truth()
+	// Where a crash kept the DHCPACK back, the last promise is that of a holder before this one.
+	const isHolders = holder?.who === whoIs(virtualRouterOf(event.stream), data.mac, data.client)
+	const leftMs = holder !== undefined && isHolders ? holder.until - world.clock.truth() : 0
 	if (event.type === 'LeaseExpired' && leftMs > 0) {
 		breaks(world, `The lease of ${data.address} expired ${leftMs} ms too early for ${data.mac}.`)
 	}
