@@ -8,7 +8,7 @@ import type { Left, SimulatedRelay } from './simulated-relay.ts'
 
 export type ClientMessage = {
 	readonly type: keyof typeof messageTypes
-	/** The last octet of the client's MAC. */
+	/** The last octets of the client's MAC. */
 	readonly who?: number
 	readonly ciaddr?: string
 	readonly giaddr?: string
@@ -34,7 +34,7 @@ export function machine(ping: DhcpSystem['ping'] = async () => false): DhcpSyste
 }
 
 export function dhcpMessage(message: ClientMessage): Uint8Array {
-	const { requested, server } = message
+	const { requested, server, who = 1 } = message
 	const target = new Uint8Array(1472)
 	const list: DhcpOption[] = [...(message.options ?? [])]
 	if (requested !== undefined) {
@@ -46,7 +46,7 @@ export function dhcpMessage(message: ClientMessage): Uint8Array {
 		xid: message.xid ?? 0x1234_5678,
 		ciaddr: parseIpv4(message.ciaddr ?? '0.0.0.0')!,
 		giaddr: parseIpv4(message.giaddr ?? '0.0.0.0')!,
-		chaddr: Uint8Array.of(2, 0, 0, 0, 0, message.who ?? 1),
+		chaddr: Uint8Array.of(2, 0, 0, who >>> 16, who >>> 8, who),
 		...{ sname: '', file: '', messageType: messageTypes[message.type], options: list },
 		...(message.information === undefined
 			? {}
@@ -56,12 +56,12 @@ export function dhcpMessage(message: ClientMessage): Uint8Array {
 	return target.slice(0, length)
 }
 
-/** Lets octets arrive as a client's or a relay agent's datagram; what left the relay in that turn. */
-export function deliverDhcp(
+/** Lets octets arrive as a client's or a relay agent's datagram, for the next turn. */
+export function queueDhcp(
 	relay: SimulatedRelay,
 	bytes: Uint8Array,
 	{ unicast = false, interfaceIndex = 2, giaddr, ciaddr }: Partial<ClientMessage> = {},
-): Left[] {
+): void {
 	const socket = relay.engine.dhcp.listener?.socket
 	if (socket === undefined) throw new Error('The DHCP server has no socket.')
 	const local = parseIpv4(interfaceIndex === 3 ? '10.1.0.1' : '10.0.0.1')!
@@ -69,6 +69,15 @@ export function deliverDhcp(
 	const from = parseIpv4(giaddr ?? ciaddr ?? '0.0.0.0')!
 	const port = giaddr === undefined ? 68 : 67
 	relay.transport.deliver(socket, from, port, bytes, { interfaceIndex, local, destination })
+}
+
+/** The same, and a turn; what left the relay in it. */
+export function deliverDhcp(
+	relay: SimulatedRelay,
+	bytes: Uint8Array,
+	way: Partial<ClientMessage> = {},
+): Left[] {
+	queueDhcp(relay, bytes, way)
 	return relay.turn()
 }
 

@@ -93,7 +93,7 @@ function apply(
 		return
 	}
 	if (dhcp.listener === undefined && socket !== undefined) {
-		dhcp.listener = { socket, dhcp, touched: false }
+		dhcp.listener = { socket, dhcp, touched: false, backlog: undefined }
 		engine.sockets.set(socket, dhcp.listener)
 	}
 	readInterfaces(engine)

@@ -8,6 +8,7 @@ import type { DhcpRequest } from '../../domain/lease-message.ts'
 import { type Pools, poolAround } from '../../domain/pool.ts'
 import type { ClientMessage } from '../../domain/shadow-lease.ts'
 import type { Declines } from './decline-limit.ts'
+import type { Backlog } from './dhcp-backlog.ts'
 
 export type DhcpInterface = {
 	readonly index: number
@@ -33,6 +34,8 @@ export type DhcpListener = {
 	readonly socket: DatagramSocket
 	readonly dhcp: Dhcp
 	touched: boolean
+	/** DHCPDISCOVERs that wait; made when for the first time more have come than one batch. */
+	backlog: Backlog | undefined
 }
 
 /** A message, and what its reply needs to know of its way. */

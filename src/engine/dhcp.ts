@@ -76,11 +76,8 @@ const names: Readonly<Record<number, MessageName>> = {
 	[messageTypes.inform]: 'inform',
 }
 
-export function receiveDhcp(engine: Engine, listener: DhcpListener, received: Received): void {
-	for (let i = 0; i < received.count; i++) receiveMessage(engine, listener, received, i)
-}
-
-function receiveMessage(
+/** Answers datagram `i` of a batch, or counts why not. */
+export function receiveMessage(
 	engine: Engine,
 	listener: DhcpListener,
 	received: Received,
@@ -118,7 +115,8 @@ function receiveMessage(
 	else answer(engine, listener, service, asked)
 }
 
-function interfaceAt(engine: Engine, index: number): DhcpInterface | undefined {
+/** The interface of that index; they are looked at anew where it is not known. */
+export function interfaceAt(engine: Engine, index: number): DhcpInterface | undefined {
 	const known = engine.dhcp.interfaces.get(index)
 	if (known !== undefined) return known
 	if (engine.now - engine.dhcp.interfacesAt < unknownInterfaceMs) return undefined

@@ -2,7 +2,7 @@
 import type { DatagramSocket } from '../../adapters/radius/transport.ts'
 import { receiveAnswers } from './answers.ts'
 import { endTurn, flushUpstreams } from './commit.ts'
-import { receiveDhcp } from './dhcp.ts'
+import { discoversWait, receiveDhcp } from './dhcp-intake.ts'
 import { receiveDisconnectAnswers } from './disconnect-client.ts'
 import { receiveDynamicRequests } from './dynamic-requests.ts'
 import { answersPerCommit, type Engine } from './engine.ts'
@@ -25,12 +25,14 @@ export function turn(engine: Engine, ready: readonly DatagramSocket[]): number |
 	if (engine.stopped) return undefined
 	presentTime(engine)
 	let received = 0
+	if (discoversWait(engine)) received += receiveDespiteQuiet(engine, ready)
 	for (let i = 0; i < ready.length; i++) received += receive(engine, ready[i]!)
 	if (engine.now >= engine.nextTickAt) tick(engine)
-	const waitUs = commitWaitUs(engine, received > 0)
+	const pressed = discoversWait(engine)
+	const waitUs = commitWaitUs(engine, received > 0 || pressed)
 	if (waitUs === undefined) endTurn(engine)
 	else flushUpstreams(engine)
-	return waitUs
+	return pressed ? 0 : waitUs
 }
 
 /** How long queued answers wait for others to share a commit with; undefined: not at all. */
@@ -46,10 +48,18 @@ function commitWaitUs(engine: Engine, busy: boolean): number | undefined {
 	return busy ? quietMs * 1000 : undefined
 }
 
+/** DHCPDISCOVERs that wait have their share also when nothing has come to their socket. */
+function receiveDespiteQuiet(engine: Engine, ready: readonly DatagramSocket[]): number {
+	const { listener } = engine.dhcp
+	if (listener === undefined || ready.includes(listener.socket)) return 0
+	return receiveDhcp(engine, listener)
+}
+
 /** Takes what a socket has, and tells how many datagrams that was. */
 function receive(engine: Engine, socket: DatagramSocket): number {
 	const owner = engine.sockets.get(socket)
 	if (owner === undefined) return 0
+	if ('dhcp' in owner) return receiveDhcp(engine, owner)
 	let taken = 0
 	for (let n = 0; n < batchesPerSocket; n++) {
 		const received = socket.receive()
@@ -57,7 +67,6 @@ function receive(engine: Engine, socket: DatagramSocket): number {
 		if (received.count === 0) break
 		if ('upstream' in owner) receiveAnswers(engine, owner, received)
 		else if ('peers' in owner) receiveRequests(engine, owner, received)
-		else if ('dhcp' in owner) receiveDhcp(engine, owner, received)
 		else if ('servers' in owner) receiveDynamicRequests(engine, owner, received)
 		else receiveDisconnectAnswers(engine, owner, received)
 		if (received.count < received.buffers.length) break
