@@ -17,9 +17,9 @@ import { readUint32 } from '../../domain/radius/packet.ts'
  * At 10,000 exchanges a second the last of them waits for 0.4 s, a tenth of the time after which a client
  * repeats; and a site whose clients all come back with the power is not sent away.
  */
-export const backlogLimit = 4096
+export const backlogLimit = 8192
 /** A longer DHCPDISCOVER is answered at once: hardly a client sends more than 576 octets. */
-export const slotOctets = 1024
+export const slotOctets = 768
 
 /** `count` messages wait, in slots from `first` on, around the end. */
 export type Backlog = Received & {
@@ -28,7 +28,7 @@ export type Backlog = Received & {
 	readonly dropped: Map<number, number>
 }
 
-/** Takes its memory, some 4 MiB, once and for all. */
+/** Takes its memory, some 6 MiB, once and for all. */
 export function createBacklog(): Backlog {
 	const memory = new Uint8Array(backlogLimit * slotOctets)
 	const slot = (_: unknown, i: number) => memory.subarray(i * slotOctets, (i + 1) * slotOctets)

@@ -48,7 +48,7 @@ export function receiveDhcp(engine: Engine, listener: DhcpListener): number {
 	}
 	const { backlog } = listener
 	if (backlog === undefined) return taken
-	for (; served < answersPerTurn && backlog.count > 0; served++) {
+	for (let n = 0; n < discoversPerTurn && backlog.count > 0; n++) {
 		receiveMessage(engine, listener, backlog, takeFirst(backlog))
 	}
 	countDropped(engine, listener)
