@@ -61,8 +61,16 @@ export function relayStream(virtualRouter: string): string {
 	return `relay-${virtualRouter}`
 }
 
+/** The stream asked for last, and its virtual router: an event is folded by several in a row. */
+let latest = { stream: '', router: '' }
+
 /** The virtual router that a stream belongs to. */
 export function virtualRouterOf(stream: string): string {
+	if (stream !== latest.stream) latest = { stream, router: routerIn(stream) }
+	return latest.router
+}
+
+function routerIn(stream: string): string {
 	const begin = stream.indexOf('-') + 1
 	if (stream.startsWith('relay-')) return stream.slice(begin)
 	// Neither a normalised MAC nor a Called-Station-Id's MAC has a dot; a virtual router's name may.

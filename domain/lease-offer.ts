@@ -10,7 +10,7 @@ import {
 	declineHoldMs,
 	discard,
 	hasTooMany,
-	isClients,
+	isFreeFor,
 	isLater,
 	isOverLimit,
 	type LeaseContext,
@@ -22,17 +22,8 @@ import {
 	ownLease,
 	refuse,
 } from './lease-message.ts'
-import { type Lease, leaseAt } from './lease-state.ts'
-import {
-	isFreeFor,
-	isTaken,
-	linkedPools,
-	nextFree,
-	type Pool,
-	type PoolChoice,
-	poolAround,
-	poolFor,
-} from './pool.ts'
+import { isTaken, type Lease, leaseAt } from './lease-state.ts'
+import { linkedPools, nextFree, type Pool, type PoolChoice, poolAround, poolFor } from './pool.ts'
 import { reasonWithSrc, type SrcReply, srcPart } from './sae/bridge.ts'
 import type { Session } from './session-table.ts'
 
@@ -137,12 +128,10 @@ function findAddress(
 	choice: PoolChoice,
 	own: readonly Lease[],
 ): Found | undefined {
-	const { pools, router, steadyAt, pinging } = context
-	const { leases } = router
+	const { pools, steadyAt, pinging } = context
 	const chain = linkedPools(pools, choice.pool)
 	const usable = (address: number) =>
-		(address === request.silent || !pinging.has(address)) &&
-		isFreeFor(leaseAt(leases, address), lease => isClients(context, request, lease), steadyAt)
+		(address === request.silent || !pinging.has(address)) && isFreeFor(context, request, address)
 	const first = (pool: Pool, addresses: readonly number[]): Found | undefined => {
 		const address = addresses.find(
 			each => each !== 0 && usable(each) && poolFor(pools, each, request.mac) === pool,
@@ -187,6 +176,7 @@ function abandonedOffer(
 
 /** What the client has or was offered just now. */
 function current(own: readonly Lease[], steadyAt: number): number[] {
+	if (own.length === 0) return []
 	const bound = own.filter(({ status }) => status === 'bound')
 	const offered = own.filter(({ status, until }) => status === 'offered' && until > steadyAt)
 	return [...bound, ...offered].map(({ address }) => address)

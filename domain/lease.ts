@@ -20,9 +20,10 @@ import {
 	declined,
 	declineHoldMs,
 	discard,
-	isClients,
+	isFreeFor,
 	isLater,
 	isOverLimit,
+	isToldToSrc,
 	type LeaseContext,
 	type LeaseDecision,
 	leaseData,
@@ -31,11 +32,10 @@ import {
 	ownLease,
 	refuse,
 	released,
-	toldToSrc,
 } from './lease-message.ts'
 import { discover } from './lease-offer.ts'
-import { type Lease, leaseAt } from './lease-state.ts'
-import { isFreeFor, isTaken, linkedPools, poolAround, poolFor } from './pool.ts'
+import { isAddressTaken, leaseAt } from './lease-state.ts'
+import { linkedPools, poolAround, poolFor } from './pool.ts'
 import type { Session } from './session-table.ts'
 
 export function decideLease(context: LeaseContext, request: DhcpRequest): LeaseDecision {
@@ -100,7 +100,7 @@ function reboot(context: LeaseContext, request: DhcpRequest): LeaseDecision {
 	if (pool === undefined || !linkedPools(context.pools, choice.pool).includes(pool)) {
 		return refuse(context, request, 'other-network', requested, 'nak')
 	}
-	if (isTaken(leaseAt(context.router.leases, requested), context.steadyAt)) {
+	if (isAddressTaken(context.router.leases, requested, context.steadyAt)) {
 		return refuse(context, request, 'not-yours', requested, 'nak')
 	}
 	return discard('unknown-lease')
@@ -138,12 +138,11 @@ function grant(
 	address: number,
 	link: number,
 ): LeaseDecision {
-	const { at, name, router, pools, steadyAt } = context
+	const { at, name, router, pools } = context
 	const lease = leaseAt(router.leases, address)
 	const pool = poolFor(pools, address, request.mac)
 	if (pool === undefined) return refuse(context, request, 'outside-pools', address, 'nak')
-	const isOwn = (other: Lease) => isClients(context, request, other)
-	if (!isFreeFor(lease, isOwn, steadyAt) || context.pinging.has(address)) {
+	if (!isFreeFor(context, request, address) || context.pinging.has(address)) {
 		return refuse(context, request, 'not-yours', address, 'nak')
 	}
 	const choice = choiceFor(context, request, session, link)
@@ -167,10 +166,8 @@ function grant(
 	const leaseSeconds = leaseSecondsOf(pool, session, decision)
 	const expiresAt = leaseSeconds === 0 ? 0 : at + leaseSeconds * 1000
 	const giaddr = request.kind === 'renewing' ? (lease?.giaddr ?? 0) : request.giaddr
-	const data = {
-		...leaseData(context, request, address, pool, leaseSeconds, expiresAt, giaddr),
-		...toldToSrc(context),
-	}
+	const data = leaseData(context, request, address, pool, leaseSeconds, expiresAt, giaddr)
+	if (isToldToSrc(context)) data.src = true
 	if (data.hostname === undefined && lease?.hostname !== undefined) data.hostname = lease.hostname
 	const stream = subscriberStream(name, request.mac)
 	const type = renewed ? 'LeaseRenewed' : 'LeaseGranted'
