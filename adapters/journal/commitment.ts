@@ -71,7 +71,7 @@ function writeStart(octets: Uint8Array, begin: number, position: number): number
 	let rest = position
 	for (let at = end - 1; at >= begin + start.length; at--) {
 		const tenth = Math.floor(rest / 10)
-		octets[at] = 0x30 + rest - tenth * 10
+		octets[at] = 0x30 + (rest - tenth * 10)
 		rest = tenth
 	}
 	octets[end] = comma
