@@ -23,8 +23,13 @@ export function parseIpv4(text: string): number | undefined {
 	return value * 256 + octet
 }
 
+const octets = Array.from({ length: 256 }, (_, octet) => `${octet}`)
+/** What comes behind a dot. */
+const dotted = octets.map(octet => `.${octet}`)
+
 export function formatIpv4(address: number): string {
-	return `${address >>> 24}.${(address >>> 16) & 255}.${(address >>> 8) & 255}.${address & 255}`
+	const front = octets[address >>> 24]! + dotted[(address >>> 16) & 255]!
+	return front + dotted[(address >>> 8) & 255]! + dotted[address & 255]!
 }
 
 /** 0..32 for a contiguous mask, undefined for any other. */

@@ -4,7 +4,7 @@ import { decide } from './decide.ts'
 import { type Erased, pseudonymFrom } from './erasure.ts'
 import type { EventOf, NewEvent } from './event.ts'
 import { released } from './lease-message.ts'
-import { firstRowOf, macNumber, noStatus, setClient, setFirstRow } from './lease-rows.ts'
+import { firstRowOf, noStatus, numberOfMac, setClient, setFirstRow } from './lease-rows.ts'
 import { type LeaseTable, leasesOfMac } from './lease-state.ts'
 import { noRow } from './row-index.ts'
 import { sessionClosed } from './sae/bridge.ts'
@@ -104,8 +104,8 @@ export function renameInState(state: State, { mac, pseudonym }: Erased): void {
 }
 
 function renameLeases({ rows }: LeaseTable, mac: string, pseudonym: string): void {
-	const from = macNumber(rows, mac)
-	const to = macNumber(rows, pseudonym)
+	const from = numberOfMac(rows, mac)
+	const to = numberOfMac(rows, pseudonym)
 	const first = firstRowOf(rows, mac)
 	if (first !== noRow) setFirstRow(rows, from, noRow)
 	const client = `hw:01${pseudonym.replaceAll('-', '').toLowerCase()}`

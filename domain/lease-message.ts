@@ -6,8 +6,8 @@ import { formatIpv4 } from './address.ts'
 import type { DhcpLocal } from './configuration.ts'
 import type { RequestKind } from './dhcp/packet.ts'
 import { type EventData, type NewEvent, subscriberStream } from './event.ts'
-import { type Lease, leaseAt, leasesOfMac } from './lease-state.ts'
-import { choosePool, isTaken, type Pool, type PoolChoice, type Pools } from './pool.ts'
+import { isTaken, type Lease, leaseAt, leasesOfMac, otherAddressesOf } from './lease-state.ts'
+import { choosePool, type Pool, type PoolChoice, type Pools } from './pool.ts'
 import type { SrcReply } from './sae/bridge.ts'
 import type { SrcDecision } from './sae/logins.ts'
 import type { Session } from './session-table.ts'
@@ -134,14 +134,27 @@ export function admit(
 /** Whether a lease is this client's. */
 export function isClients({ service }: LeaseContext, request: DhcpRequest, lease: Lease): boolean {
 	if (lease.mac !== request.mac || lease.status === 'declined') return false
+	if (service !== 'standalone' || lease.client === request.client) return true
 	// Behind `id:` and `hw:`: an identifier of hardware type and address is the same as none at all.
-	return service !== 'standalone' || lease.client.slice(3) === request.client.slice(3)
+	return lease.client.slice(3) === request.client.slice(3)
 }
 
 /** What the client has and had, the latest first. */
 export function leasesOfClient(context: LeaseContext, request: DhcpRequest): Lease[] {
 	const all = leasesOfMac(context.router.leases, request.mac)
-	return all.filter(lease => isClients(context, request, lease))
+	return all.length === 0 ? all : all.filter(lease => isClients(context, request, lease))
+}
+
+/** What the client has bound beside that address; nearly always nothing. */
+export function otherBoundLeases(
+	context: LeaseContext,
+	request: DhcpRequest,
+	address: number,
+): readonly Lease[] {
+	if (otherAddressesOf(context.router.leases, request.mac, address).length === 0) return []
+	return leasesOfClient(context, request).filter(
+		lease => lease.address !== address && lease.status === 'bound',
+	)
 }
 
 /** The lease of an address, where it is this client's. */
@@ -221,7 +234,7 @@ export function leaseData(
 	giaddr: number,
 ): EventData<'LeaseGranted'> {
 	const { mac, client, hostname } = request
-	return {
+	const data: EventData<'LeaseGranted'> = {
 		mac,
 		client,
 		pool: pool.name,
@@ -229,15 +242,16 @@ export function leaseData(
 		leaseSeconds,
 		expiresAt,
 		interface: request.interface,
-		...(service === 'standalone' ? {} : { session: true as const }),
-		...(giaddr === 0 ? {} : { giaddr: formatIpv4(giaddr) }),
-		...(hostname === undefined ? {} : { hostname }),
 	}
+	if (service !== 'standalone') data.session = true
+	if (giaddr !== 0) data.giaddr = formatIpv4(giaddr)
+	if (hostname !== undefined) data.hostname = hostname
+	return data
 }
 
 /** What is leased is told to SRC, where it is on and serves subscribers. */
-export function toldToSrc({ asksSrc, service }: LeaseContext): { src?: true } {
-	return asksSrc && service !== 'standalone' ? { src: true } : {}
+export function isToldToSrc({ asksSrc, service }: LeaseContext): boolean {
+	return asksSrc && service !== 'standalone'
 }
 
 /** A refusal: `nak` tells the client, `silent` does not; `address` is 0 where it names none. */

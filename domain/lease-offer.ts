@@ -10,7 +10,6 @@ import {
 	declineHoldMs,
 	discard,
 	hasTooMany,
-	isClients,
 	isLater,
 	isOverLimit,
 	type LeaseContext,
@@ -22,17 +21,8 @@ import {
 	ownLease,
 	refuse,
 } from './lease-message.ts'
-import { type Lease, leaseAt } from './lease-state.ts'
-import {
-	isFreeFor,
-	isTaken,
-	linkedPools,
-	nextFree,
-	type Pool,
-	type PoolChoice,
-	poolAround,
-	poolFor,
-} from './pool.ts'
+import { isAddressTaken, isTaken, type Lease, leaseAt } from './lease-state.ts'
+import { linkedPools, nextFree, type Pool, type PoolChoice, poolAround, poolFor } from './pool.ts'
 import { reasonWithSrc, type SrcReply, srcPart } from './sae/bridge.ts'
 import type { Session } from './session-table.ts'
 
@@ -138,11 +128,10 @@ function findAddress(
 	own: readonly Lease[],
 ): Found | undefined {
 	const { pools, router, steadyAt, pinging } = context
-	const { leases } = router
 	const chain = linkedPools(pools, choice.pool)
 	const usable = (address: number) =>
 		(address === request.silent || !pinging.has(address)) &&
-		isFreeFor(leaseAt(leases, address), lease => isClients(context, request, lease), steadyAt)
+		(!isAddressTaken(router.leases, address, steadyAt) || leaseOf(own, address) !== undefined)
 	const first = (pool: Pool, addresses: readonly number[]): Found | undefined => {
 		const address = addresses.find(
 			each => each !== 0 && usable(each) && poolFor(pools, each, request.mac) === pool,
@@ -185,8 +174,14 @@ function abandonedOffer(
 	return undefined
 }
 
+/** The one of the client's leases that is of that address. */
+function leaseOf(own: readonly Lease[], address: number): Lease | undefined {
+	return own.find(lease => lease.address === address)
+}
+
 /** What the client has or was offered just now. */
 function current(own: readonly Lease[], steadyAt: number): number[] {
+	if (own.length === 0) return []
 	const bound = own.filter(({ status }) => status === 'bound')
 	const offered = own.filter(({ status, until }) => status === 'offered' && until > steadyAt)
 	return [...bound, ...offered].map(({ address }) => address)
@@ -211,7 +206,7 @@ function offer(
 	const decision = session && decisionFor(context, request)
 	const leaseSeconds = leaseSecondsOf(pool, session, decision)
 	const reply: LeaseReply = { kind: 'offer', address, pool, leaseSeconds, session, decision }
-	const there = own.find(lease => lease.address === address)
+	const there = leaseOf(own, address)
 	// An offer from before the client took what it has is made anew, or its answer would seem late.
 	const stands =
 		there !== undefined &&

@@ -2,6 +2,7 @@
  * The leases in columns: an object for each of a million would take several times the memory, and
  * hold the garbage collector up. A row stays where it is until it is given back.
  */
+import { ethernetKey, macNumber, macText } from './mac.ts'
 import { enterRow, findRow, newRowIndex, noRow, type RowIndex, removeRow } from './row-index.ts'
 
 export type LeaseRows = {
@@ -9,7 +10,7 @@ export type LeaseRows = {
 	used: number
 	unused: number
 	address: Uint32Array
-	/** As `macNumber` has it. */
+	/** As `numberOfMac` has it. */
 	mac: Float64Array
 	/** undefined: what a client of Ethernet without an identifier of its own has. */
 	readonly client: (string | undefined)[]
@@ -42,6 +43,8 @@ export type LeaseRows = {
 }
 
 export const noStatus = 255
+/** Numbers from here on stand for what should be a MAC and is none. */
+const oddMac = 2 ** 48
 const fewestRows = 16
 
 export function newLeaseRows(): LeaseRows {
@@ -132,10 +135,10 @@ export function rowOf(rows: LeaseRows, address: number): number {
 
 /** The first row of a MAC; `sameMac` leads to the others. */
 export function firstRowOf(rows: LeaseRows, mac: string): number {
-	const number = plainMacNumber(mac)
+	const number = macNumber(mac)
 	if (number >= 0) return findRow(rows.byMac, rows.mac, number)
 	const odd = rows.oddMacs.indexOf(mac)
-	return odd === -1 ? noRow : findRow(rows.byMac, rows.mac, 2 ** 48 + odd)
+	return odd === -1 ? noRow : findRow(rows.byMac, rows.mac, oddMac + odd)
 }
 
 /** The same of a MAC as a number. */
@@ -157,54 +160,19 @@ export function nameNumber(rows: LeaseRows, name: string): number {
 	return number
 }
 
-// ---- MACs as numbers of 48 bits
-
-const pairs = Array.from({ length: 256 }, (_, octet) =>
-	octet.toString(16).toUpperCase().padStart(2, '0'),
-)
-const hyphen = 0x2d
-const digits = new Int8Array(128).fill(-1)
-for (let digit = 0; digit < 16; digit++) digits['0123456789ABCDEF'.charCodeAt(digit)] = digit
+// ---- MACs, and the client's identity, which nearly always is its MAC with the hardware type before it
 
 /** A MAC in normal form as a number; any other text as a number above those. */
-export function macNumber(rows: LeaseRows, mac: string): number {
-	const number = plainMacNumber(mac)
+export function numberOfMac(rows: LeaseRows, mac: string): number {
+	const number = macNumber(mac)
 	if (number >= 0) return number
 	const known = rows.oddMacs.indexOf(mac)
-	return 2 ** 48 + (known === -1 ? rows.oddMacs.push(mac) - 1 : known)
+	return oddMac + (known === -1 ? rows.oddMacs.push(mac) - 1 : known)
 }
 
-function plainMacNumber(mac: string): number {
-	if (mac.length !== 17) return -1
-	let number = 0
-	for (let at = 0; at < 17; at += 3) {
-		const high = digits[mac.charCodeAt(at)] ?? -1
-		const low = digits[mac.charCodeAt(at + 1)] ?? -1
-		if (high < 0 || low < 0 || (at > 0 && mac.charCodeAt(at - 1) !== hyphen)) return -1
-		number = number * 256 + high * 16 + low
-	}
-	return number
-}
-
-export function macText(rows: LeaseRows, number: number): string {
-	if (number >= 2 ** 48) return rows.oddMacs[number - 2 ** 48]!
-	const high = Math.floor(number / 2 ** 24)
-	const low = number % 2 ** 24
-	return `${tripleText(high)}-${tripleText(low)}`
-}
-
-function tripleText(number: number): string {
-	return `${pairs[number >>> 16]}-${pairs[(number >>> 8) & 255]}-${pairs[number & 255]}`
-}
-
-// ---- the client's identity, which nearly always is its MAC with the hardware type before it
-
-const lowerPairs = pairs.map(pair => pair.toLowerCase())
-
-function usualClient(prefix: 'hw' | 'id', mac: number): string {
-	let text = `${prefix}:01`
-	for (let unit = 2 ** 40; unit >= 1; unit /= 256) text += lowerPairs[Math.floor(mac / unit) & 255]
-	return text
+/** The MAC that has that number. */
+export function macOf(rows: LeaseRows, number: number): string {
+	return number >= oddMac ? rows.oddMacs[number - oddMac]! : macText(number)
 }
 
 const identifierFlag = 2
@@ -212,7 +180,7 @@ const identifierFlag = 2
 export function setClient(rows: LeaseRows, row: number, client: string): void {
 	const mac = rows.mac[row]!
 	const hasIdentifier = client.startsWith('id:')
-	const usual = mac < 2 ** 48 && client === usualClient(hasIdentifier ? 'id' : 'hw', mac)
+	const usual = mac < oddMac && client === ethernetKey(hasIdentifier ? 'id' : 'hw', mac)
 	rows.client[row] = usual ? undefined : client
 	if (hasIdentifier) rows.flags[row]! |= identifierFlag
 	else rows.flags[row]! &= ~identifierFlag
@@ -220,5 +188,5 @@ export function setClient(rows: LeaseRows, row: number, client: string): void {
 
 export function clientOf(rows: LeaseRows, row: number): string {
 	const identifier = (rows.flags[row]! & identifierFlag) !== 0
-	return rows.client[row] ?? usualClient(identifier ? 'id' : 'hw', rows.mac[row]!)
+	return rows.client[row] ?? ethernetKey(identifier ? 'id' : 'hw', rows.mac[row]!)
 }

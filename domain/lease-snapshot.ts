@@ -4,9 +4,9 @@ import { addDeadline } from './lease-deadlines.ts'
 import {
 	addRow,
 	firstRowOfNumber,
-	macNumber,
 	nameNumber,
 	noStatus,
+	numberOfMac,
 	rowOf,
 	setClient,
 	setFirstRow,
@@ -86,7 +86,7 @@ export function restoreLeases(table: LeaseTable, { names, leases }: SavedLeases)
 	for (const lease of leases) {
 		const [address, mac, client, pool, status, until, changedAt, since] = lease
 		const row = addRow(rows, address)
-		rows.mac[row] = macNumber(rows, mac)
+		rows.mac[row] = numberOfMac(rows, mac)
 		const session = Math.floor(status / statuses.length) % 2 === 1 ? sessionFlag : 0
 		rows.flags[row] = session | (status >= 2 * statuses.length ? shadowFlag : 0)
 		setClient(rows, row, client)

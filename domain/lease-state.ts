@@ -16,11 +16,11 @@ import {
 	firstRowOfNumber,
 	giveBack,
 	type LeaseRows,
-	macNumber,
-	macText,
+	macOf,
 	nameNumber,
 	newLeaseRows,
 	noStatus,
+	numberOfMac,
 	rowOf,
 	setClient,
 	setFirstRow,
@@ -101,28 +101,60 @@ export function leasesOfMac({ rows }: LeaseTable, mac: string): Lease[] {
 	for (let row = firstRowOf(rows, mac); row !== noRow; row = rows.sameMac[row]!) {
 		found.push(leaseIn(rows, row))
 	}
+	if (found.length < 2) return found
 	return found.sort((a, b) => b.changedAt - a.changedAt || a.address - b.address)
 }
 
-/** Addresses that a MAC has and had. */
-export function addressesOfMac({ rows }: LeaseTable, mac: string): number[] {
-	const addresses: number[] = []
+const none: readonly number[] = []
+
+/** Addresses that a MAC has and had beside that one; nearly always none. */
+export function otherAddressesOf(
+	{ rows }: LeaseTable,
+	mac: string,
+	address: number,
+): readonly number[] {
+	let others: number[] | undefined
 	for (let row = firstRowOf(rows, mac); row !== noRow; row = rows.sameMac[row]!) {
-		addresses.push(rows.address[row]!)
+		if (rows.address[row] === address) continue
+		others ??= []
+		others.push(rows.address[row]!)
 	}
-	return addresses
+	return others ?? none
 }
 
 /** Addresses that somebody has at a time, so that nobody else can get them. */
 export function* takenAddresses({ rows }: LeaseTable, steadyAt: number): Generator<number> {
 	for (let row = 0; row < rows.used; row++) {
-		const status = rows.status[row]
-		if (status === noStatus) continue
-		const until = rows.until[row]!
-		// As `isTaken` has it.
-		const kept = until > steadyAt && until > rows.changedAt[row]!
-		if (status === bound || kept) yield rows.address[row]!
+		if (rows.status[row] !== noStatus && isRowTaken(rows, row, steadyAt)) yield rows.address[row]!
 	}
+}
+
+/** Whether somebody has the address, so that nobody else can get it now. */
+export function isTaken(lease: Lease | undefined, steadyAt: number): boolean {
+	if (lease === undefined) return false
+	const { status, until, changedAt } = lease
+	return status === 'bound' || isKept(until, changedAt, steadyAt)
+}
+
+/** The same of an address, whose lease need not be made for that. */
+export function isAddressTaken({ rows }: LeaseTable, address: number, steadyAt: number): boolean {
+	const row = rowOf(rows, address)
+	return row !== noRow && isRowTaken(rows, row, steadyAt)
+}
+
+/** Whether an address is offered to somebody who has not taken it yet. */
+export function isAddressOffered({ rows }: LeaseTable, address: number, steadyAt: number): boolean {
+	const row = rowOf(rows, address)
+	return row !== noRow && rows.status[row] === offered && isRowTaken(rows, row, steadyAt)
+}
+
+function isRowTaken(rows: LeaseRows, row: number, steadyAt: number): boolean {
+	return rows.status[row] === bound || isKept(rows.until[row]!, rows.changedAt[row]!, steadyAt)
+}
+
+/** A hold that was over when it began stays so, also where the clocks have gone back a little. */
+function isKept(until: number, changedAt: number, steadyAt: number): boolean {
+	return until > steadyAt && until > changedAt
 }
 
 type LeaseEventType =
@@ -160,7 +192,7 @@ export function leaseIn(rows: LeaseRows, row: number): Lease {
 	const givenBy = rows.names[rows.pool[row]!]!
 	return {
 		address: rows.address[row]!,
-		mac: macText(rows, rows.mac[row]!),
+		mac: macOf(rows, rows.mac[row]!),
 		client: clientOf(rows, row),
 		pool: shadow ? shadowPool : givenBy,
 		server: shadow ? givenBy : undefined,
@@ -271,7 +303,7 @@ function end(
 ): void {
 	const { rows } = table
 	const row = rowOf(rows, addressOf(data))
-	if (row === noRow || rows.mac[row] !== macNumber(rows, data.mac)) return
+	if (row === noRow || rows.mac[row] !== numberOfMac(rows, data.mac)) return
 	if (rows.status[row] === declined) {
 		// It has no last holder who could come back for it.
 		removeDeadline(table, row)
@@ -284,7 +316,7 @@ function end(
 }
 
 function isBoundTo(rows: LeaseRows, row: number, mac: string): boolean {
-	return row !== noRow && rows.status[row] === bound && rows.mac[row] === macNumber(rows, mac)
+	return row !== noRow && rows.status[row] === bound && rows.mac[row] === numberOfMac(rows, mac)
 }
 
 type Holder = Pick<EventData<'LeaseGranted'>, 'mac' | 'client' | 'pool' | 'address'> & {
@@ -299,7 +331,7 @@ type Holder = Pick<EventData<'LeaseGranted'>, 'mac' | 'client' | 'pool' | 'addre
 /** The address' row, made over to its new holder. */
 function take(table: LeaseTable, there: number, data: Holder, steadyAt: number): number {
 	const { rows } = table
-	const mac = macNumber(rows, data.mac)
+	const mac = numberOfMac(rows, data.mac)
 	const row = there === noRow ? addRow(rows, addressOf(data)) : there
 	if (there === noRow) {
 		rows.status[row] = held

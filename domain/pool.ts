@@ -14,7 +14,14 @@ import {
 	nextMember,
 	removeMember,
 } from './free-set.ts'
-import { type Lease, type LeaseTable, leaseAt, takenAddresses } from './lease-state.ts'
+import {
+	isAddressOffered,
+	isAddressTaken,
+	type Lease,
+	type LeaseTable,
+	leaseAt,
+	takenAddresses,
+} from './lease-state.ts'
 import type { SrcDecision } from './sae/logins.ts'
 
 export type Pool = {
@@ -176,36 +183,19 @@ export function linkedPools(pools: Pools, first: Pool): Pool[] {
 	return chain
 }
 
-/** Whether somebody has the address, so that nobody else can get it now. */
-export function isTaken(lease: Lease | undefined, steadyAt: number): boolean {
-	if (lease === undefined) return false
-	// A hold that was over when it began stays so, also where the clocks have gone back a little.
-	return lease.status === 'bound' || (lease.until > steadyAt && lease.until > lease.changedAt)
-}
-
-/** Whether this client can get the address: it is free, or kept for this very client. */
-export function isFreeFor(
-	lease: Lease | undefined,
-	isClient: (lease: Lease) => boolean,
-	steadyAt: number,
-): boolean {
-	if (!isTaken(lease, steadyAt)) return true
-	return lease!.status !== 'declined' && isClient(lease!)
-}
-
 /** Takes over what has become of an address: to be called after every event about it. */
 export function followLease(
 	pools: Pools,
+	leases: LeaseTable,
 	address: number,
-	lease: Lease | undefined,
 	steadyAt: number,
 ): void {
-	const taken = isTaken(lease, steadyAt)
-	occupy(pools, address, taken)
+	occupy(pools, address, isAddressTaken(leases, address, steadyAt))
 	const offered = poolAround(pools, address)?.offered
+	if (offered === undefined) return
 	// Put last, behind all older ones.
-	offered?.delete(address)
-	if (taken && lease?.status === 'offered') offered?.add(address)
+	offered.delete(address)
+	if (isAddressOffered(leases, address, steadyAt)) offered.add(address)
 }
 
 function occupy(pools: Pools, address: number, taken: boolean): void {
@@ -245,7 +235,8 @@ function search(
 export type PoolChoice = {
 	readonly by: PoolSelector
 	readonly pool: Pool
-	readonly reason: string
+	/** Why, in a sentence. Most choices are never told of: it is made when somebody asks. */
+	reason(): string
 	readonly address?: number
 }
 
@@ -281,21 +272,21 @@ export function choosePool(
 		byDomain(pools, wishes, place) ??
 		place
 	if (choice === undefined || unmet.length === 0) return choice
-	return { ...choice, reason: `${unmet.join(' ')} ${choice.reason}` }
+	return { ...choice, reason: () => `${unmet.join(' ')} ${choice.reason()}` }
 }
 
 function bySrcAddress(pools: Pools, { src }: PoolWishes): PoolChoice | undefined {
 	const address = src?.address === undefined ? undefined : parseIpv4(src.address)
 	const pool = address === undefined ? undefined : poolAround(pools, address)
 	if (src === undefined || address === undefined || pool === undefined) return undefined
-	const reason = `SRC gives ${src.address}, which is in its network${because(src)}.`
+	const reason = () => `SRC gives ${src.address}, which is in its network${because(src)}.`
 	return { by: 'src', pool, reason, address }
 }
 
 function bySrcName(pools: Pools, { src }: PoolWishes): PoolChoice | undefined {
 	const pool = src?.pool === undefined ? undefined : pools.byName.get(src.pool)
 	if (src === undefined || pool === undefined) return undefined
-	return { by: 'src', pool, reason: `SRC names it${because(src)}.` }
+	return { by: 'src', pool, reason: () => `SRC names it${because(src)}.` }
 }
 
 function because({ reason }: SrcDecision): string {
@@ -317,7 +308,7 @@ function byFramedAddress(
 		unmet.push(`Framed-IP-Address ${framedAddress} is in no pool's network.`)
 		return undefined
 	}
-	const reason = `Framed-IP-Address ${framedAddress} is in its network.`
+	const reason = () => `Framed-IP-Address ${framedAddress} is in its network.`
 	return { by: 'framed-address', pool, reason, address }
 }
 
@@ -337,7 +328,7 @@ function byName(
 			unmet.push(`${attribute} names ${name}, and there is no such pool.`)
 			continue
 		}
-		return { by: 'pool-name', pool, reason: `${attribute} names it.` }
+		return { by: 'pool-name', pool, reason: () => `${attribute} names it.` }
 	}
 	return undefined
 }
@@ -354,13 +345,15 @@ function byDomain(
 	const all = [...pools.byName.values()]
 	const named = all.find(pool => pool.name.toLowerCase() === domain)
 	if (named !== undefined) {
-		return { by: 'domain-name', pool: named, reason: `The user's domain ${domain} is its name.` }
+		const reason = () => `The user's domain ${domain} is its name.`
+		return { by: 'domain-name', pool: named, reason }
 	}
 	const hasName = ({ settings }: Pool) => settings.domainName?.toLowerCase() === domain
 	const here = place !== undefined && hasName(place.pool)
 	const pool = here ? place.pool : all.find(hasName)
 	if (pool === undefined) return undefined
-	return { by: 'domain-name', pool, reason: `The user's domain ${domain} is its domain name.` }
+	const reason = () => `The user's domain ${domain} is its domain name.`
+	return { by: 'domain-name', pool, reason }
 }
 
 function byPlace(pools: Pools, giaddr: number, interfaceAddress: number): PoolChoice | undefined {
@@ -370,11 +363,11 @@ function byPlace(pools: Pools, giaddr: number, interfaceAddress: number): PoolCh
 		return {
 			by: 'giaddr',
 			pool,
-			reason: `The relay agent's address ${formatIpv4(giaddr)} is in its network.`,
+			reason: () => `The relay agent's address ${formatIpv4(giaddr)} is in its network.`,
 		}
 	}
 	const pool = poolAround(pools, interfaceAddress)
 	if (pool === undefined) return undefined
-	const reason = `The interface's address ${formatIpv4(interfaceAddress)} is in its network.`
+	const reason = () => `The interface's address ${formatIpv4(interfaceAddress)} is in its network.`
 	return { by: 'interface', pool, reason }
 }

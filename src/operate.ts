@@ -13,9 +13,8 @@ import type {
 	Show,
 } from '../domain/junose/operator.ts'
 import { upstreamServersTable } from '../domain/junose/tables.ts'
-import { type Lease, leaseAt, shadowPool, takenAddresses } from '../domain/lease-state.ts'
+import { isTaken, type Lease, leaseAt, shadowPool, takenAddresses } from '../domain/lease-state.ts'
 import { type MirrorState, mirrorsText } from '../domain/mirror.ts'
-import { isTaken } from '../domain/pool.ts'
 import { srcSource } from '../domain/sae/source.ts'
 import { routerState } from '../domain/state.ts'
 import type { DhcpStatistics } from '../projections/dhcp-statistics.ts'

@@ -180,7 +180,7 @@ test("of several pools with the user's domain name, the one at its place", () =>
 
 test('what RADIUS wishes for and is not there, is in the reason', () => {
 	const pools = poolsOf(local([pool('cable', '10.1.0.0', '255.255.0.0')]))
-	const reason = (wishes: object) => choosePool(pools, wishes, 0, ip('10.1.0.1'))!.reason
+	const reason = (wishes: object) => choosePool(pools, wishes, 0, ip('10.1.0.1'))!.reason()
 	const place = "The interface's address 10.1.0.1 is in its network."
 	assert.is(reason({ framedAddress: '255.255.255.254' }), place)
 	assert.is(

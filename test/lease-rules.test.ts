@@ -8,8 +8,7 @@ import type { NewEvent } from '../domain/event.ts'
 import { addressesEndingIn } from '../domain/lease-deadlines.ts'
 import { declineHoldMs } from '../domain/lease-message.ts'
 import { offerMs } from '../domain/lease-offer.ts'
-import { everyLease, type LeaseTable } from '../domain/lease-state.ts'
-import { isTaken } from '../domain/pool.ts'
+import { everyLease, isTaken, type LeaseTable } from '../domain/lease-state.ts'
 import { routerState } from '../domain/state.ts'
 import {
 	alice,

@@ -7,7 +7,6 @@ import { decideLease } from '../domain/lease.ts'
 import { firstSlice, sliceOf } from '../domain/lease-deadlines.ts'
 import { dueLeases, poolWarnings, releaseOfSession } from '../domain/lease-end.ts'
 import type { DhcpRequest, LeaseContext, LeaseDecision } from '../domain/lease-message.ts'
-import { leaseAt } from '../domain/lease-state.ts'
 import { createPools, followLease, type Pools } from '../domain/pool.ts'
 import type { Addressing } from '../domain/session-table.ts'
 import { evolve, initialState, routerState, type State } from '../domain/state.ts'
@@ -59,7 +58,7 @@ export function createLeaseServer(initial: DhcpLocal): LeaseServer {
 			}
 			if (!('address' in event.data) || event.type === 'PoolSelected') continue
 			const address = parseIpv4(event.data.address ?? '') ?? 0
-			followLease(pools, address, leaseAt(leases(), address), steady())
+			followLease(pools, leases(), address, steady())
 		}
 	}
 	/** What a turn of the engine begins with. */
@@ -88,7 +87,7 @@ export function createLeaseServer(initial: DhcpLocal): LeaseServer {
 		nextSlice = due.next
 		record(due.expired)
 		for (const address of due.lapsed) {
-			followLease(pools, address, leaseAt(leases(), address), steady())
+			followLease(pools, leases(), address, steady())
 		}
 		record(poolWarnings(context()))
 	}

@@ -285,7 +285,7 @@ test('every question is one that the adapter takes', () => {
 
 test('what SRC has to do with a choice is said, whoever made it', () => {
 	const pool = { name: 'near' } as never
-	const place = { by: 'interface', pool, reason: 'R.' } as const
+	const place = { by: 'interface', pool, reason: () => 'R.' } as const
 	const reply = (decision: object) =>
 		srcReply(1, { answer: { accept: true, ...decision }, server: 's' })
 	assert.is(reasonWithSrc(place, undefined), 'R.')

@@ -4,6 +4,7 @@
  * A message's first octet is at 0. No datagram makes anything throw.
  */
 
+import { ethernetKey, macText, readMac } from '../mac.ts'
 import { readUint32 } from '../radius/packet.ts'
 import {
 	end,
@@ -332,7 +333,6 @@ function textField({ bytes }: DhcpPacket, at: number, length: number): string {
 }
 
 const hexPairs = Array.from({ length: 256 }, (_, octet) => octet.toString(16).padStart(2, '0'))
-const upperHexPairs = hexPairs.map(pair => pair.toUpperCase())
 
 /**
  * Who a client is to a server (RFC 2131 §4.2): `id:` and the client identifier, else `hw:`,
@@ -348,6 +348,7 @@ export function clientKey(packet: DhcpPacket): string | undefined {
 		return `id:${hexadecimal(packet.bytes, at + 2, packet.bytes[at + 1]!)}`
 	}
 	if (packet.hlen === 0) return undefined
+	if (isEthernet(packet)) return ethernetKey('hw', readMac(packet.bytes, layout.chaddr))
 	return `hw:${hexPairs[packet.htype]}${hexadecimal(packet.bytes, layout.chaddr, packet.hlen)}`
 }
 
@@ -362,17 +363,15 @@ function hexadecimal(bytes: Uint8Array, offset: number, length: number): string 
  * Calling-Station-Id; undefined for hardware that is not Ethernet's, and for what no station has as
  * its address (IEEE 802.3): all zeros, or that of a group.
  */
-export function clientMac({ bytes, htype, hlen }: DhcpPacket): string | undefined {
-	if (htype !== 1 || hlen !== 6) return undefined
-	const first = bytes[layout.chaddr]!
-	if ((first & 1) !== 0) return undefined
-	if (first === 0 && readUint32(bytes, layout.chaddr + 1) === 0 && bytes[layout.chaddr + 5] === 0) {
-		return undefined
-	}
-	let text = upperHexPairs[first]!
-	for (let at = layout.chaddr + 1; at < layout.chaddr + 6; at++)
-		text += `-${upperHexPairs[bytes[at]!]}`
-	return text
+export function clientMac(packet: DhcpPacket): string | undefined {
+	if (!isEthernet(packet)) return undefined
+	const mac = readMac(packet.bytes, layout.chaddr)
+	const isGroup = (packet.bytes[layout.chaddr]! & 1) !== 0
+	return isGroup || mac === 0 ? undefined : macText(mac)
+}
+
+function isEthernet({ htype, hlen }: DhcpPacket): boolean {
+	return htype === 1 && hlen === 6
 }
 
 export type RequestKind = 'selecting' | 'init-reboot' | 'renewing' | 'rebinding' | 'invalid'

@@ -151,7 +151,9 @@ export function srcPart(
 }
 
 /** Why the pool was chosen, with what SRC had to say before. */
-export function reasonWithSrc({ by, reason }: PoolChoice, reply: SrcReply | undefined): string {
+export function reasonWithSrc(choice: PoolChoice, reply: SrcReply | undefined): string {
+	const { by } = choice
+	const reason = choice.reason()
 	if (reply === undefined || reply.accept === false || by === 'src') return reason
 	if (reply.accept === undefined) return `${reply.why} ${reason}`
 	const { pool, address } = reply.decision

@@ -24,7 +24,6 @@ import { decideLease } from '../../domain/lease.ts'
 import { dueLeases, poolWarnings } from '../../domain/lease-end.ts'
 import type { DhcpRequest, LeaseContext } from '../../domain/lease-message.ts'
 import { pingAnswered } from '../../domain/lease-offer.ts'
-import { leaseAt } from '../../domain/lease-state.ts'
 import { createPools, followLease } from '../../domain/pool.ts'
 import { readUint32 } from '../../domain/radius/packet.ts'
 import type { Session } from '../../domain/session-table.ts'
@@ -344,7 +343,7 @@ export function tickDhcp(engine: Engine): void {
 		record(engine, due.expired)
 		const { leases } = routerState(engine.state, service.router)
 		for (const address of due.lapsed) {
-			followLease(service.pools, address, leaseAt(leases, address), context.steadyAt)
+			followLease(service.pools, leases, address, context.steadyAt)
 		}
 		const warnings = poolWarnings(contextOf(engine, service))
 		record(engine, warnings)

@@ -1,7 +1,7 @@
 /** The pools follow the leases that events make and end. */
 import { parseIpv4 } from '../../domain/address.ts'
 import { type NewEvent, virtualRouterOf } from '../../domain/event.ts'
-import { addressesOfMac, leaseAt } from '../../domain/lease-state.ts'
+import { otherAddressesOf } from '../../domain/lease-state.ts'
 import { followLease } from '../../domain/pool.ts'
 import { routerState } from '../../domain/state.ts'
 import type { Engine } from './engine.ts'
@@ -13,7 +13,7 @@ import type { Engine } from './engine.ts'
 export function formerAddresses(engine: Engine, event: NewEvent): readonly number[] | undefined {
 	if (event.type !== 'LeaseOffered' && event.type !== 'LeaseGranted') return undefined
 	const { leases } = routerState(engine.state, virtualRouterOf(event.stream))
-	return addressesOfMac(leases, event.data.mac)
+	return otherAddressesOf(leases, event.data.mac, parseIpv4(event.data.address) ?? 0)
 }
 
 /** Keeps the pools in step with a lease: called for every event, once it is folded. */
@@ -34,9 +34,8 @@ export function followLeaseEvent(
 			if (service === undefined) return
 			const { leases } = routerState(engine.state, name)
 			const steadyAt = event.at - engine.state.clockShiftMs
-			for (const address of [parseIpv4(event.data.address) ?? 0, ...former]) {
-				followLease(service.pools, address, leaseAt(leases, address), steadyAt)
-			}
+			followLease(service.pools, leases, parseIpv4(event.data.address) ?? 0, steadyAt)
+			for (const address of former) followLease(service.pools, leases, address, steadyAt)
 			return
 		}
 		default:

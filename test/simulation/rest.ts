@@ -1,6 +1,6 @@
 /** What must be left when everybody is quiet: nothing in flight, nothing forgotten, nothing kept. */
-import { everyLease, shadowPool } from '../../domain/lease-state.ts'
-import { createPools, isTaken, type Pool } from '../../domain/pool.ts'
+import { everyLease, isTaken, shadowPool } from '../../domain/lease-state.ts'
+import { createPools, type Pool } from '../../domain/pool.ts'
 import { routerState } from '../../domain/state.ts'
 import type { Engine } from '../../src/engine/engine.ts'
 import { isIdle } from '../../src/engine/upstream-link.ts'
