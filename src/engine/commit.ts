@@ -86,8 +86,8 @@ function commit(engine: Engine): boolean {
 	engine.answersQueued = 0
 	engine.committedAt = clock.monotonic()
 	engine.waiting = []
-	if (engine.committedAt - begun > slowCommitMs)
-		reportSlowCommit(engine, engine.committedAt - begun)
+	engine.commitMs = engine.committedAt - begun
+	if (engine.commitMs > slowCommitMs) reportSlowCommit(engine, engine.commitMs)
 	engine.parts.committed(first, batch)
 	for (const { resolve } of waiting) resolve()
 	return true

@@ -34,6 +34,7 @@ export function createEngine(
 		answersQueued: 0,
 		answersDue: 0,
 		sharing: radiusSharing,
+		commitMs: 0,
 		committedAt: Number.NEGATIVE_INFINITY,
 		touchedListeners: [],
 		touchedUpstreams: [],

@@ -15,9 +15,12 @@ import { createBacklog, isKeepable, keepBehind, takeFirst } from './dhcp-backlog
 import { countDhcp, type DhcpListener, isExternal, ownerOf } from './dhcp-service.ts'
 import type { Engine } from './engine.ts'
 
-/** Messages answered in one turn: RADIUS waits for no more than these. */
-const answersPerTurn = 256
-/** So many of them are for DHCPDISCOVERs that wait, whatever else has come; the others have the rest. */
+/**
+ * Messages answered in one turn, so that RADIUS waits for no more than these: others at most, and
+ * DHCPDISCOVERs that wait, at most and whatever else has come. Few of these, so that a DHCPREQUEST that
+ * comes meanwhile waits for few.
+ */
+const othersPerTurn = 192
 const discoversPerTurn = 64
 /** Batches read in one turn. To put a message aside costs a tenth of what it costs to answer it. */
 const batchesPerTurn = 32
@@ -43,8 +46,7 @@ export function receiveDhcp(engine: Engine, listener: DhcpListener): number {
 			for (let i = 0; i < count; i++) receiveMessage(engine, listener, received, i)
 			served += count
 		}
-		const reserved = discoversWait(engine) ? discoversPerTurn : 0
-		if (!isFull || served + buffers.length + reserved > answersPerTurn) break
+		if (!isFull || served + buffers.length > othersPerTurn) break
 	}
 	const { backlog } = listener
 	if (backlog === undefined) return taken
