@@ -53,9 +53,13 @@ export type SimulatedTransport = Transport & {
 const loopback = 0x7f000001
 const firstFreePort = 40_000
 
-/** `left` is told of every datagram at the moment in which it leaves; what it throws ends the flush. */
+/**
+ * `left` is told of every datagram at the moment in which it leaves; what it throws ends the flush.
+ * With a small `batch` a few datagrams are as many as thousands are to a real one.
+ */
 export function openSimulatedTransport(
 	left: (datagram: SentDatagram) => void = () => {},
+	batch = batchSize,
 ): SimulatedTransport {
 	const sent: SentDatagram[] = []
 	const sockets = new Map<number, DatagramSocket>()
@@ -65,13 +69,13 @@ export function openSimulatedTransport(
 	const overflows = new Map<DatagramSocket, number>()
 	const received: Received = {
 		count: 0,
-		buffers: Array.from({ length: batchSize }, () => new Uint8Array(bufferSize)),
-		lengths: new Uint32Array(batchSize),
-		addresses: new Uint32Array(batchSize),
-		ports: new Uint16Array(batchSize),
-		locals: new Uint32Array(batchSize),
-		destinations: new Uint32Array(batchSize),
-		interfaces: new Uint32Array(batchSize),
+		buffers: Array.from({ length: batch }, () => new Uint8Array(bufferSize)),
+		lengths: new Uint32Array(batch),
+		addresses: new Uint32Array(batch),
+		ports: new Uint16Array(batch),
+		locals: new Uint32Array(batch),
+		destinations: new Uint32Array(batch),
+		interfaces: new Uint32Array(batch),
 	}
 	let nextPort = firstFreePort
 
@@ -92,7 +96,7 @@ export function openSimulatedTransport(
 			address,
 			port,
 			receive() {
-				const waiting = (arrived.get(socket) ?? []).splice(0, batchSize)
+				const waiting = (arrived.get(socket) ?? []).splice(0, batch)
 				received.count = waiting.length
 				for (const [i, datagram] of waiting.entries()) {
 					received.buffers[i]!.set(datagram.bytes.subarray(0, bufferSize))

@@ -1,5 +1,6 @@
 /** The relay's process in a simulation: how it starts, turns, crashes and stops. */
 import type { PassingDatagram, Watch } from '../../adapters/dhcp/watch.ts'
+import { batchSize } from '../../adapters/radius/transport.ts'
 import {
 	openSimulatedTransport,
 	type SentDatagram,
@@ -73,7 +74,9 @@ export function settle(world: World, work: Promise<unknown>): void {
 
 export async function startRelay(world: World): Promise<void> {
 	const { disk, clock, chance } = world
-	const transport = openSimulatedTransport(datagram => leaves(world, running, datagram))
+	// Two messages that come at the same time are more than a batch: DHCPDISCOVERs wait.
+	const batch = chance.happens(0.5) ? 1 : batchSize
+	const transport = openSimulatedTransport(datagram => leaves(world, running, datagram), batch)
 	const running = { transport, alive: true, wakeAt: Number.POSITIVE_INFINITY } as Running
 	// Snapshots are a cache: somebody may delete them.
 	if (chance.happens(0.05)) disk.journal.forgetSnapshots()
