@@ -8,13 +8,15 @@ import { decodeDhcp, hasOption, messageTypes, readOctets } from '../domain/dhcp/
 import { encodeDhcp, replyTo } from '../domain/dhcp/reply.ts'
 import { ask, type ClientMessage, deliverDhcp, dhcpMessage, machine } from './dhcp-client.ts'
 import {
-	accessRequest,
 	answerPacket,
+	called,
 	oneServer,
 	relayServers,
+	requestPacket,
 	type SimulatedRelay,
 	simulatedRelay,
 	type TestAttribute,
+	user,
 } from './simulated-relay.ts'
 
 /** Settings of a pool that its clients are told. */
@@ -199,8 +201,10 @@ const vsa = (type: number, value: readonly number[]): TestAttribute => [
 	[0, 0, 0x13, 0x0a, type, value.length + 2, ...value],
 ]
 
-function login(relay: SimulatedRelay, nonce: number, attributes: TestAttribute[] = []): void {
-	const [forwarded] = relay.fromWap(accessRequest({ nonce }))
+function login(relay: SimulatedRelay, who: number, attributes: TestAttribute[] = []): void {
+	const calling: TestAttribute = [31, `02-00-00-00-00-0${who}`]
+	const asked = requestPacket({ code: 1, nonce: who, attributes: [user, called, calling] })
+	const [forwarded] = relay.fromWap(asked)
 	relay.fromHome(forwarded!, answerPacket(forwarded!.bytes, { code: 2, attributes }))
 }
 
@@ -212,18 +216,18 @@ test('what RADIUS says is for its subscriber alone: the same list brings others 
 	const text = `${oneServer}${relayServers}service dhcp-local equal-access\n`
 	const relay = await simulatedRelay(text + poolText('near', settings), { dhcp: machine() })
 	const wanted = encodeOption(options.parameterRequestList, [6, 42, 15])
-	const message = { type: 'discover', options: [wanted] } as const
-	const usual = () => {
-		const [left] = deliverDhcp(relay, dhcpMessage(message))
-		assert.equal(left!.bytes, expectedReply(dhcpMessage(message), left!.bytes, settings))
+	const message = (who: number) => ({ type: 'discover', who, options: [wanted] }) as const
+	const usual = (who: number) => {
+		login(relay, who)
+		const octets = dhcpMessage(message(who))
+		const [left] = deliverDhcp(relay, octets)
+		assert.equal(left!.bytes, expectedReply(octets, left!.bytes, settings))
 	}
-	login(relay, 1)
-	usual()
+	usual(1)
 	login(relay, 2, [vsa(55, [42, 4, 192, 0, 2, 7])])
-	const { packet } = ask(relay, message)!
+	const { packet } = ask(relay, message(2))!
 	assert.equal(readOctets(packet, { code: 42 }), Uint8Array.of(192, 0, 2, 7))
-	login(relay, 3)
-	usual()
+	usual(3)
 })
 
 test.run()
