@@ -8,6 +8,7 @@ import {
 	readOptions,
 } from '../../domain/dhcp/option.ts'
 import { type DhcpPacket, messageTypes, readOctets } from '../../domain/dhcp/packet.ts'
+import { encodeOptions, plainReplyLength, writePlainReply } from '../../domain/dhcp/plain-reply.ts'
 import { encodeDhcp, replyDestination, replyTo } from '../../domain/dhcp/reply.ts'
 import type { LeaseReply } from '../../domain/lease-message.ts'
 import { type Pool, poolAround } from '../../domain/pool.ts'
@@ -34,18 +35,36 @@ export function sendReply(
 	asked: Asked,
 	reply: LeaseReply,
 ): void {
-	const { packet } = asked
 	const messageType = messageTypeOf(reply)
 	const yiaddr = reply.kind === 'offer' || reply.kind === 'ack' ? reply.address : 0
-	const content = { messageType, yiaddr, options: optionsOf(asked, reply), ...bootFields(reply) }
-	const message = replyTo(packet, content)
-	const length = encodeDhcp(engine.scratch, message)
-	const { answerCache } = engine
-	const at = reserve(answerCache, length)
-	answerCache.memory.bytes.set(engine.scratch.subarray(0, length), at)
+	const length = writeReply(engine, asked, reply, messageType, yiaddr)
 	const to = destinationOf(service, asked, reply, messageType, yiaddr)
-	const { memory } = answerCache
+	const { memory, next } = engine.answerCache
+	const at = next - length
 	listener.socket.send(memory, at, length, to.address, to.port, asked.local, to.interfaceIndex)
+}
+
+/** Puts the reply where the answer cache's next octets are, and returns its length. */
+function writeReply(
+	{ answerCache, scratch }: Engine,
+	asked: Asked,
+	reply: LeaseReply,
+	messageType: number,
+	yiaddr: number,
+): number {
+	const { packet } = asked
+	const { bytes } = answerCache.memory
+	const prepared = preparedOptions(asked, reply)
+	const plainLength = prepared === undefined ? 0 : plainReplyLength(packet, prepared)
+	if (prepared !== undefined && plainLength > 0) {
+		const at = reserve(answerCache, plainLength)
+		writePlainReply(bytes, at, packet, { messageType, yiaddr, options: prepared })
+		return plainLength
+	}
+	const content = { messageType, yiaddr, options: optionsOf(asked, reply), ...bootFields(reply) }
+	const length = encodeDhcp(scratch, replyTo(packet, content))
+	bytes.set(scratch.subarray(0, length), reserve(answerCache, length))
+	return length
 }
 
 /** Where to boot from, as SRC says: a boot loader reads the header (RFC 2131 §2, table 1). */
@@ -154,7 +173,8 @@ function configured(packet: DhcpPacket, reply: Configured): DhcpOption[] {
 	const requested = readOctets(packet, options.parameterRequestList)
 	const addressing = session?.addressing
 	const address = reply.kind === 'inform' ? packet.ciaddr : reply.address
-	const all = addressing === undefined ? poolOptions(pool) : overridden(pool, addressing, address)
+	const all =
+		addressing === undefined ? optionsMadeOf(pool).list : overridden(pool, addressing, address)
 	const raw = addressing?.dhcpOptions
 	// Given to everybody, asked for or not.
 	const own: DhcpOption[] = raw === undefined ? [] : notOurs(readOptions(hexOctets(raw)))
@@ -217,12 +237,87 @@ function decidedOptions({ dhcpOptions, bootServer, bootFile }: SrcDecision): Dhc
 	return mergeOptions(list, notOurs(own))
 }
 
-const made = new WeakMap<Pool, DhcpOption[]>()
+/** The options of replies that depend on no more than these, as `encodeOptions` has them. */
+type Prepared = {
+	readonly serverIdentifier: number
+	/** Undefined without a lease. */
+	readonly leaseSeconds: number | undefined
+	/** Parameter Request List [55]; undefined without it. */
+	readonly requested: Uint8Array | undefined
+	readonly octets: Uint8Array
+}
 
-function poolOptions(pool: Pool): DhcpOption[] {
-	const known = made.get(pool)
+/** A pool's own options, and what was prepared of them last; in place `next` goes what comes next. */
+type PoolOptions = {
+	readonly list: readonly DhcpOption[]
+	readonly prepared: Prepared[]
+	next: number
+}
+
+/** Few kinds of clients make up most of a network, and each asks for the same every time. */
+const preparedLimit = 16
+/** Pools do not change: with other settings there is another one. */
+const madeOf = new WeakMap<Pool, PoolOptions>()
+
+/**
+ * The options of a reply that says what the pool says and no more, from one like it where there was
+ * one. Undefined where RADIUS or SRC have a word in it, and with a DHCPNAK.
+ */
+function preparedOptions(asked: Asked, reply: LeaseReply): Uint8Array | undefined {
+	const { packet, serverIdentifier } = asked
+	if (reply.kind === 'nak' || packet.repeats || isSpecial(reply)) return undefined
+	const leaseSeconds = reply.kind === 'inform' ? undefined : reply.leaseSeconds
+	const made = optionsMadeOf(reply.pool)
+	for (const one of made.prepared) {
+		if (
+			one.leaseSeconds === leaseSeconds &&
+			one.serverIdentifier === serverIdentifier &&
+			isRequested(packet, one.requested)
+		) {
+			return one.octets
+		}
+	}
+	const requested = readOctets(packet, options.parameterRequestList)?.slice()
+	const octets = encodeOptions(optionsOf(asked, reply))
+	made.prepared[made.next] = { serverIdentifier, leaseSeconds, requested, octets }
+	made.next = (made.next + 1) % preparedLimit
+	return octets
+}
+
+/** Whether RADIUS or SRC says something about the options or the header's fields. */
+function isSpecial({ session, decision }: Configured): boolean {
+	const addressing = session?.addressing
+	return (
+		(addressing !== undefined &&
+			(addressing.framedNetmask !== undefined ||
+				addressing.dns !== undefined ||
+				addressing.wins !== undefined ||
+				addressing.dhcpOptions !== undefined)) ||
+		(decision !== undefined &&
+			(decision.dhcpOptions !== undefined ||
+				decision.bootServer !== undefined ||
+				decision.bootFile !== undefined))
+	)
+}
+
+/** Whether the message's Parameter Request List, in one instance, is that one. */
+function isRequested({ bytes, offsets }: DhcpPacket, list: Uint8Array | undefined): boolean {
+	const at = offsets[options.parameterRequestList.code]!
+	if (at === 0 || list === undefined) return at === 0 && list === undefined
+	if (bytes[at + 1] !== list.length) return false
+	for (let i = 0; i < list.length; i++) if (bytes[at + 2 + i] !== list[i]) return false
+	return true
+}
+
+function optionsMadeOf(pool: Pool): PoolOptions {
+	const known = madeOf.get(pool)
 	if (known !== undefined) return known
-	const { settings, mask, last } = pool
+	const made: PoolOptions = { list: poolOptions(pool), prepared: [], next: 0 }
+	madeOf.set(pool, made)
+	return made
+}
+
+function poolOptions({ settings, mask, last }: Pool): DhcpOption[] {
 	const list: DhcpOption[] = []
 	if (mask !== 0) list.push(encodeOption(options.subnetMask, mask))
 	addAddresses(list, options.router, settings.defaultRouters)
@@ -231,7 +326,6 @@ function poolOptions(pool: Pool): DhcpOption[] {
 	if (mask !== 0) list.push(encodeOption(options.broadcastAddress, last))
 	addAddresses(list, options.netbiosNameServer, settings.netbiosNameServers)
 	list.push(encodeOption(options.netbiosNodeType, nodeTypes[settings.netbiosNodeType]))
-	made.set(pool, list)
 	return list
 }
 
@@ -239,7 +333,7 @@ function overridden(
 	pool: Pool,
 	{ framedNetmask, dns, wins }: Addressing,
 	address: number,
-): DhcpOption[] {
+): readonly DhcpOption[] {
 	const list: DhcpOption[] = []
 	const mask = framedNetmask === undefined ? 0 : (parseIpv4(framedNetmask) ?? 0)
 	if (isMask(mask)) {
@@ -249,7 +343,8 @@ function overridden(
 	}
 	addAddresses(list, options.domainNameServer, dns ?? [])
 	addAddresses(list, options.netbiosNameServer, wins ?? [])
-	return list.length === 0 ? poolOptions(pool) : mergeOptions(poolOptions(pool), list)
+	const own = optionsMadeOf(pool).list
+	return list.length === 0 ? own : mergeOptions(own, list)
 }
 
 /** Ones, then zeros; no ones at all are none. */
