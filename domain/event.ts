@@ -49,8 +49,16 @@ export type NewEvent = { [T in EventType]: EventOf<T> }[EventType]
 /** An event in the journal. Positions have no gaps and begin at 1. */
 export type RecordedEvent = NewEvent & { readonly position: number }
 
+/**
+ * The stream that was named or asked for last, with its virtual router: an event is folded by several in
+ * a row, right after its stream was made, and each of them asks.
+ */
+let latest = { stream: '', router: '' }
+
 export function subscriberStream(virtualRouter: string, mac: string): string {
-	return `subscriber-${virtualRouter}.${mac}`
+	const stream = `subscriber-${virtualRouter}.${mac}`
+	latest = { stream, router: virtualRouter }
+	return stream
 }
 
 export function wapStream(virtualRouter: string, calledStation: string): string {
@@ -60,9 +68,6 @@ export function wapStream(virtualRouter: string, calledStation: string): string 
 export function relayStream(virtualRouter: string): string {
 	return `relay-${virtualRouter}`
 }
-
-/** The stream asked for last, and its virtual router: an event is folded by several in a row. */
-let latest = { stream: '', router: '' }
 
 /** The virtual router that a stream belongs to. */
 export function virtualRouterOf(stream: string): string {

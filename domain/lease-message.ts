@@ -6,7 +6,7 @@ import { formatIpv4 } from './address.ts'
 import type { DhcpLocal } from './configuration.ts'
 import type { RequestKind } from './dhcp/packet.ts'
 import { type EventData, type NewEvent, subscriberStream } from './event.ts'
-import { isAddressTaken, isTaken, type Lease, leaseAt, leasesOfMac } from './lease-state.ts'
+import { isTaken, type Lease, leaseAt, leasesOfMac, otherAddressesOf } from './lease-state.ts'
 import { choosePool, type Pool, type PoolChoice, type Pools } from './pool.ts'
 import type { SrcReply } from './sae/bridge.ts'
 import type { SrcDecision } from './sae/logins.ts'
@@ -145,6 +145,18 @@ export function leasesOfClient(context: LeaseContext, request: DhcpRequest): Lea
 	return all.length === 0 ? all : all.filter(lease => isClients(context, request, lease))
 }
 
+/** What the client has bound beside that address; nearly always nothing. */
+export function otherBoundLeases(
+	context: LeaseContext,
+	request: DhcpRequest,
+	address: number,
+): readonly Lease[] {
+	if (otherAddressesOf(context.router.leases, request.mac, address).length === 0) return []
+	return leasesOfClient(context, request).filter(
+		lease => lease.address !== address && lease.status === 'bound',
+	)
+}
+
 /** The lease of an address, where it is this client's. */
 export function ownLease(
 	context: LeaseContext,
@@ -153,13 +165,6 @@ export function ownLease(
 ): Lease | undefined {
 	const lease = leaseAt(context.router.leases, address)
 	return lease !== undefined && isClients(context, request, lease) ? lease : undefined
-}
-
-/** Whether this client can get the address: it is free, or kept for this very client. */
-export function isFreeFor(context: LeaseContext, request: DhcpRequest, address: number): boolean {
-	const { router, steadyAt } = context
-	if (!isAddressTaken(router.leases, address, steadyAt)) return true
-	return ownLease(context, request, address) !== undefined
 }
 
 /** What SRC says: to this very question, else what it said last and what stands therefore. */

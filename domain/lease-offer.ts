@@ -10,7 +10,6 @@ import {
 	declineHoldMs,
 	discard,
 	hasTooMany,
-	isFreeFor,
 	isLater,
 	isOverLimit,
 	type LeaseContext,
@@ -22,7 +21,7 @@ import {
 	ownLease,
 	refuse,
 } from './lease-message.ts'
-import { isTaken, type Lease, leaseAt } from './lease-state.ts'
+import { isAddressTaken, isTaken, type Lease, leaseAt } from './lease-state.ts'
 import { linkedPools, nextFree, type Pool, type PoolChoice, poolAround, poolFor } from './pool.ts'
 import { reasonWithSrc, type SrcReply, srcPart } from './sae/bridge.ts'
 import type { Session } from './session-table.ts'
@@ -128,10 +127,11 @@ function findAddress(
 	choice: PoolChoice,
 	own: readonly Lease[],
 ): Found | undefined {
-	const { pools, steadyAt, pinging } = context
+	const { pools, router, steadyAt, pinging } = context
 	const chain = linkedPools(pools, choice.pool)
 	const usable = (address: number) =>
-		(address === request.silent || !pinging.has(address)) && isFreeFor(context, request, address)
+		(address === request.silent || !pinging.has(address)) &&
+		(!isAddressTaken(router.leases, address, steadyAt) || leaseOf(own, address) !== undefined)
 	const first = (pool: Pool, addresses: readonly number[]): Found | undefined => {
 		const address = addresses.find(
 			each => each !== 0 && usable(each) && poolFor(pools, each, request.mac) === pool,
@@ -174,6 +174,11 @@ function abandonedOffer(
 	return undefined
 }
 
+/** The one of the client's leases that is of that address. */
+function leaseOf(own: readonly Lease[], address: number): Lease | undefined {
+	return own.find(lease => lease.address === address)
+}
+
 /** What the client has or was offered just now. */
 function current(own: readonly Lease[], steadyAt: number): number[] {
 	if (own.length === 0) return []
@@ -201,7 +206,7 @@ function offer(
 	const decision = session && decisionFor(context, request)
 	const leaseSeconds = leaseSecondsOf(pool, session, decision)
 	const reply: LeaseReply = { kind: 'offer', address, pool, leaseSeconds, session, decision }
-	const there = own.find(lease => lease.address === address)
+	const there = leaseOf(own, address)
 	// An offer from before the client took what it has is made anew, or its answer would seem late.
 	const stands =
 		there !== undefined &&

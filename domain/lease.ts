@@ -20,7 +20,6 @@ import {
 	declined,
 	declineHoldMs,
 	discard,
-	isFreeFor,
 	isLater,
 	isOverLimit,
 	isToldToSrc,
@@ -28,13 +27,13 @@ import {
 	type LeaseDecision,
 	leaseData,
 	leaseSecondsOf,
-	leasesOfClient,
+	otherBoundLeases,
 	ownLease,
 	refuse,
 	released,
 } from './lease-message.ts'
 import { discover } from './lease-offer.ts'
-import { isAddressTaken, leaseAt } from './lease-state.ts'
+import { isAddressTaken, type Lease } from './lease-state.ts'
 import { linkedPools, poolAround, poolFor } from './pool.ts'
 import type { Session } from './session-table.ts'
 
@@ -80,10 +79,9 @@ function select(context: LeaseContext, request: DhcpRequest): LeaseDecision {
 	if (!request.forUs) return discard('other-server')
 	const admitted = admit(context, request)
 	if (admitted === undefined) return refuse(context, request, 'no-session', requested, 'nak')
-	if (ownLease(context, request, requested) === undefined) {
-		return refuse(context, request, 'not-offered', requested, 'nak')
-	}
-	return grant(context, request, admitted.session, requested, request.link)
+	const lease = ownLease(context, request, requested)
+	if (lease === undefined) return refuse(context, request, 'not-offered', requested, 'nak')
+	return grant(context, request, admitted.session, lease, request.link)
 }
 
 /** INIT-REBOOT: the client remembers an address. Silent where nothing is known of it. */
@@ -93,9 +91,8 @@ function reboot(context: LeaseContext, request: DhcpRequest): LeaseDecision {
 	if (admitted === undefined) return discard('no-session')
 	const choice = choiceFor(context, request, admitted.session)
 	if (choice === undefined) return discard('no-pool')
-	if (ownLease(context, request, requested) !== undefined) {
-		return grant(context, request, admitted.session, requested, link)
-	}
+	const lease = ownLease(context, request, requested)
+	if (lease !== undefined) return grant(context, request, admitted.session, lease, link)
 	const pool = poolFor(context.pools, requested, request.mac)
 	if (pool === undefined || !linkedPools(context.pools, choice.pool).includes(pool)) {
 		return refuse(context, request, 'other-network', requested, 'nak')
@@ -127,34 +124,32 @@ function renew(context: LeaseContext, request: DhcpRequest): LeaseDecision {
 	}
 	// A client behind a relay agent renews without it: only its address tells where it is.
 	const link = unrelayed && lease.giaddr !== 0 ? address : request.link
-	return grant(context, request, admitted.session, address, link)
+	return grant(context, request, admitted.session, lease, link)
 }
 
-/** Gives the client an address that it was offered, has, or had; or refuses it. */
+/** Gives the client an address that it was offered, has, or had, as `lease` says; or refuses it. */
 function grant(
 	context: LeaseContext,
 	request: DhcpRequest,
 	session: Session | undefined,
-	address: number,
+	lease: Lease,
 	link: number,
 ): LeaseDecision {
-	const { at, name, router, pools } = context
-	const lease = leaseAt(router.leases, address)
+	const { at, name, pools } = context
+	const { address } = lease
 	const pool = poolFor(pools, address, request.mac)
 	if (pool === undefined) return refuse(context, request, 'outside-pools', address, 'nak')
-	if (!isFreeFor(context, request, address) || context.pinging.has(address)) {
+	if (context.pinging.has(address)) {
 		return refuse(context, request, 'not-yours', address, 'nak')
 	}
 	const choice = choiceFor(context, request, session, link)
 	if (choice === undefined || !linkedPools(pools, choice.pool).includes(pool)) {
 		return refuse(context, request, 'other-network', address, 'nak')
 	}
-	const renewed = lease?.status === 'bound'
-	const others = leasesOfClient(context, request).filter(
-		other => other.address !== address && other.status === 'bound',
-	)
+	const renewed = lease.status === 'bound'
+	const others = otherBoundLeases(context, request, address)
 	// It has taken another address since: this message is from before that, late or doubled.
-	if (lease !== undefined && others.some(other => isLater(other, lease))) {
+	if (others.some(other => isLater(other, lease))) {
 		if (request.kind === 'selecting') return discard('late')
 		// A client that means it begins anew; to one that has gone on it is of an old transaction.
 		return refuse(context, request, 'unknown-lease', address, 'nak')
@@ -165,16 +160,14 @@ function grant(
 	const decision = session && decisionFor(context, request)
 	const leaseSeconds = leaseSecondsOf(pool, session, decision)
 	const expiresAt = leaseSeconds === 0 ? 0 : at + leaseSeconds * 1000
-	const giaddr = request.kind === 'renewing' ? (lease?.giaddr ?? 0) : request.giaddr
+	const giaddr = request.kind === 'renewing' ? lease.giaddr : request.giaddr
 	const data = leaseData(context, request, address, pool, leaseSeconds, expiresAt, giaddr)
 	if (isToldToSrc(context)) data.src = true
-	if (data.hostname === undefined && lease?.hostname !== undefined) data.hostname = lease.hostname
+	if (data.hostname === undefined && lease.hostname !== undefined) data.hostname = lease.hostname
 	const stream = subscriberStream(name, request.mac)
 	const type = renewed ? 'LeaseRenewed' : 'LeaseGranted'
-	const events: NewEvent[] = [
-		...others.map(other => released(context.name, other, 'moved', at)),
-		{ stream, type, v: 1, at, data },
-	]
+	const events: NewEvent[] = others.map(other => released(context.name, other, 'moved', at))
+	events.push({ stream, type, v: 1, at, data })
 	return { events, reply: { kind: 'ack', address, pool, leaseSeconds, session, decision } }
 }
 

@@ -63,6 +63,15 @@ test('what was told of a tree stays what it is while that grows', () => {
 	assert.equal(told, single)
 })
 
+test('a position is written as its digits', () => {
+	const salt = new Uint8Array(saltOctets)
+	const powers = Array.from({ length: 15 }, (_, power) => 10 ** power)
+	for (const position of [...powers, ...powers.map(power => 10 * power - 1), 2 ** 53 - 1]) {
+		const wanted = sha256(Uint8Array.of(0), salt, Buffer.from(`{"position":${position},}`))
+		assert.equal(leafOf(salt, position, Buffer.from('{}')), wanted, `${position}`)
+	}
+})
+
 test('a leaf is the hash over 0x00, salt, position and the rest of the line', () => {
 	const salt = Uint8Array.from({ length: saltOctets }, (_, i) => i + 1)
 	for (const text of ['{"stream":"relay-default"}', `{"long":"${'x'.repeat(20_000)}"}`]) {

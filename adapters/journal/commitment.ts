@@ -34,8 +34,7 @@ export function hashLeaf(
 	octets[0] = leafPrefix
 	let at = 1
 	for (let i = 0; i < saltOctets; i++) octets[at++] = salts[saltAt + i]!
-	const start = canonicalStart(position)
-	for (let i = 0; i < start.length; i++) octets[at++] = start.charCodeAt(i)
+	at = writeStart(octets, at, position)
 	// Without its opening brace, which stands before the position.
 	octets.set(text.subarray(begin + 1, end), at)
 	hasher.hash(at + end - begin - 1, leaves, leafAt)
@@ -62,13 +61,26 @@ export function completeRoot(leaves: Uint8Array): Uint8Array {
 	return level.slice(0, hashOctets)
 }
 
-function canonicalStart(position: number): string {
-	return `{"position":${position},`
+const start = '{"position":'
+
+/** What stands in front of a line: its position, digit by digit, as no text need be made for it. */
+function writeStart(octets: Uint8Array, begin: number, position: number): number {
+	for (let i = 0; i < start.length; i++) octets[begin + i] = start.charCodeAt(i)
+	let end = begin + start.length + 1
+	for (let power = 10; power <= position; power *= 10) end++
+	let rest = position
+	for (let at = end - 1; at >= begin + start.length; at--) {
+		const tenth = Math.floor(rest / 10)
+		octets[at] = 0x30 + (rest - tenth * 10)
+		rest = tenth
+	}
+	octets[end] = comma
+	return end + 1
 }
 
 /** The canonical text of a stored line. */
 export function canonicalText(position: number, line: string): string {
-	return canonicalStart(position) + line.slice(1)
+	return `${start}${position},${line.slice(1)}`
 }
 
 const newline = 0x0a
