@@ -227,7 +227,7 @@ function fitsRelayAgentInformation(limit: number, information: Uint8Array): bool
 	return layout.options + sizeOfOption(1) + sizeOfOption(information.length) + 1 <= limit
 }
 
-function writeOption(
+export function writeOption(
 	target: Uint8Array,
 	offset: number,
 	code: number,

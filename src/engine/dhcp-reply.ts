@@ -8,7 +8,12 @@ import {
 	readOptions,
 } from '../../domain/dhcp/option.ts'
 import { type DhcpPacket, messageTypes, readOctets } from '../../domain/dhcp/packet.ts'
-import { encodeOptions, plainReplyLength, writePlainReply } from '../../domain/dhcp/plain-reply.ts'
+import {
+	createReplyForm,
+	filledLength,
+	fillForm,
+	type ReplyForm,
+} from '../../domain/dhcp/plain-reply.ts'
 import { encodeDhcp, replyDestination, replyTo } from '../../domain/dhcp/reply.ts'
 import type { LeaseReply } from '../../domain/lease-message.ts'
 import { type Pool, poolAround } from '../../domain/pool.ts'
@@ -54,12 +59,11 @@ function writeReply(
 ): number {
 	const { packet } = asked
 	const { bytes } = answerCache.memory
-	const prepared = preparedOptions(asked, reply)
-	const plainLength = prepared === undefined ? 0 : plainReplyLength(packet, prepared)
-	if (prepared !== undefined && plainLength > 0) {
-		const at = reserve(answerCache, plainLength)
-		writePlainReply(bytes, at, packet, { messageType, yiaddr, options: prepared })
-		return plainLength
+	const form = usualForm(asked, reply)
+	const filled = form === undefined ? 0 : filledLength(form, packet)
+	if (form !== undefined && filled > 0) {
+		fillForm(bytes, reserve(answerCache, filled), form, packet, { messageType, yiaddr })
+		return filled
 	}
 	const content = { messageType, yiaddr, options: optionsOf(asked, reply), ...bootFields(reply) }
 	const length = encodeDhcp(scratch, replyTo(packet, content))
@@ -237,51 +241,51 @@ function decidedOptions({ dhcpOptions, bootServer, bootFile }: SrcDecision): Dhc
 	return mergeOptions(list, notOurs(own))
 }
 
-/** The options of replies that depend on no more than these, as `encodeOptions` has them. */
-type Prepared = {
+/** A form, and what it depends on beside the pool. */
+type UsualForm = {
 	readonly serverIdentifier: number
 	/** Undefined without a lease. */
 	readonly leaseSeconds: number | undefined
 	/** Parameter Request List [55]; undefined without it. */
 	readonly requested: Uint8Array | undefined
-	readonly octets: Uint8Array
+	readonly form: ReplyForm
 }
 
-/** A pool's own options, and what was prepared of them last; in place `next` goes what comes next. */
+/** A pool's own options, and the forms used lately. The next one goes in at `next`. */
 type PoolOptions = {
 	readonly list: readonly DhcpOption[]
-	readonly prepared: Prepared[]
+	readonly forms: UsualForm[]
 	next: number
 }
 
 /** Few kinds of clients make up most of a network, and each asks for the same every time. */
-const preparedLimit = 16
-/** Pools do not change: with other settings there is another one. */
+const formsLimit = 16
+/** Pools' settings do not change: with others there is another pool. */
 const madeOf = new WeakMap<Pool, PoolOptions>()
 
 /**
- * The options of a reply that says what the pool says and no more, from one like it where there was
- * one. Undefined where RADIUS or SRC have a word in it, and with a DHCPNAK.
+ * The form of a reply that says what the pool says and no more. Undefined where RADIUS or SRC have a
+ * word in it, with a DHCPNAK, and with options in several instances, the list perhaps among them.
  */
-function preparedOptions(asked: Asked, reply: LeaseReply): Uint8Array | undefined {
+function usualForm(asked: Asked, reply: LeaseReply): ReplyForm | undefined {
 	const { packet, serverIdentifier } = asked
 	if (reply.kind === 'nak' || packet.repeats || isSpecial(reply)) return undefined
 	const leaseSeconds = reply.kind === 'inform' ? undefined : reply.leaseSeconds
 	const made = optionsMadeOf(reply.pool)
-	for (const one of made.prepared) {
+	for (const usual of made.forms) {
 		if (
-			one.leaseSeconds === leaseSeconds &&
-			one.serverIdentifier === serverIdentifier &&
-			isRequested(packet, one.requested)
+			usual.leaseSeconds === leaseSeconds &&
+			usual.serverIdentifier === serverIdentifier &&
+			isRequested(packet, usual.requested)
 		) {
-			return one.octets
+			return usual.form
 		}
 	}
 	const requested = readOctets(packet, options.parameterRequestList)?.slice()
-	const octets = encodeOptions(optionsOf(asked, reply))
-	made.prepared[made.next] = { serverIdentifier, leaseSeconds, requested, octets }
-	made.next = (made.next + 1) % preparedLimit
-	return octets
+	const form = createReplyForm(optionsOf(asked, reply))
+	made.forms[made.next] = { serverIdentifier, leaseSeconds, requested, form }
+	made.next = (made.next + 1) % formsLimit
+	return form
 }
 
 /** Whether RADIUS or SRC says something about the options or the header's fields. */
@@ -312,7 +316,7 @@ function isRequested({ bytes, offsets }: DhcpPacket, list: Uint8Array | undefine
 function optionsMadeOf(pool: Pool): PoolOptions {
 	const known = madeOf.get(pool)
 	if (known !== undefined) return known
-	const made: PoolOptions = { list: poolOptions(pool), prepared: [], next: 0 }
+	const made: PoolOptions = { list: poolOptions(pool), forms: [], next: 0 }
 	madeOf.set(pool, made)
 	return made
 }
