@@ -16,6 +16,7 @@ import {
 	type SimulatedRelay,
 	simulatedRelay,
 	type TestAttribute,
+	u32,
 	user,
 } from './simulated-relay.ts'
 
@@ -196,6 +197,25 @@ test('property: kept options and new ones make the same reply, also after the po
 	assert.ok(overloaded > replies / 50, `only ${overloaded} of ${replies} were overloaded`)
 })
 
+test('more kinds of clients than are kept get what they ask for, time and again, in any order', async () => {
+	const settings: Settings = {
+		...{ routers: ['10.0.0.1'], dns: ['192.0.2.53'], netbios: ['192.0.2.44'] },
+		...{ domainName: 'example.org', leaseHours: 0 },
+	}
+	const text = `service dhcp-local standalone\n${poolText('near', settings)}`
+	const relay = await simulatedRelay(text, { dhcp: machine() })
+	const codes = [3, 6, 15, 28, 44, 46]
+	const kinds = Array.from({ length: 50 }, (_, n) => codes.filter((_, bit) => (n >> bit) & 1))
+	for (let n = 0; n < 1000; n++) {
+		// 50 and 21 have no common divisor: every kind comes in each round.
+		const list = kinds[(n * (n < 500 ? 21 : 1)) % kinds.length]!
+		const wanted = { code: options.parameterRequestList.code, value: Uint8Array.from(list) }
+		const octets = dhcpMessage({ type: 'inform', ciaddr: '10.0.0.77', options: [wanted] })
+		const [left] = deliverDhcp(relay, octets)
+		assert.equal(left!.bytes, expectedReply(octets, left!.bytes, settings))
+	}
+})
+
 const vsa = (type: number, value: readonly number[]): TestAttribute => [
 	26,
 	[0, 0, 0x13, 0x0a, type, value.length + 2, ...value],
@@ -217,13 +237,14 @@ test('what RADIUS says is for its subscriber alone: the same list brings others 
 	const relay = await simulatedRelay(text + poolText('near', settings), { dhcp: machine() })
 	const wanted = encodeOption(options.parameterRequestList, [6, 42, 15])
 	const message = (who: number) => ({ type: 'discover', who, options: [wanted] }) as const
-	const usual = (who: number) => {
-		login(relay, who)
+	const usual = (who: number, attributes: TestAttribute[] = [], told = settings) => {
+		login(relay, who, attributes)
 		const octets = dhcpMessage(message(who))
 		const [left] = deliverDhcp(relay, octets)
-		assert.equal(left!.bytes, expectedReply(octets, left!.bytes, settings))
+		assert.equal(left!.bytes, expectedReply(octets, left!.bytes, told))
 	}
 	usual(1)
+	usual(4, [[27, u32(1200)]], { ...settings, leaseHours: 1 / 3 })
 	login(relay, 2, [vsa(55, [42, 4, 192, 0, 2, 7])])
 	const { packet } = ask(relay, message(2))!
 	assert.equal(readOctets(packet, { code: 42 }), Uint8Array.of(192, 0, 2, 7))
