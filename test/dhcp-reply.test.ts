@@ -3,9 +3,19 @@ import fc from 'fast-check'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { parseIpv4 } from '../domain/address.ts'
-import { type DhcpOption, encodeOption, options } from '../domain/dhcp/option.ts'
-import { decodeDhcp, hasOption, messageTypes, readOctets } from '../domain/dhcp/packet.ts'
+import { type DhcpOption, encodeOption, options, subOptions } from '../domain/dhcp/option.ts'
+import {
+	decodeDhcp,
+	hasOption,
+	messageTypes,
+	readOctets,
+	readSubOption,
+} from '../domain/dhcp/packet.ts'
 import { encodeDhcp, replyTo } from '../domain/dhcp/reply.ts'
+import type { SrcDecision } from '../domain/sae/logins.ts'
+import type { Addressing, Session } from '../domain/session-table.ts'
+import { usualForm } from '../src/engine/dhcp-reply-options.ts'
+import type { Asked } from '../src/engine/dhcp-service.ts'
 import { ask, type ClientMessage, deliverDhcp, dhcpMessage, machine } from './dhcp-client.ts'
 import {
 	answerPacket,
@@ -83,8 +93,12 @@ function expectedReply(asked: Uint8Array, got: Uint8Array, settings: Settings): 
 		? [...codes].flatMap(code => all.find(option => option.code === code) ?? [])
 		: all
 	const inform = request.messageType === messageTypes.inform
+	const override = readSubOption(request, subOptions.serverIdentifierOverride)
 	const list = [
-		encodeOption(options.serverIdentifier, parseIpv4('10.0.0.1')!),
+		{
+			code: options.serverIdentifier.code,
+			value: override ?? Uint8Array.of(10, 0, 0, 1),
+		},
 		...(inform ? [] : times(settings.leaseHours)),
 		...given,
 	]
@@ -129,7 +143,9 @@ const anyAsked = fc.record(
 		/** Which one of the lists, so that lists come again. */
 		list: fc.nat({ max: 23 }),
 		giaddr: fc.constantFrom('10.2.0.9', undefined),
-		information: fc.constantFrom(undefined, 4, 120, 250),
+		information: fc.constantFrom(undefined, 4, 120, 248),
+		/** Server Identifier Override (RFC 5107), in the relay agent's information. */
+		override: fc.constantFrom([], [], [11, 4, 10, 9, 9, 9]),
 		identifier: fc.constantFrom(undefined, undefined, 0, 7, 90, 250),
 		size: fc.constantFrom(undefined, undefined, 0, 590, 700, 1500, 65_535),
 		/** Options in several instances (RFC 3396), the Parameter Request List perhaps among them. */
@@ -139,10 +155,11 @@ const anyAsked = fc.record(
 	},
 	{ noNullPrototype: true },
 )
-type Asked = typeof anyAsked extends fc.Arbitrary<infer T> ? T : never
+type Message = typeof anyAsked extends fc.Arbitrary<infer T> ? T : never
 
-function octetsOf(asked: Asked, list: Uint8Array | undefined): Uint8Array {
+function octetsOf(asked: Message, list: Uint8Array | undefined): Uint8Array {
 	const { identifier, information, size, split, giaddr } = asked
+	const filling = (size: number): number[] => new Array(size).fill(asked.who)
 	const given: DhcpOption[] = []
 	const add = (code: number, value: Uint8Array | undefined) => {
 		if (value === undefined) return
@@ -161,7 +178,7 @@ function octetsOf(asked: Asked, list: Uint8Array | undefined): Uint8Array {
 		...(giaddr === undefined ? {} : { giaddr }),
 		...(information === undefined || giaddr === undefined
 			? {}
-			: { information: [1, information - 2, ...new Array(information - 2).fill(asked.who)] }),
+			: { information: [...asked.override, 1, information - 2, ...filling(information - 2)] }),
 	}
 	const octets = dhcpMessage(message)
 	octets[10] = asked.flags >>> 8
@@ -249,6 +266,30 @@ test('what RADIUS says is for its subscriber alone: the same list brings others 
 	const { packet } = ask(relay, message(2))!
 	assert.equal(readOctets(packet, { code: 42 }), Uint8Array.of(192, 0, 2, 7))
 	usual(3)
+})
+
+test('a word of RADIUS or SRC about what a client is told leaves no usual form, any other does', async () => {
+	const settings: Settings = { routers: [], dns: [], netbios: [], domainName: '', leaseHours: 1 }
+	const text = `service dhcp-local standalone\n${poolText('near', settings)}`
+	const relay = await simulatedRelay(text, { dhcp: machine() })
+	const pool = relay.engine.dhcp.services.get('default')!.pools.byName.get('near')!
+	const bytes = dhcpMessage({ type: 'discover' })
+	const packet = decodeDhcp(bytes, bytes.length)
+	const asked = { packet, serverIdentifier: 1 } as Asked
+	const formFor = (addressing: Addressing | undefined, decision: SrcDecision | undefined) => {
+		const session = { addressing } as Session
+		return usualForm(asked, { ...offer, pool, session, decision })
+	}
+	const offer = { kind: 'offer', address: 7, leaseSeconds: 60 } as const
+	const usual = formFor(undefined, undefined)
+	assert.ok(usual)
+	for (const name of ['framedNetmask', 'dns', 'wins', 'dhcpOptions'] as const) {
+		assert.is(formFor({ [name]: '2a04c0000207' } as Addressing, undefined), undefined, name)
+	}
+	for (const name of ['dhcpOptions', 'bootServer', 'bootFile'] as const) {
+		assert.is(formFor(undefined, { [name]: 'x' } as unknown as SrcDecision), undefined, name)
+	}
+	assert.is(formFor({ framedPool: 'p', sessionTimeoutSeconds: 60 }, { pool: 'p' }), usual)
 })
 
 test.run()
