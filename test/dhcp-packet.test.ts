@@ -46,6 +46,7 @@ import {
 	replyDestination,
 	replyTo,
 } from '../domain/dhcp/reply.ts'
+import { createReplyForm, filledLength, fillForm } from '../domain/dhcp/reply-form.ts'
 
 fc.configureGlobal({ seed: 20250603 })
 
@@ -421,8 +422,7 @@ test('RFC 2131 §4.1: where a reply goes', () => {
 	assert.equal(replyDestination(vector('windows-rebinding'), ack, 67), client)
 	assert.equal(replyDestination(vector('windows-rebinding'), nak, 67), { kind: 'broadcast' })
 	assert.equal(replyDestination(vector('infiniband-discover'), ack, 67), { kind: 'broadcast' })
-	const chaddr = hex('020000000001')
-	const link = { kind: 'link-unicast', address: offered, chaddr }
+	const link = { kind: 'link-unicast', address: offered }
 	assert.equal(replyDestination(vector('udhcpc-discover'), ack, 67), link)
 	assert.equal(replyDestination(requestWith([], { 10: '8000' }), ack, 67), { kind: 'broadcast' })
 	assert.equal(replyDestination(requestWith([], { 1: '20', 2: '00' }), ack, 67), {
@@ -527,6 +527,64 @@ test('property: nothing is left out while there is room for it', () => {
 		}),
 		{ numRuns: 1000 },
 	)
+})
+
+/** What a client may have its reply echo or depend on, in one instance or in two. */
+const anyClient = fc.record({
+	identifier: fc.option(fc.uint8Array({ maxLength: 255 }), { nil: undefined }),
+	information: fc.option(fc.uint8Array({ maxLength: 255 }), { nil: undefined }),
+	size: fc.option(fc.integer({ min: 0, max: 2000 }), { nil: undefined }),
+	twice: fc.boolean(),
+	header: fc.uint8Array({ minLength: 240, maxLength: 240 }),
+})
+
+test('property: a form that is filled is octet for octet what is encoded', () => {
+	let filled = 0
+	let unfit = 0
+	const target = new Uint8Array(2000)
+	const content = fc.record({
+		messageType: fc.constantFrom(messageTypes.offer, messageTypes.ack),
+		yiaddr: uint(32),
+		options: optionList.map(list => [
+			...list.filter(({ code }) => code !== 61),
+			{ code: 52, value: Uint8Array.of(3) },
+		]),
+	})
+	fc.assert(
+		fc.property(anyClient, content, fc.nat({ max: 100 }), (client, reply, offset) => {
+			const { identifier, information, size, header } = client
+			const given: DhcpOption[] = [{ code: 53, value: Uint8Array.of(1) }]
+			if (identifier !== undefined) given.push({ code: 61, value: identifier })
+			if (information !== undefined) given.push({ code: 82, value: information })
+			if (size !== undefined) given.push(encodeOption(options.maximumMessageSize, size))
+			if (client.twice) given.push({ code: 61, value: Uint8Array.of(1, 2) })
+			header.set([1, header[1]!, header[2]! & 15])
+			header.set(hex('63825363'), 236)
+			const request = decoded(
+				Uint8Array.from([
+					...header,
+					...given.flatMap(each => [each.code, each.value.length, ...each.value]),
+				]),
+			)
+			const expected = encoded(replyTo(request, reply))
+			const form = createReplyForm(reply.options)
+			const length = filledLength(form, request)
+			if (length === 0) {
+				unfit++
+				const fits = omittedOptions(replyTo(request, reply)).length === 0
+				assert.ok(request.repeats || !fits || decoded(expected).overload > 0)
+				return
+			}
+			filled++
+			target.fill(0xee)
+			fillForm(target, offset, form, request, reply)
+			assert.equal(target.slice(offset, offset + length), expected)
+			const around = [...target.subarray(0, offset), ...target.subarray(offset + length)]
+			assert.ok(around.every(octet => octet === 0xee))
+		}),
+		{ numRuns: 2000 },
+	)
+	assert.ok(filled > 500 && unfit > 100, `${filled} were filled, ${unfit} did not fit`)
 })
 
 /** Octets that get past the first checks, so that the rest is tried as well. */

@@ -21,7 +21,7 @@ import {
 } from './packet.ts'
 
 /** What a BOOTP relay agent lets pass: a BOOTP message has 300 octets (RFC 1542 §2.1). */
-const minimumLength = 300
+export const minimumLength = 300
 /** Headers of IP and UDP, which Maximum DHCP Message Size counts. */
 const datagramHeaders = 28
 /** RFC 2132 §9.10: the smallest legal size, and the one of clients that name none. */
@@ -187,7 +187,7 @@ function writeHeader(target: Uint8Array, message: DhcpMessage): void {
 }
 
 /** Options that `encodeDhcp` writes itself. */
-function isOwn(code: number): boolean {
+export function isOwn(code: number): boolean {
 	switch (code) {
 		case pad:
 		case known.overload.code:
@@ -205,7 +205,8 @@ function sizeOfOption(length: number): number {
 	return length <= 255 ? length + 2 : length + 2 * Math.ceil(length / 255)
 }
 
-function sizeOfOptions(options: readonly DhcpOption[]): number {
+/** Octets of the field `options` that these take; what `encodeDhcp` writes itself is not counted. */
+export function sizeOfOptions(options: readonly DhcpOption[]): number {
 	let size = 0
 	for (const { code, value } of options) if (!isOwn(code)) size += sizeOfOption(value.length)
 	return size
@@ -226,7 +227,7 @@ function fitsRelayAgentInformation(limit: number, information: Uint8Array): bool
 	return layout.options + sizeOfOption(1) + sizeOfOption(information.length) + 1 <= limit
 }
 
-function writeOption(
+export function writeOption(
 	target: Uint8Array,
 	offset: number,
 	code: number,
@@ -311,7 +312,12 @@ function writeOverloaded(target: Uint8Array, offset: number, placement: Placemen
 	return at
 }
 
-function writeOptions(target: Uint8Array, offset: number, given: readonly DhcpOption[]): number {
+/** Writes options in a row, long ones in several instances (RFC 3396), and returns where they end. */
+export function writeOptions(
+	target: Uint8Array,
+	offset: number,
+	given: readonly DhcpOption[],
+): number {
 	let at = offset
 	for (const { code, value } of given) at = writeOption(target, at, code, value)
 	return at
@@ -337,10 +343,10 @@ export type ReplyDestination =
 	| { readonly kind: 'relay'; readonly address: number; readonly port: number }
 	| { readonly kind: 'unicast'; readonly address: number; readonly port: 68 }
 	| { readonly kind: 'broadcast' }
-	/** To an address that the client does not answer ARP for yet: the frame needs `chaddr`. */
-	| { readonly kind: 'link-unicast'; readonly address: number; readonly chaddr: Uint8Array }
+	/** To an address that the client does not answer ARP for yet: the frame needs its `chaddr`. */
+	| { readonly kind: 'link-unicast'; readonly address: number }
 
-/** RFC 2131 §4.1. `chaddr` is a view into the request; `sourcePort` is the port that it came from. */
+/** RFC 2131 §4.1. `sourcePort` is the port that the request came from. */
 export function replyDestination(
 	request: DhcpPacket,
 	reply: { readonly messageType: number; readonly yiaddr: number },
@@ -361,5 +367,5 @@ export function replyDestination(
 	if ((request.flags & broadcastFlag) !== 0) return { kind: 'broadcast' }
 	// No frame can be addressed to other hardware, and none to no address.
 	if (request.htype !== 1 || request.hlen !== 6 || reply.yiaddr === 0) return { kind: 'broadcast' }
-	return { kind: 'link-unicast', address: reply.yiaddr, chaddr: hardwareAddress(request) }
+	return { kind: 'link-unicast', address: reply.yiaddr }
 }
