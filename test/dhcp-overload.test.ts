@@ -2,13 +2,20 @@
 import fc from 'fast-check'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { batchSize } from '../adapters/radius/transport.ts'
+import { batchSize, type Received } from '../adapters/radius/transport.ts'
 import { formatIpv4, parseIpv4 } from '../domain/address.ts'
 import { encodeOption, options } from '../domain/dhcp/option.ts'
 import { decodeDhcp, layout, messageTypes, operations } from '../domain/dhcp/packet.ts'
 import { leaseAt } from '../domain/lease-state.ts'
 import { routerState } from '../domain/state.ts'
-import { backlogLimit, isKeepable, slotOctets } from '../src/engine/dhcp-backlog.ts'
+import {
+	backlogLimit,
+	createBacklog,
+	isKeepable,
+	keepBehind,
+	slotOctets,
+	takeFirst,
+} from '../src/engine/dhcp-backlog.ts'
 import { stopEngine } from '../src/engine/stop.ts'
 import { turn } from '../src/engine/turn.ts'
 import {
@@ -398,6 +405,36 @@ test('a malformed DHCPDISCOVER that waits is counted like any other', async () =
 		counted += data.count
 	}
 	assert.is(counted, 100)
+})
+
+test('all that is known of a datagram is kept with it', () => {
+	const batch: Received = {
+		count: 2,
+		buffers: [Uint8Array.of(9, 9, 9), Uint8Array.of(1, 2, 3)],
+		lengths: Uint32Array.of(3, 2),
+		addresses: Uint32Array.of(90, 4),
+		ports: Uint16Array.of(91, 5),
+		locals: Uint32Array.of(92, 6),
+		destinations: Uint32Array.of(93, 7),
+		interfaces: Uint32Array.of(94, 8),
+	}
+	const backlog = createBacklog()
+	for (let n = 0; n < backlogLimit + 2; n++) {
+		keepBehind(backlog, batch, 0)
+		takeFirst(backlog)
+	}
+	keepBehind(backlog, batch, 1)
+	batch.buffers[1]!.fill(0)
+	assert.is(backlog.count, 1)
+	const slot = takeFirst(backlog)
+	const { buffers, lengths, addresses, ports, locals, destinations, interfaces } = backlog
+	assert.equal([...buffers[slot]!.subarray(0, lengths[slot])], [1, 2])
+	const lists = [addresses, ports, locals, destinations, interfaces]
+	assert.equal(
+		lists.map(list => list[slot]),
+		[4, 5, 6, 7, 8],
+	)
+	assert.is(backlog.count, 0)
 })
 
 test('a glance knows DHCPDISCOVERs that fit', () => {
