@@ -8,6 +8,7 @@ import { encodeOption, options } from '../domain/dhcp/option.ts'
 import { decodeDhcp, layout, messageTypes, operations } from '../domain/dhcp/packet.ts'
 import { leaseAt } from '../domain/lease-state.ts'
 import { routerState } from '../domain/state.ts'
+import { endTurn } from '../src/engine/commit.ts'
 import {
 	backlogLimit,
 	createBacklog,
@@ -65,13 +66,17 @@ function discovers(relay: SimulatedRelay, from: number, count: number, interface
 	}
 }
 
-/** One turn only; what it wants next, and what left. Datagrams of RADIUS are counted alone. */
+/**
+ * One turn only, with the commit that it might have waited for; what it wants next, and what left.
+ * Datagrams of RADIUS are counted alone.
+ */
 function oneTurn(relay: SimulatedRelay): {
 	waitUs: number | undefined
 	told: Told[]
 	radius: number
 } {
 	const waitUs = turn(relay.engine, relay.transport.ready())
+	if (!relay.engine.stopped) endTurn(relay.engine)
 	const { listener } = relay.engine.dhcp
 	const sent = relay.transport.sent.splice(0)
 	const told = sent

@@ -86,8 +86,8 @@ function commit(engine: Engine): boolean {
 	engine.answersQueued = 0
 	engine.committedAt = clock.monotonic()
 	engine.waiting = []
-	engine.commitMs = engine.committedAt - begun
-	if (engine.commitMs > slowCommitMs) reportSlowCommit(engine, engine.commitMs)
+	const tookMs = engine.committedAt - begun
+	if (tookMs > slowCommitMs) reportSlowCommit(engine, tookMs)
 	engine.parts.committed(first, batch)
 	for (const { resolve } of waiting) resolve()
 	return true

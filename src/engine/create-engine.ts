@@ -34,7 +34,6 @@ export function createEngine(
 		answersQueued: 0,
 		answersDue: 0,
 		sharing: radiusSharing,
-		commitMs: 0,
 		committedAt: Number.NEGATIVE_INFINITY,
 		touchedListeners: [],
 		touchedUpstreams: [],

@@ -50,11 +50,9 @@ import { askSrc, wasJustAsked } from './src-bridge.ts'
 
 /**
  * Commits for DHCP alone keep this distance: to make one message durable costs several times what
- * all else about it does, and a client that gets its address waits for two of them at most. More than
- * a batch leaves at once only if the disk demands it: many clients may be behind one relay agent, and
- * Linux gives a socket room for some 270 datagrams (212,992 octets, 768 for a short one).
+ * all else about it does, and a client that gets its address waits for two of them at most.
  */
-const commitSharing: CommitSharing = { spacingMs: 2, enough: 16, most: 64 }
+const commitSharing: CommitSharing = { spacingMs: 2, enough: 64 }
 /** How long an address is listened for, and how many are at once. */
 const pingMs = 500
 const pingLimit = 256

@@ -118,9 +118,8 @@ export type Engine = {
 	answersDue: number
 	/** How they share a commit: as the one of them that waits least. */
 	sharing: CommitSharing
-	/** Monotonic milliseconds of the last commit, and how long it took. */
+	/** Monotonic milliseconds of the last commit. */
 	committedAt: number
-	commitMs: number
 	readonly touchedListeners: Flushable[]
 	readonly touchedUpstreams: Flushable[]
 	/** Those who wait for the present batch to be on disk. */
@@ -155,17 +154,8 @@ export const answersPerCommit = 256
  * wait. Fewer answers than `enough` wait for that, unless nothing comes any more: then everybody who
  * would send something is waiting for these answers.
  */
-export type CommitSharing = {
-	readonly spacingMs: number
-	readonly enough: number
-	/** So many wait for no others where the disk is quick; where it is not, `answersPerCommit` do. */
-	readonly most: number
-}
-export const radiusSharing: CommitSharing = {
-	spacingMs: 0.4,
-	enough: answersPerCommit,
-	most: answersPerCommit,
-}
+export type CommitSharing = { readonly spacingMs: number; readonly enough: number }
+export const radiusSharing: CommitSharing = { spacingMs: 0.4, enough: answersPerCommit }
 
 /** Copies 16 unpredictable octets to the engine's `authenticator`. */
 export function nextAuthenticator(engine: Engine): Uint8Array {

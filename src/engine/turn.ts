@@ -13,9 +13,6 @@ import { tick } from './timers.ts'
 /** When nothing has come for so long, nobody is about to send: all wait for the queued answers. */
 const quietMs = 0.4
 
-/** A commit that takes longer is shared by as many as can be: the disk sets the pace. */
-const quickCommitMs = 1
-
 /** Datagrams taken from one socket in one turn, in batches: the others get their turn, too. */
 const batchesPerSocket = 4
 
@@ -41,9 +38,10 @@ export function turn(engine: Engine, ready: readonly DatagramSocket[]): number |
 /** How long queued answers wait for others to share a commit with; undefined: not at all. */
 function commitWaitUs(engine: Engine, busy: boolean): number | undefined {
 	const { answersQueued, now } = engine
-	const { spacingMs, enough, most } = engine.sharing
-	const limit = engine.commitMs <= quickCommitMs ? most : answersPerCommit
-	if (answersQueued === 0 || answersQueued >= limit || now >= engine.answersDue) return undefined
+	if (answersQueued === 0 || answersQueued >= answersPerCommit || now >= engine.answersDue) {
+		return undefined
+	}
+	const { spacingMs, enough } = engine.sharing
 	const pauseMs = engine.committedAt + spacingMs - now
 	if (pauseMs <= 0 || answersQueued >= enough) return busy ? 0 : undefined
 	if (pauseMs <= quietMs) return pauseMs * 1000
