@@ -227,6 +227,19 @@ test('who moves to another network gets another address, and the old one is give
 	assert.match(there, /^10\.0\.1\./)
 })
 
+test('who moves gives back what it has, not what is only held for it', () => {
+	const gracious = [cable, beyond].map(one => ({ ...one, gracePeriodSeconds: 300 }))
+	const server = createLeaseServer(local('standalone', ...gracious))
+	discover(server, alice)
+	select(server, alice, '10.0.0.2')
+	// Its lease is over, and the address is kept for it.
+	server.pass(150_000)
+	const there = { giaddr: ip('10.0.1.1'), link: ip('10.0.1.1') }
+	discover(server, alice, there)
+	assert.equal(types(select(server, alice, '10.0.1.1', there).events), ['LeaseGranted'])
+	assert.is(told(discover(server, bob)), 'offer 10.0.0.3')
+})
+
 test('INIT-REBOOT: the same address, a refusal of what is wrong, silence about what is unknown', () => {
 	const server = createLeaseServer(standalone)
 	const address = lease(server, alice)
