@@ -193,7 +193,8 @@ function writeNumber(out: Uint8Array, at: number, value: number): number {
 	return writeAscii(out, at, Number.isFinite(value) ? String(value) : 'null')
 }
 
-function writeInteger(out: Uint8Array, at: number, value: number): number {
+/** Writes a whole number from 0 to 2^53 - 1 in decimal digits, and returns where they end. */
+export function writeInteger(out: Uint8Array, at: number, value: number): number {
 	if (value < 1e9) return writeSmallInteger(out, at, value)
 	// Six digits at a time keep the divisions within 32 bits, which is several times faster.
 	const high = Math.floor(value / 1e6)

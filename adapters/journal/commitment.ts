@@ -3,6 +3,7 @@
  * canonical octets, which are the stored line with its position in front. The salt keeps what was
  * erased from being guessed out of the hash that stays.
  */
+import { writeInteger } from '../../domain/event-text.ts'
 import { type NodeHash, nodeHashing } from '../../domain/seal/merkle.ts'
 import { hashOctets, openHasher, sha256 } from './sha256.ts'
 
@@ -63,17 +64,10 @@ export function completeRoot(leaves: Uint8Array): Uint8Array {
 
 const start = '{"position":'
 
-/** What stands in front of a line: its position, digit by digit, as no text need be made for it. */
+/** What stands in front of a line: its position, of which no text need be made. */
 function writeStart(octets: Uint8Array, begin: number, position: number): number {
 	for (let i = 0; i < start.length; i++) octets[begin + i] = start.charCodeAt(i)
-	let end = begin + start.length + 1
-	for (let power = 10; power <= position; power *= 10) end++
-	let rest = position
-	for (let at = end - 1; at >= begin + start.length; at--) {
-		const tenth = Math.floor(rest / 10)
-		octets[at] = 0x30 + (rest - tenth * 10)
-		rest = tenth
-	}
+	const end = writeInteger(octets, begin + start.length, position)
 	octets[end] = comma
 	return end + 1
 }

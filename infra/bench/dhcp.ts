@@ -255,7 +255,7 @@ async function perfdhcp(
 ): Promise<Counts> {
 	const load = ['-4', '-l', agent, '-r', `${offered}`, '-R', `${clients}`, '-p', `${seconds}`]
 	// With a thread for receiving beside the one that sends, as it has unless told, perfdhcp takes most
-	// of two processors and measures what it leaves to the server: both servers did worse by a third.
+	// of two processors and measures what it leaves to the server: both servers did worse by a third or more.
 	const own = ['-g', 'single', '-s', `${round + 2}`, '-W', '200000']
 	const args = [...load, ...own, address]
 	const limitMs = (seconds + 20) * 1000

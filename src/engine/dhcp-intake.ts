@@ -12,7 +12,7 @@
 import type { Received } from '../../adapters/radius/transport.ts'
 import { interfaceAt, receiveMessage } from './dhcp.ts'
 import { createBacklog, isKeepable, keepBehind, takeFirst } from './dhcp-backlog.ts'
-import { countDhcp, type DhcpListener, isExternal, ownerOf } from './dhcp-service.ts'
+import { countDhcp, type DhcpListener, firstServer, isExternal, ownerOf } from './dhcp-service.ts'
 import type { Engine } from './engine.ts'
 
 /**
@@ -90,14 +90,13 @@ function hasLocalServer(engine: Engine, index: number): boolean {
 	return service !== undefined && !isExternal(service)
 }
 
-/** Those without a server, as it went while they waited, are told of by the first of them all. */
+/** Those without a server, as it went while they waited, are told of by the first one. */
 function countDropped({ dhcp }: Engine, { backlog }: DhcpListener): void {
 	if (backlog === undefined || backlog.dropped.size === 0) return
 	for (const [index, count] of backlog.dropped) {
 		const from = dhcp.interfaces.get(index)
 		const owner = from === undefined ? undefined : ownerOf(dhcp, from.name)
-		const [first] = [...dhcp.services.values(), ...dhcp.external.values()]
-		const service = owner ?? first
+		const service = owner ?? firstServer(dhcp)
 		if (service !== undefined) countDhcp(service, 'discover', 'queue-full', count)
 	}
 	backlog.dropped.clear()

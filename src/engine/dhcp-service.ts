@@ -149,6 +149,12 @@ export function ownerOf(dhcp: Dhcp, name: string): DhcpService | ExternalService
 	return everywhere
 }
 
+/** The first of all servers: it tells of what the socket lost, which is one for all of them. */
+export function firstServer(dhcp: Dhcp): DhcpService | ExternalService | undefined {
+	const [first] = [...dhcp.services.values(), ...dhcp.external.values()]
+	return first
+}
+
 /**
  * The address of the receiving interface that pools go by: the one that was spoken to, else the first one,
  * and where no pool has that one's network, the first that has a pool. Whoever sends to another

@@ -40,6 +40,7 @@ import {
 	type DhcpInterface,
 	type DhcpListener,
 	type DhcpService,
+	firstServer,
 	isExternal,
 	ownerOf,
 	takeDhcpDiscards,
@@ -328,8 +329,7 @@ export function tickDhcp(engine: Engine): void {
 	if (dhcp.listener === undefined) return
 	if (engine.now - dhcp.interfacesAt >= interfacesMs) readInterfaces(engine)
 	const lost = dhcp.listener.socket.takeOverflowed() + dhcp.listener.socket.takeUnsent()
-	// The socket is one for all: what it lost is told by the first of its virtual routers.
-	const [first] = [...dhcp.services.values(), ...dhcp.external.values()]
+	const first = firstServer(dhcp)
 	if (lost > 0 && first !== undefined) countDhcp(first, 'other', 'queue-full', lost)
 	const [watching] = dhcp.external.values()
 	const missed = dhcp.watch?.takeLost() ?? 0
