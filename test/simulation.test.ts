@@ -4,11 +4,15 @@
  */
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
+import { parseIpv4 } from '../domain/address.ts'
+import { type EventOf, subscriberStream } from '../domain/event.ts'
+import { leaseEnded } from './simulation/holders.ts'
 import { fresh, verdict } from './simulation/main.ts'
 import { simulate, simulateOnSqlite } from './simulation/simulate.ts'
+import { createWorld } from './simulation/world.ts'
 
 /** Seeds that have found something once, or reach what others seldom do. */
-const fixedSeeds = [3, 4, 9, 17, 27, 31, 1843139158]
+const fixedSeeds = [3, 4, 9, 17, 27, 31]
 const steps = 4000
 const counts: Record<string, number> = {}
 /** Fresh seeds are tried for so long; `SIMULATION_SECONDS` says another time. */
@@ -61,6 +65,29 @@ test('the same seed gives the same run, bit for bit, and another one another', a
 	assert.equal(runs[0], runs[1])
 	const other = await simulate({ seed: 2, steps: 1500 })
 	assert.is.not(other.hash, runs[0]!.hash)
+})
+
+test("a lease's end is judged by its own holder's promise, not by that of one before it", () => {
+	const bob = '02-00-00-00-00-0B'
+	const carol = '02-00-00-00-00-0C'
+	const address = parseIpv4('10.0.0.4')!
+	const event: EventOf<'LeaseExpired'> & { readonly position: number } = {
+		position: 9,
+		stream: subscriberStream('default', bob),
+		type: 'LeaseExpired',
+		v: 1,
+		at: 0,
+		data: { mac: bob, client: 'hw:0102', pool: 'near', address: '10.0.0.4', heldUntil: 0 },
+	}
+	for (const [who, revoked, isRight] of [
+		[carol, true, true],
+		[bob, false, false],
+	] as const) {
+		const world = createWorld(1)
+		world.holders.set(address, { who, until: world.clock.truth() + 1000, revoked })
+		leaseEnded(world, event)
+		assert.is(world.broken === undefined, isRight, world.broken)
+	}
 })
 
 test('the real journal: what a crash leaves of its files has all that was told', async () => {
